@@ -1,0 +1,50 @@
+//! Caches: bytes under a key for a while.
+
+use crate::error::Fault;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// Bytes under a key for a while. Comfort is in [`CacheExt`], kept out of the trait so that
+/// implementors and wrappers have four methods to write and none to forget.
+#[async_trait]
+pub trait Cache: Debug + Send + Sync + 'static {
+    /// Stable name, used in metrics and faults.
+    fn name(&self) -> &str;
+
+    /// The value, unless absent or expired.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the cache cannot answer; callers treat that as a miss.
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, Fault>;
+
+    /// Stores `value` for `ttl`, replacing what was there.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the value may not have been stored.
+    async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), Fault>;
+
+    /// Forgets `key`; fine if it was absent.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the value may still be there.
+    async fn remove(&self, key: &str) -> Result<(), Fault>;
+}
+
+/// Comfort over any [`Cache`].
+pub trait CacheExt: Cache {
+    /// Decodes what is cached; a value that does not decode is a miss.
+    fn get_as<T: Send>(
+        &self,
+        key: &str,
+        decode: fn(&[u8]) -> Option<T>,
+    ) -> impl Future<Output = Result<Option<T>, Fault>> + Send {
+        async move { Ok(self.get(key).await?.and_then(|bytes| decode(&bytes))) }
+    }
+}
+
+impl<C: Cache + ?Sized> CacheExt for C {}

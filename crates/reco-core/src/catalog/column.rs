@@ -1,0 +1,141 @@
+//! Column types of the catalogue.
+
+use crate::id::ItemId;
+use crate::time::Timestamp;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// One label per item, dictionary coded; an item may have none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Labels {
+    codes: Vec<u32>,
+    dictionary: Dictionary,
+}
+
+impl Labels {
+    const NONE: u32 = u32::MAX;
+
+    /// Appends the next item's label.
+    pub fn push(&mut self, label: Option<&str>) {
+        let code = label.map_or(Self::NONE, |label| self.dictionary.code_or_insert(label));
+        self.codes.push(code);
+    }
+
+    /// Dictionary code of the item's label; codes are dense from 0.
+    pub fn code(&self, id: ItemId) -> Option<u32> {
+        Some(self.codes[id.index()]).filter(|&code| code != Self::NONE)
+    }
+
+    /// The item's label.
+    pub fn get(&self, id: ItemId) -> Option<&str> {
+        self.code(id).map(|code| self.name(code))
+    }
+
+    /// The label behind a code.
+    ///
+    /// # Panics
+    ///
+    /// Panics when no item has that code.
+    pub fn name(&self, code: u32) -> &str {
+        &self.dictionary.names[code as usize]
+    }
+
+    /// The code of a label, if any item has it.
+    pub fn find(&self, label: &str) -> Option<u32> {
+        self.dictionary.codes.get(label).copied()
+    }
+
+    /// Number of distinct labels.
+    pub fn cardinality(&self) -> usize {
+        self.dictionary.names.len()
+    }
+}
+
+/// Any number of labels per item, dictionary coded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagSets {
+    offsets: Vec<u32>,
+    codes: Vec<u32>,
+    dictionary: Dictionary,
+}
+
+impl Default for TagSets {
+    fn default() -> Self {
+        Self { offsets: vec![0], codes: Vec::new(), dictionary: Dictionary::default() }
+    }
+}
+
+impl TagSets {
+    /// Appends the next item's labels.
+    pub fn push<'a>(&mut self, tags: impl IntoIterator<Item = &'a str>) {
+        for tag in tags {
+            let code = self.dictionary.code_or_insert(tag);
+            self.codes.push(code);
+        }
+        self.offsets.push(self.codes.len() as u32);
+    }
+
+    /// Dictionary codes of the item's labels, in the order given.
+    pub fn codes(&self, id: ItemId) -> &[u32] {
+        &self.codes[self.offsets[id.index()] as usize..self.offsets[id.index() + 1] as usize]
+    }
+
+    /// The item's labels, in the order given.
+    pub fn get(&self, id: ItemId) -> impl Iterator<Item = &str> {
+        self.codes(id).iter().map(|&code| self.name(code))
+    }
+
+    /// The label behind a code.
+    ///
+    /// # Panics
+    ///
+    /// Panics when no item has that code.
+    pub fn name(&self, code: u32) -> &str {
+        &self.dictionary.names[code as usize]
+    }
+
+    /// The code of a label, if any item has it.
+    pub fn find(&self, tag: &str) -> Option<u32> {
+        self.dictionary.codes.get(tag).copied()
+    }
+
+    /// Number of distinct labels.
+    pub fn cardinality(&self) -> usize {
+        self.dictionary.names.len()
+    }
+}
+
+/// Any column of a catalogue, one cell per item.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Column {
+    /// One label or none.
+    Labels(Labels),
+    /// A set of labels.
+    Tags(TagSets),
+    /// A number; NaN is missing.
+    Numbers(Vec<f64>),
+    /// Yes, no or unknown.
+    Flags(Vec<Option<bool>>),
+    /// A moment or none.
+    Times(Vec<Option<Timestamp>>),
+}
+
+/// Distinct strings, coded in order of first sight.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Dictionary {
+    names: Vec<Arc<str>>,
+    codes: FxHashMap<Arc<str>, u32>,
+}
+
+impl Dictionary {
+    fn code_or_insert(&mut self, name: &str) -> u32 {
+        if let Some(&code) = self.codes.get(name) {
+            return code;
+        }
+        let (code, name) = (self.names.len() as u32, Arc::<str>::from(name));
+        self.names.push(Arc::clone(&name));
+        self.codes.insert(name, code);
+        code
+    }
+}

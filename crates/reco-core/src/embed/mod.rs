@@ -1,0 +1,1 @@
+//! Text to vectors: TF-IDF over titles, descriptions and attributes.

@@ -1,0 +1,220 @@
+//! What a user did: the events that flow in.
+
+use crate::id::{ItemKey, UserKey};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Kind of [`Event`]. In files and JSON it is the snake-case name; any other name is
+/// [`Action::Custom`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum Action {
+    /// Shown to the user.
+    Impression,
+    /// Detail page opened.
+    View,
+    /// Clicked in a list.
+    Click,
+    /// Put in the cart.
+    AddToCart,
+    /// Bought, booked, played to the end.
+    Purchase,
+    /// Rated; the value is the rating.
+    Rating,
+    /// Thumb up.
+    Like,
+    /// Thumb down.
+    Dislike,
+    /// "Do not show me this again."
+    Hide,
+    /// Anything else, by name.
+    Custom(Arc<str>),
+}
+
+impl Action {
+    const NAMED: [(Self, &'static str); 9] = [
+        (Self::Impression, "impression"),
+        (Self::View, "view"),
+        (Self::Click, "click"),
+        (Self::AddToCart, "add_to_cart"),
+        (Self::Purchase, "purchase"),
+        (Self::Rating, "rating"),
+        (Self::Like, "like"),
+        (Self::Dislike, "dislike"),
+        (Self::Hide, "hide"),
+    ];
+
+    /// The name in files and JSON.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Custom(name) => name,
+            known => Self::NAMED.iter().find(|(action, _)| action == known).map_or("", |(_, name)| name),
+        }
+    }
+
+    /// Whether it says "not this one".
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Dislike | Self::Hide)
+    }
+
+    /// Whether the user now has the item: what seen-policies look at.
+    pub fn is_consumption(&self) -> bool {
+        matches!(self, Self::Purchase | Self::Rating)
+    }
+}
+
+impl From<&str> for Action {
+    fn from(name: &str) -> Self {
+        let known = Self::NAMED.iter().find(|(_, known)| *known == name);
+        known.map_or_else(|| Self::Custom(name.into()), |(action, _)| action.clone())
+    }
+}
+
+impl From<String> for Action {
+    fn from(name: String) -> Self {
+        name.as_str().into()
+    }
+}
+
+impl From<Action> for String {
+    fn from(action: Action) -> Self {
+        action.name().to_owned()
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How strongly each action speaks for an item. Zero is "says nothing".
+///
+/// The defaults call a purchase, a rating and a like 1, and everything weaker
+/// a share of that. A rejection has no weight: it blocks the item instead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionWeights(BTreeMap<Action, f32>);
+
+impl Default for ActionWeights {
+    fn default() -> Self {
+        let weights = [
+            (Action::View, 0.2),
+            (Action::Click, 0.3),
+            (Action::AddToCart, 0.6),
+            (Action::Purchase, 1.0),
+            (Action::Rating, 1.0),
+            (Action::Like, 1.0),
+        ];
+        Self(weights.into())
+    }
+}
+
+impl ActionWeights {
+    /// The weight of `action`; 0 for one that is not listed.
+    pub fn get(&self, action: &Action) -> f32 {
+        self.0.get(action).copied().unwrap_or(0.0)
+    }
+
+    /// Sets the weight of `action`.
+    pub fn set(&mut self, action: Action, weight: f32) {
+        self.0.insert(action, weight);
+    }
+
+    /// All actions with a weight, in a fixed order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Action, f32)> {
+        self.0.iter().map(|(action, &weight)| (action, weight))
+    }
+
+    /// What is wrong with these weights, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        let bad = self.iter().filter(|(_, weight)| !weight.is_finite() || *weight < 0.0);
+        bad.map(|(action, weight)| {
+            format!("weight of `{action}` is {weight}, must be a finite number not below 0")
+        })
+        .collect()
+    }
+}
+
+/// Something a user did with an item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Unique; the key for de-duplication.
+    pub id: EventId,
+    /// Who.
+    pub user: UserKey,
+    /// On what; the catalogue may not know it yet.
+    pub item: ItemKey,
+    /// What.
+    pub action: Action,
+    /// Rating, quantity or amount, as the action means it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f32>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// 128 bits, unique per event; shown as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId(pub u128);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.to_string()
+    }
+}
+
+/// The text is no event id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event id `{0}` must be 32 hexadecimal digits (a UUID, hyphens allowed)")]
+pub struct BadEventId(String);
+
+impl TryFrom<String> for EventId {
+    type Error = BadEventId;
+
+    fn try_from(text: String) -> Result<Self, BadEventId> {
+        let digits: String = text.chars().filter(|c| *c != '-').collect();
+        let valid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match u128::from_str_radix(&digits, 16) {
+            Ok(number) if valid => Ok(Self(number)),
+            _ => Err(BadEventId(text)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_keep_their_names() {
+        for name in ["impression", "add_to_cart", "hide", "wishlisted"] {
+            assert_eq!(Action::from(name).name(), name);
+        }
+    }
+
+    #[test]
+    fn event_ids_read_uuids() {
+        let id = EventId::try_from("01890a5d-ac96-774b-bcce-b302099a8057".to_owned()).unwrap();
+        assert_eq!(id.to_string(), "01890a5dac96774bbcceb302099a8057");
+        assert!(EventId::try_from("+1890a5dac96774bbcceb302099a8057".to_owned()).is_err());
+    }
+
+    #[test]
+    fn a_negative_weight_is_a_problem() {
+        let mut weights = ActionWeights::default();
+        weights.set(Action::View, -1.0);
+        assert_eq!(weights.problems(), ["weight of `view` is -1, must be a finite number not below 0"]);
+    }
+}

@@ -1,0 +1,1 @@
+//! Why an item is on the page, and why not.

@@ -1,0 +1,94 @@
+//! Nearest neighbours among vectors.
+
+use crate::candidate::Hits;
+use crate::id::ItemId;
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+
+/// What "near" means; a larger score is nearer in all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Inner product.
+    #[default]
+    InnerProduct,
+    /// Cosine of the angle; zero vectors are refused.
+    Cosine,
+    /// Negative squared Euclidean distance.
+    L2,
+}
+
+/// Finds the items whose vectors are nearest to a given one.
+///
+/// Item ids are positions in the index: vector 0 belongs to item 0 and so on.
+pub trait VectorIndex: Debug + Send + Sync + 'static {
+    /// Length of every vector in the index.
+    fn dim(&self) -> usize;
+
+    /// Number of vectors.
+    fn len(&self) -> usize;
+
+    /// True without vectors.
+    fn is_empty(&self) -> bool;
+
+    /// What near means here.
+    fn metric(&self) -> Metric;
+
+    /// Replaces `out` by the `k` nearest items that `allow` admits, nearest first,
+    /// fewer only when fewer are allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`] for a vector of another length, one that is not finite, or (cosine) zero.
+    fn search(
+        &self,
+        vector: &[f32],
+        k: usize,
+        allow: Option<&dyn Allow>,
+        out: &mut Hits,
+    ) -> Result<(), IndexError>;
+}
+
+/// Tells an index which items it may return.
+pub trait Allow: Sync {
+    /// Whether `id` may be returned.
+    fn allows(&self, id: ItemId) -> bool;
+}
+
+impl<F: Fn(ItemId) -> bool + Sync> Allow for F {
+    fn allows(&self, id: ItemId) -> bool {
+        self(id)
+    }
+}
+
+/// Why an index refuses a vector.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// Another length than the index has.
+    #[error("{what} has {got} dimensions, the index has {want}")]
+    Dimension {
+        /// Which vector.
+        what: String,
+        /// Its length.
+        got: usize,
+        /// The index's.
+        want: usize,
+    },
+    /// NaN or infinite.
+    #[error("{what} has the value {value} at position {position}; every value must be finite")]
+    NotFinite {
+        /// Which vector.
+        what: String,
+        /// Where.
+        position: usize,
+        /// The value.
+        value: f32,
+    },
+    /// Zero under the cosine metric.
+    #[error("{what} is zero, so it has no cosine with anything")]
+    Zero {
+        /// Which vector.
+        what: String,
+    },
+}

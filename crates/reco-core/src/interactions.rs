@@ -1,0 +1,105 @@
+//! Interactions of users with items: the raw log, the sparse matrix, per-user histories.
+
+mod csr;
+mod history;
+mod users;
+
+pub use csr::Csr;
+pub(crate) use history::newest_first;
+pub use history::{Histories, Touch};
+pub use users::UserTable;
+
+use crate::event::{Action, ActionWeights};
+use crate::id::ItemId;
+use crate::time::Timestamp;
+
+/// All interactions of a data set as columns, one row per event.
+#[derive(Clone, Debug, Default)]
+pub struct InteractionLog {
+    /// Who; the rows below refer to it.
+    pub users: UserTable,
+    /// Row of the user in `users`.
+    pub user: Vec<u32>,
+    /// The item.
+    pub item: Vec<ItemId>,
+    /// What happened, as a position in `actions`.
+    pub action: Vec<u8>,
+    /// The distinct actions.
+    pub actions: Vec<Action>,
+    /// Rating, quantity or amount; NaN when the data has none.
+    pub value: Vec<f32>,
+    /// When. Data without times has the epoch everywhere; see [`has_times`](Self::has_times).
+    pub at: Vec<Timestamp>,
+}
+
+impl InteractionLog {
+    /// Number of interactions.
+    pub fn len(&self) -> usize {
+        self.item.len()
+    }
+
+    /// True without interactions.
+    pub fn is_empty(&self) -> bool {
+        self.item.is_empty()
+    }
+
+    /// Appends one interaction.
+    ///
+    /// # Panics
+    ///
+    /// Panics at the 257th distinct action.
+    pub fn push(&mut self, user: u32, item: ItemId, action: &Action, value: Option<f32>, at: Timestamp) {
+        let code = self.actions.iter().position(|known| known == action).unwrap_or_else(|| {
+            self.actions.push(action.clone());
+            self.actions.len() - 1
+        });
+        self.user.push(user);
+        self.item.push(item);
+        self.action.push(u8::try_from(code).expect("a log has at most 256 distinct actions"));
+        self.value.push(value.unwrap_or(f32::NAN));
+        self.at.push(at);
+    }
+
+    /// Whether any interaction says when it happened.
+    pub fn has_times(&self) -> bool {
+        self.at.iter().any(|&at| at != Timestamp::default())
+    }
+
+    /// First and last moment, unless the log is empty.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        Some((*self.at.iter().min()?, *self.at.iter().max()?))
+    }
+
+    /// The rows named, in that order, over the same users.
+    #[must_use]
+    pub fn select(&self, rows: &[u32]) -> Self {
+        fn pick<T: Copy>(column: &[T], rows: &[u32]) -> Vec<T> {
+            rows.iter().map(|&row| column[row as usize]).collect()
+        }
+        Self {
+            users: self.users.clone(),
+            user: pick(&self.user, rows),
+            item: pick(&self.item, rows),
+            action: pick(&self.action, rows),
+            actions: self.actions.clone(),
+            value: pick(&self.value, rows),
+            at: pick(&self.at, rows),
+        }
+    }
+
+    /// Weight of every row under `weights`.
+    pub fn weights(&self, weights: &ActionWeights) -> Vec<f32> {
+        let by_code: Vec<f32> = self.actions.iter().map(|action| weights.get(action)).collect();
+        self.action.iter().map(|&code| by_code[code as usize]).collect()
+    }
+
+    /// Users x items with summed weights; rows without weight are left out.
+    ///
+    /// `n_items` is the catalogue's length.
+    pub fn matrix(&self, n_items: usize, weights: &ActionWeights) -> Csr {
+        let weight = self.weights(weights);
+        let entries = (0..self.len()).filter(|&row| weight[row] > 0.0);
+        let entries = entries.map(|row| (self.user[row], self.item[row].raw(), weight[row]));
+        Csr::from_entries(self.users.len(), n_items, entries)
+    }
+}

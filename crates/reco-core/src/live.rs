@@ -1,0 +1,219 @@
+//! What changes by the second: each user's latest events and what is trending now.
+
+use crate::event::{Action, ActionWeights, Event};
+use crate::id::{ItemKey, UserKey};
+use crate::time::Timestamp;
+use crate::trend::Trend;
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+/// An event as the request path reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecentEvent {
+    /// On what.
+    pub item: ItemKey,
+    /// What.
+    pub action: Action,
+    /// Rating, quantity or amount.
+    pub value: Option<f32>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl From<&Event> for RecentEvent {
+    fn from(event: &Event) -> Self {
+        let Event { item, action, value, at, .. } = event;
+        Self { item: item.clone(), action: action.clone(), value: *value, at: *at }
+    }
+}
+
+/// Bounds of the live layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveLimits {
+    /// Latest events kept per user.
+    pub events_per_user: usize,
+    /// Users kept; past that, those quiet for longest are forgotten first.
+    pub users: usize,
+    /// Items on the trending board.
+    pub trending: usize,
+}
+
+impl Default for LiveLimits {
+    fn default() -> Self {
+        Self { events_per_user: 100, users: 1_000_000, trending: 256 }
+    }
+}
+
+/// The live layer. Shared by all requests; writing never blocks reading for long.
+///
+/// It speaks in item keys, not ids, so it outlives any number of snapshots.
+#[derive(Debug)]
+pub struct Live {
+    shards: Vec<Mutex<Shard>>,
+    board: RwLock<Board>,
+    weights: ActionWeights,
+    half_life_days: f64,
+    limits: LiveLimits,
+}
+
+type Shard = FxHashMap<UserKey, VecDeque<RecentEvent>>;
+
+#[derive(Debug, Default)]
+struct Board {
+    trends: FxHashMap<ItemKey, Trend>,
+    /// The strongest of `trends`, in order. Trends only grow, so an item can
+    /// enter only at its own event and the list never needs a full rebuild.
+    top: Vec<(Trend, ItemKey)>,
+}
+
+impl Live {
+    const SHARDS: usize = 64;
+
+    /// An empty layer that weighs events by `weights` and lets trends decay with `half_life_days`.
+    pub fn new(weights: ActionWeights, half_life_days: f64, limits: LiveLimits) -> Self {
+        let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, board: RwLock::default(), weights, half_life_days, limits }
+    }
+
+    /// How events are weighed.
+    pub fn weights(&self) -> &ActionWeights {
+        &self.weights
+    }
+
+    /// Half-life of trends, in days.
+    pub fn half_life_days(&self) -> f64 {
+        self.half_life_days
+    }
+
+    /// Takes one event in; the next request sees it.
+    pub fn apply(&self, event: &Event) {
+        self.remember(event);
+        let weight = self.weights.get(&event.action);
+        if weight > 0.0 {
+            self.board.write().add(event, weight, self.half_life_days, self.limits.trending);
+        }
+    }
+
+    /// The user's latest events, oldest first.
+    pub fn recent(&self, user: &UserKey) -> Vec<RecentEvent> {
+        let shard = self.shard(user).lock();
+        shard.get(user).map(|events| events.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Forgets everything about a user and says whether there was anything.
+    pub fn forget(&self, user: &UserKey) -> bool {
+        self.shard(user).lock().remove(user).is_some()
+    }
+
+    /// The strongest trends, strongest first.
+    pub fn trending(&self) -> Vec<(Trend, ItemKey)> {
+        self.board.read().top.clone()
+    }
+
+    /// The trend that live events alone give an item.
+    pub fn trend(&self, item: &str) -> Trend {
+        self.board.read().trends.get(item).copied().unwrap_or_default()
+    }
+
+    fn remember(&self, event: &Event) {
+        let mut shard = self.shard(&event.user).lock();
+        if shard.len() >= (self.limits.users / Self::SHARDS).max(1) && !shard.contains_key(&event.user) {
+            forget_the_quietest(&mut shard);
+        }
+        let events = shard.entry(event.user.clone()).or_default();
+        let place = events.partition_point(|known| known.at <= event.at);
+        events.insert(place, event.into());
+        while events.len() > self.limits.events_per_user {
+            events.pop_front();
+        }
+    }
+
+    fn shard(&self, user: &UserKey) -> &Mutex<Shard> {
+        // The high bits of this hash are the well mixed ones.
+        &self.shards[(FxBuildHasher.hash_one(user) >> 32) as usize % Self::SHARDS]
+    }
+}
+
+/// Drops a tenth of the shard at once, so that the scan is paid rarely.
+fn forget_the_quietest(shard: &mut Shard) {
+    let mut latest: Vec<Timestamp> =
+        shard.values().filter_map(|events| events.back()).map(|event| event.at).collect();
+    let tenth = latest.len() / 10;
+    let (_, &mut limit, _) = latest.select_nth_unstable(tenth);
+    shard.retain(|_, events| events.back().is_some_and(|event| event.at > limit));
+}
+
+impl Board {
+    fn add(&mut self, event: &Event, weight: f32, half_life_days: f64, limit: usize) {
+        let trend = self.trends.entry(event.item.clone()).or_default();
+        *trend = trend.plus(Trend::of_event(weight, event.at, half_life_days));
+        let trend = *trend;
+        self.top.retain(|(_, item)| *item != event.item);
+        let place = self.top.partition_point(|(other, item)| {
+            other.descending(trend).then_with(|| item.cmp(&event.item)).is_lt()
+        });
+        self.top.insert(place, (trend, event.item.clone()));
+        self.top.truncate(limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventId;
+
+    fn event(user: &str, item: &str, secs: i64) -> Event {
+        Event {
+            id: EventId(0),
+            user: user.into(),
+            item: item.into(),
+            action: Action::Purchase,
+            value: None,
+            at: Timestamp::from_secs(secs),
+        }
+    }
+
+    fn live(limits: LiveLimits) -> Live {
+        Live::new(ActionWeights::default(), 7.0, limits)
+    }
+
+    #[test]
+    fn late_events_find_their_place_and_the_oldest_leave() {
+        let live = live(LiveLimits { events_per_user: 2, ..LiveLimits::default() });
+        for (item, secs) in [("b", 20), ("a", 10), ("c", 30)] {
+            live.apply(&event("ann", item, secs));
+        }
+        let items: Vec<_> =
+            live.recent(&"ann".into()).into_iter().map(|event| event.item.to_string()).collect();
+        assert_eq!(items, ["b", "c"]);
+        assert!(live.forget(&"ann".into()) && live.recent(&"ann".into()).is_empty());
+    }
+
+    #[test]
+    fn the_board_is_what_sorting_all_trends_would_give() {
+        let live = live(LiveLimits { trending: 3, ..LiveLimits::default() });
+        for i in 0..200 {
+            live.apply(&event("ann", &format!("item{}", i * i % 7), i * 50_000));
+        }
+        let mut all: Vec<_> = (0..7)
+            .map(|i| ItemKey::from(format!("item{i}")))
+            .map(|key| (live.trend(key.as_str()), key))
+            .collect();
+        all.sort_by(|a, b| a.0.descending(b.0).then_with(|| a.1.cmp(&b.1)));
+        all.truncate(3);
+        assert_eq!(live.trending(), all);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let live = live(LiveLimits { users: 640, ..LiveLimits::default() });
+        for i in 0..5_000 {
+            live.apply(&event(&format!("user{i}"), "tea", i));
+        }
+        let kept: usize = live.shards.iter().map(|shard| shard.lock().len()).sum();
+        assert!(kept <= 640, "{kept} users");
+        assert!(!live.recent(&"user4999".into()).is_empty(), "the latest stays");
+    }
+}

@@ -1,0 +1,157 @@
+//! What a caller gets: the page, its reasons and how good an answer it is.
+
+use crate::error::{Fault, FaultKind, Rung};
+use crate::id::{ItemId, ItemKey};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A finished page.
+#[derive(Debug)]
+pub struct Page {
+    /// Items, best first.
+    pub items: Vec<PageItem>,
+    /// One answer per item of the request's `why_not`.
+    pub why_not: Vec<WhyNot>,
+    /// How good an answer this is.
+    pub rung: Rung,
+    /// What went wrong on the way.
+    pub faults: Vec<Fault>,
+    /// Version of the snapshot that answered; the ids in `items` belong to it.
+    pub snapshot: Arc<str>,
+}
+
+impl Page {
+    /// Whether something is missing from the best possible answer.
+    pub fn is_degraded(&self) -> bool {
+        self.rung != Rung::Full || !self.faults.is_empty()
+    }
+
+    /// The faults in a form that can leave the process.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let warning = |fault: &Fault| Warning {
+            component: Arc::clone(&fault.component),
+            kind: fault.kind,
+            message: fault.message(),
+        };
+        self.faults.iter().map(warning).collect()
+    }
+}
+
+/// A [`Fault`] as the response shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Warning {
+    /// Which part.
+    pub component: Arc<str>,
+    /// The class of failure.
+    pub kind: FaultKind,
+    /// One line for people.
+    pub message: String,
+}
+
+/// One place on the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageItem {
+    /// The item, inside the page's snapshot.
+    pub id: ItemId,
+    /// Its key, which outlives the snapshot.
+    pub key: ItemKey,
+    /// Place on the page, 1 for the best.
+    pub rank: u32,
+    /// The score it was ordered by; comparable only within this page.
+    pub score: f32,
+    /// Why it is there, when the request asked.
+    pub why: Option<Why>,
+}
+
+/// Why an item is on the page.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Why {
+    /// The generators that proposed it, best rank first.
+    pub sources: Vec<SourceReason>,
+    /// The user's own items it rests on, strongest first.
+    pub because: Vec<Evidence>,
+    /// The rules that moved it, in the order they ran.
+    pub moves: Vec<Move>,
+}
+
+/// One generator's vote.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SourceReason {
+    /// The generator.
+    pub source: Arc<str>,
+    /// Place in its list, 1 for the best.
+    pub rank: u32,
+    /// Its own score.
+    pub score: f32,
+}
+
+/// An item of the user's own that speaks for another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The generator that says so.
+    pub source: Arc<str>,
+    /// The user's item.
+    pub item: ItemKey,
+    /// Share of that generator's score it accounts for, 0..1.
+    pub share: f32,
+}
+
+/// A change of place between ranking and page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Move {
+    /// The rule.
+    pub rule: Arc<str>,
+    /// Place before, 1 for the best.
+    pub from: u32,
+    /// Place after.
+    pub to: u32,
+}
+
+/// Why an item is not on the page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WhyNot {
+    /// The item asked for.
+    pub item: ItemKey,
+    /// The reason.
+    #[serde(flatten)]
+    pub reason: WhyNotReason,
+}
+
+/// What kept an item off the page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WhyNotReason {
+    /// The catalogue does not have it.
+    UnknownItem,
+    /// It is on the page.
+    Shown {
+        /// Where.
+        rank: u32,
+    },
+    /// No generator proposed it.
+    NeverProposed,
+    /// A filter dropped it.
+    Filtered {
+        /// Which.
+        filter: Arc<str>,
+        /// The filter's words.
+        because: String,
+    },
+    /// A re-ranking rule took it out.
+    Removed {
+        /// Which.
+        rule: Arc<str>,
+        /// Its place before that rule, 1 for the best.
+        rank: u32,
+    },
+    /// Others were better.
+    Outranked {
+        /// Its place, 1 for the best.
+        rank: u32,
+        /// Its score.
+        score: f32,
+        /// The score of the last item on the page.
+        needed: f32,
+    },
+}

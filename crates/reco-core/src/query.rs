@@ -1,0 +1,180 @@
+//! A request in the light of one snapshot: what every stage may read.
+
+use crate::features::UserFeatures;
+use crate::id::ItemId;
+use crate::interactions::Touch;
+use crate::live::Live;
+use crate::request::{Request, Surface};
+use crate::snapshot::Snapshot;
+use crate::time::{Budget, Timestamp};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+/// Everything a stage may look at. Built once a request; nothing in it changes
+/// while the request runs, so that the same inputs give the same page.
+#[derive(Debug)]
+pub struct Query {
+    /// What was asked.
+    pub request: Arc<Request>,
+    /// The pinned model generation.
+    pub snapshot: Arc<Snapshot>,
+    /// The live layer, for what is not about this user.
+    pub live: Arc<Live>,
+    /// The moment the request counts as made.
+    pub now: Timestamp,
+    /// Time left.
+    pub budget: Budget,
+    user_row: Option<u32>,
+    history: Vec<Touch>,
+    anchors: Vec<ItemId>,
+    n_fresh: usize,
+    memo: Memo,
+}
+
+impl Query {
+    /// How many of the latest items stand for the user's current interest.
+    const ANCHORS: usize = 20;
+
+    /// Brings together what is known about the user: the snapshot's history and the latest events.
+    pub fn new(
+        request: Arc<Request>,
+        snapshot: Arc<Snapshot>,
+        live: Arc<Live>,
+        features: &UserFeatures,
+        budget: Budget,
+    ) -> Self {
+        let now = request.context.time.unwrap_or_else(|| budget.clock().wall());
+        let user_row = snapshot.users.row(request.user.as_str());
+        let trained = user_row.map_or(&[][..], |row| snapshot.histories.of(row));
+        let (history, n_fresh) = merge_history(trained, features, &snapshot, &live);
+        let anchors = anchors(&request, &snapshot, &history);
+        Self {
+            request,
+            snapshot,
+            live,
+            now,
+            budget,
+            user_row,
+            history,
+            anchors,
+            n_fresh,
+            memo: Memo::default(),
+        }
+    }
+
+    /// The user's row in the snapshot, if training knew them.
+    pub fn user_row(&self) -> Option<u32> {
+        self.user_row
+    }
+
+    /// The user's items, newest first: training data and the latest events together.
+    pub fn history(&self) -> &[Touch] {
+        &self.history
+    }
+
+    /// How many events the snapshot has not seen went into the history.
+    pub fn n_fresh(&self) -> usize {
+        self.n_fresh
+    }
+
+    /// What the page should rest on, most important first: the item of a similar-items
+    /// page, else the session's items and the latest of the history that were not rejected.
+    pub fn anchors(&self) -> &[ItemId] {
+        &self.anchors
+    }
+
+    /// The user's own record of an item, if there is one.
+    pub fn touch(&self, item: ItemId) -> Option<&Touch> {
+        let by_item = self.memo(TouchRows::new);
+        by_item.0.get(&item).map(|&row| &self.history[row as usize])
+    }
+
+    /// A value that several components need, computed once a request.
+    ///
+    /// Two components that ask at the same moment may both compute it; `compute` must
+    /// therefore depend on the query alone.
+    pub fn memo<T: Any + Send + Sync>(&self, compute: impl FnOnce(&Self) -> T) -> Arc<T> {
+        if let Some(known) = self.memo.get::<T>() {
+            return known;
+        }
+        let value = Arc::new(compute(self));
+        self.memo.put(Arc::clone(&value));
+        value
+    }
+}
+
+/// Positions of the history's items.
+struct TouchRows(FxHashMap<ItemId, u32>);
+
+impl TouchRows {
+    fn new(query: &Query) -> Self {
+        Self(query.history.iter().zip(0..).map(|(touch, row)| (touch.item, row)).collect())
+    }
+}
+
+/// Type-keyed values of one request; few, so a list does.
+#[derive(Default)]
+struct Memo(Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>);
+
+impl Memo {
+    fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let values = self.0.lock();
+        let (_, value) = values.iter().find(|(key, _)| *key == TypeId::of::<T>())?;
+        Arc::clone(value).downcast().ok()
+    }
+
+    fn put<T: Any + Send + Sync>(&self, value: Arc<T>) {
+        self.0.lock().push((TypeId::of::<T>(), value));
+    }
+}
+
+impl std::fmt::Debug for Memo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Memo({} values)", self.0.lock().len())
+    }
+}
+
+/// The trained history with the events the snapshot has not seen, newest first.
+fn merge_history(
+    trained: &[Touch],
+    features: &UserFeatures,
+    snapshot: &Snapshot,
+    live: &Live,
+) -> (Vec<Touch>, usize) {
+    let mut history = trained.to_vec();
+    let mut n_fresh = 0;
+    for event in features.recent.iter().filter(|event| event.at > snapshot.data_until) {
+        let Some(item) = snapshot.catalog.id(event.item.as_str()) else { continue };
+        let row = history.iter().position(|touch| touch.item == item).unwrap_or_else(|| {
+            history.push(Touch::new(item, event.at));
+            history.len() - 1
+        });
+        history[row].add(&event.action, live.weights().get(&event.action), event.at);
+        n_fresh += 1;
+    }
+    if n_fresh > 0 {
+        crate::interactions::newest_first(&mut history);
+    }
+    (history, n_fresh)
+}
+
+fn anchors(request: &Request, snapshot: &Snapshot, history: &[Touch]) -> Vec<ItemId> {
+    let catalog = &snapshot.catalog;
+    if let Surface::Similar(item) = &request.surface {
+        return catalog.id(item.as_str()).into_iter().collect();
+    }
+    let session = request.context.session_items.iter().rev().filter_map(|key| catalog.id(key.as_str()));
+    let liked = history.iter().filter(|touch| !touch.rejected && touch.weight > 0.0).map(|touch| touch.item);
+    let mut anchors = Vec::with_capacity(Query::ANCHORS);
+    for item in session.chain(liked) {
+        if anchors.len() == Query::ANCHORS {
+            break;
+        }
+        if !anchors.contains(&item) {
+            anchors.push(item);
+        }
+    }
+    anchors
+}

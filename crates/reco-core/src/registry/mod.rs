@@ -1,0 +1,88 @@
+//! Versioned model artifacts and which of them serves.
+
+use crate::error::BoxError;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+
+/// Versioned model bytes. Versions count from 1 per model and never change once published.
+#[async_trait]
+pub trait ModelRegistry: Debug + Send + Sync + 'static {
+    /// Stores a new version and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Store`] when it was not stored.
+    async fn publish(&self, model: &str, artifact: Bytes) -> Result<u64, RegistryError>;
+
+    /// Reads a version whose checksum has been verified.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::NotFound`], or [`RegistryError::Corrupt`] when the bytes are not those published.
+    async fn load(&self, model: &str, version: u64) -> Result<Bytes, RegistryError>;
+
+    /// All versions of a model, ascending; empty for a model never published.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Store`] when the registry cannot be read.
+    async fn versions(&self, model: &str) -> Result<Vec<u64>, RegistryError>;
+
+    /// What is live; the default for a model never rolled out.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Store`] when the registry cannot be read.
+    async fn rollout(&self, model: &str) -> Result<Rollout, RegistryError>;
+
+    /// Replaces the rollout if it is still `expected` (compare and swap).
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Conflict`] when somebody else was faster; [`RegistryError::NotFound`] when
+    /// `next` names a version that does not exist.
+    async fn set_rollout(&self, model: &str, expected: &Rollout, next: &Rollout)
+    -> Result<(), RegistryError>;
+}
+
+/// Which version serves whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Serves everyone else.
+    pub stable: Option<u64>,
+    /// A version on trial and its share in per mille.
+    pub canary: Option<(u64, u16)>,
+}
+
+/// Failures of a [`ModelRegistry`]; off the request path, so no [`Fault`](crate::error::Fault).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// No such model or version.
+    #[error("model `{model}` has no version {version}")]
+    NotFound {
+        /// Model name.
+        model: String,
+        /// Version asked for.
+        version: u64,
+    },
+    /// The stored bytes are not those that were published.
+    #[error("version {version} of model `{model}` is corrupt")]
+    Corrupt {
+        /// Model name.
+        model: String,
+        /// Version asked for.
+        version: u64,
+    },
+    /// Somebody else changed the rollout first.
+    #[error("the rollout of `{model}` changed meanwhile; read it again")]
+    Conflict {
+        /// Model name.
+        model: String,
+    },
+    /// The store failed.
+    #[error("the registry's store failed")]
+    Store(#[source] BoxError),
+}

@@ -1,0 +1,42 @@
+//! Re-ranking: rules for the page as a whole.
+
+use crate::candidate::Candidates;
+use crate::error::Fault;
+use crate::query::Query;
+use std::fmt::Debug;
+
+/// Rearranges the ranked list: diversity, boosts, caps, pins.
+///
+/// ```
+/// use reco_core::candidate::Candidates;
+/// use reco_core::error::Fault;
+/// use reco_core::query::Query;
+/// use reco_core::rerank::Reranker;
+///
+/// /// The worst first.
+/// #[derive(Debug)]
+/// struct Reverse;
+///
+/// impl Reranker for Reverse {
+///     fn name(&self) -> &str {
+///         "reverse"
+///     }
+///     fn rerank(&self, _: &Query, set: &mut Candidates, _want: usize) -> Result<(), Fault> {
+///         let backwards: Vec<u32> = (0..set.len() as u32).rev().collect();
+///         set.select(&backwards);
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Reranker: Debug + Send + Sync + 'static {
+    /// Stable name, used in metrics, explanations and configuration.
+    fn name(&self) -> &str;
+
+    /// Rearranges `set`, best first as it comes; its first `want` rows are what will be
+    /// shown. It may drop rows and change scores, not add rows.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when it cannot; the set stays as it was before the call then.
+    fn rerank(&self, query: &Query, set: &mut Candidates, want: usize) -> Result<(), Fault>;
+}

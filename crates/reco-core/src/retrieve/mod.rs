@@ -1,0 +1,95 @@
+//! Candidate generation: many items to a few hundred.
+
+use crate::candidate::Hits;
+use crate::error::Fault;
+use crate::id::{ItemId, UserKey};
+use crate::query::Query;
+use crate::time::Budget;
+use async_trait::async_trait;
+use std::fmt::Debug;
+
+/// Proposes items from memory. Synchronous and batched: one call a request.
+///
+/// Models live in the snapshot (`query.snapshot.models`); a generator holds only
+/// its configuration, so a new snapshot needs no new generator.
+///
+/// ```
+/// use reco_core::candidate::Hits;
+/// use reco_core::error::Fault;
+/// use reco_core::id::ItemId;
+/// use reco_core::query::Query;
+/// use reco_core::retrieve::{CandidateGenerator, Support};
+///
+/// /// The cheapest items first.
+/// #[derive(Debug)]
+/// struct Cheapest;
+///
+/// impl CandidateGenerator for Cheapest {
+///     fn name(&self) -> &str {
+///         "cheapest"
+///     }
+///     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
+///         let catalog = &query.snapshot.catalog;
+///         for id in catalog.ids() {
+///             if let Some(price) = catalog.price(id) {
+///                 out.push(id, -price);
+///             }
+///         }
+///         out.keep_top(limit);
+///         Ok(())
+///     }
+///     fn support(&self, _: &Query, _: ItemId, _: &mut Vec<Support>) {
+///         // Rests on no item of the user's.
+///     }
+/// }
+/// ```
+pub trait CandidateGenerator: Debug + Send + Sync + 'static {
+    /// Stable name, used in metrics, explanations and configuration.
+    fn name(&self) -> &str;
+
+    /// Appends at most `limit` hits to the empty `out`, best first, no item twice.
+    ///
+    /// A loop over many items looks at `query.budget` every thousand or so and stops with
+    /// what it has when that is spent.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when nothing can be proposed; proposing nothing is no fault.
+    fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault>;
+
+    /// Appends the user's own items that `item`, once proposed, rests on. Called for the
+    /// few items on the page only.
+    fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>);
+}
+
+/// How much one of the user's items speaks for a proposed one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Support {
+    /// The user's item.
+    pub item: ItemId,
+    /// Its contribution to the score, in the generator's own unit; only ratios matter.
+    pub weight: f32,
+}
+
+/// A generator on another machine; runs beside the feature fetch.
+#[async_trait]
+pub trait RemoteGenerator: Debug + Send + Sync + 'static {
+    /// See [`CandidateGenerator::name`].
+    fn name(&self) -> &str;
+
+    /// At most `limit` items by key with scores, best first.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the other side cannot answer within `budget`.
+    async fn generate(&self, user: &UserKey, limit: usize, budget: &Budget) -> Result<Vec<RemoteHit>, Fault>;
+}
+
+/// A hit that crossed a process boundary: by key, since ids mean nothing elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteHit {
+    /// The item.
+    pub item: crate::id::ItemKey,
+    /// Its score.
+    pub score: f32,
+}

@@ -1,0 +1,50 @@
+//! Events in and out: where they are kept and read back from.
+
+use crate::error::Fault;
+use crate::event::Event;
+use async_trait::async_trait;
+use std::fmt::Debug;
+
+/// Takes events. `&self`: many writers share one sink.
+#[async_trait]
+pub trait EventSink: Debug + Send + Sync + 'static {
+    /// Stable name, used in metrics and faults.
+    fn name(&self) -> &str;
+
+    /// Accepts all of `events` or none. An event whose id was accepted before is not kept twice.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when none was accepted.
+    async fn append(&self, events: &[Event]) -> Result<Appended, Fault>;
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Events kept.
+    pub accepted: usize,
+    /// Events whose id was known already.
+    pub duplicates: usize,
+}
+
+/// Hands events out, at least once, in the order of their arrival. `&mut self`: one reader owns its position.
+#[async_trait]
+pub trait EventSource: Debug + Send + 'static {
+    /// Stable name, used in metrics and faults.
+    fn name(&self) -> &str;
+
+    /// Waits for at least one event and returns up to `max`; empty only when no more will ever come.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the source cannot be read now; polling again resumes where it failed.
+    async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault>;
+
+    /// Marks everything polled so far as done; a new reader of the same group starts behind it.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the position may not have been stored; the events come again then.
+    async fn commit(&mut self) -> Result<(), Fault>;
+}
