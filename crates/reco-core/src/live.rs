@@ -68,7 +68,16 @@ struct Board {
     top: Vec<(Trend, ItemKey)>,
 }
 
+impl Default for Live {
+    fn default() -> Self {
+        Self::new(ActionWeights::default(), Self::HALF_LIFE_DAYS, LiveLimits::default())
+    }
+}
+
 impl Live {
+    /// Half-life of trends unless configured: a week, so that weekdays even out.
+    pub const HALF_LIFE_DAYS: f64 = 7.0;
+
     const SHARDS: usize = 64;
 
     /// An empty layer that weighs events by `weights` and lets trends decay with `half_life_days`.

@@ -24,8 +24,10 @@ pub struct Query {
     pub live: Arc<Live>,
     /// The moment the request counts as made.
     pub now: Timestamp,
-    /// Time left.
+    /// Time left for the whole page.
     pub budget: Budget,
+    /// Time left for candidates; a generator still running then is left behind.
+    pub retrieval: Budget,
     user_row: Option<u32>,
     history: Vec<Touch>,
     anchors: Vec<ItemId>,
@@ -50,18 +52,8 @@ impl Query {
         let trained = user_row.map_or(&[][..], |row| snapshot.histories.of(row));
         let (history, n_fresh) = merge_history(trained, features, &snapshot, &live);
         let anchors = anchors(&request, &snapshot, &history);
-        Self {
-            request,
-            snapshot,
-            live,
-            now,
-            budget,
-            user_row,
-            history,
-            anchors,
-            n_fresh,
-            memo: Memo::default(),
-        }
+        let (retrieval, memo) = (budget.clone(), Memo::default());
+        Self { request, snapshot, live, now, budget, retrieval, user_row, history, anchors, n_fresh, memo }
     }
 
     /// The user's row in the snapshot, if training knew them.

@@ -49,7 +49,7 @@ pub trait CandidateGenerator: Debug + Send + Sync + 'static {
 
     /// Appends at most `limit` hits to the empty `out`, best first, no item twice.
     ///
-    /// A loop over many items looks at `query.budget` every thousand or so and stops with
+    /// A loop over many items looks at `query.retrieval` every few thousand and stops with
     /// what it has when that is spent.
     ///
     /// # Errors

@@ -20,12 +20,13 @@ pub trait EventSink: Debug + Send + Sync + 'static {
 }
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
-    /// Events kept.
+    /// Number of events kept.
     pub accepted: usize,
-    /// Events whose id was known already.
-    pub duplicates: usize,
+    /// Positions in the batch, ascending, of events whose id was known already. A sink that
+    /// cannot tell at this point (a remote log, say) names none and counts all as accepted.
+    pub duplicates: Vec<usize>,
 }
 
 /// Hands events out, at least once, in the order of their arrival. `&mut self`: one reader owns its position.
