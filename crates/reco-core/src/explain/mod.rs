@@ -1,1 +1,5 @@
 //! Why an item is on the page, and why not.
+
+mod trail;
+
+pub use trail::Trail;

@@ -1,0 +1,148 @@
+//! The way every candidate of one request took, stage by stage.
+
+use crate::candidate::{Candidates, DropCode, KeepMask};
+use crate::catalog::Catalog;
+use crate::id::{ItemId, ItemKey};
+use crate::page::{Move, WhyNot, WhyNotReason};
+use std::sync::Arc;
+
+/// Who was proposed, what each filter dropped and the order after each rule.
+///
+/// The pipeline writes it as it goes; "why" and "why not" are read from it at the end, so no
+/// component has to report what it did.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    proposed: Vec<ItemId>,
+    dropped: Vec<(ItemId, Arc<str>, DropCode)>,
+    /// The order after ranking, then after each rule.
+    orders: Vec<(Arc<str>, Vec<ItemId>)>,
+    scores: Vec<f32>,
+}
+
+impl Trail {
+    /// Starts with the merged candidates.
+    pub fn new(proposed: &[ItemId]) -> Self {
+        Self { proposed: proposed.to_vec(), ..Self::default() }
+    }
+
+    /// Notes what a filter is about to drop from `ids`.
+    pub fn dropped(&mut self, filter: &Arc<str>, ids: &[ItemId], keep: &KeepMask) {
+        for (row, &id) in ids.iter().enumerate() {
+            if let Some(code) = keep.reason(row) {
+                self.dropped.push((id, Arc::clone(filter), code));
+            }
+        }
+    }
+
+    /// Notes the order that ranking gave.
+    pub fn ranked(&mut self, set: &Candidates) {
+        self.scores = set.scores().to_vec();
+        self.orders = vec![("rank".into(), set.ids().to_vec())];
+    }
+
+    /// Notes the order after a re-ranking rule.
+    pub fn reranked(&mut self, rule: &Arc<str>, set: &Candidates) {
+        self.scores = set.scores().to_vec();
+        self.orders.push((Arc::clone(rule), set.ids().to_vec()));
+    }
+
+    /// The rules that changed an item's place.
+    pub fn moves(&self, item: ItemId) -> Vec<Move> {
+        let places = self.orders.iter().map(|(rule, order)| (rule, place(order, item)));
+        let steps = places.clone().zip(places.skip(1));
+        steps
+            .filter_map(|((_, from), (rule, to))| match (from, to) {
+                (Some(from), Some(to)) if from != to => Some(Move { rule: Arc::clone(rule), from, to }),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What kept an item off a page that shows the first `n_shown` of the final order.
+    /// `words` turns a filter's name and code into its reason.
+    pub fn why_not(
+        &self,
+        item: &ItemKey,
+        catalog: &Catalog,
+        n_shown: usize,
+        words: &dyn Fn(&str, DropCode) -> String,
+    ) -> WhyNot {
+        let reason = match catalog.id(item.as_str()) {
+            None => WhyNotReason::UnknownItem,
+            Some(id) => self.reason(id, n_shown, words),
+        };
+        WhyNot { item: item.clone(), reason }
+    }
+
+    fn reason(&self, id: ItemId, n_shown: usize, words: &dyn Fn(&str, DropCode) -> String) -> WhyNotReason {
+        if let Some((_, filter, code)) = self.dropped.iter().find(|(dropped, ..)| *dropped == id) {
+            return WhyNotReason::Filtered { filter: Arc::clone(filter), because: words(filter, *code) };
+        }
+        if !self.proposed.contains(&id) {
+            return WhyNotReason::NeverProposed;
+        }
+        let Some((_, last)) = self.orders.last() else { return WhyNotReason::NeverProposed };
+        if let Some(rank) = place(last, id) {
+            let row = rank as usize - 1;
+            if row < n_shown {
+                return WhyNotReason::Shown { rank };
+            }
+            let needed =
+                n_shown.checked_sub(1).and_then(|last| self.scores.get(last)).copied().unwrap_or(0.0);
+            return WhyNotReason::Outranked { rank, score: self.scores[row], needed };
+        }
+        let removed = self.orders.windows(2).find_map(|pair| {
+            let rank = place(&pair[0].1, id)?;
+            place(&pair[1].1, id).is_none().then(|| (Arc::clone(&pair[1].0), rank))
+        });
+        removed.map_or(WhyNotReason::NeverProposed, |(rule, rank)| WhyNotReason::Removed { rule, rank })
+    }
+}
+
+/// Place in an order, 1 for the best.
+fn place(order: &[ItemId], item: ItemId) -> Option<u32> {
+    order.iter().zip(1..).find_map(|(&id, place)| (id == item).then_some(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::ItemRecord;
+
+    fn set(ids: &[u32]) -> Candidates {
+        let mut set = Candidates::new(Arc::from([]));
+        for (&id, place) in ids.iter().zip(0u8..) {
+            set.append(ItemId::new(id), -f32::from(place));
+        }
+        set
+    }
+
+    #[test]
+    fn every_absence_has_its_reason() {
+        let mut builder = Catalog::builder();
+        for key in ["a", "b", "c", "d", "e", "f"] {
+            builder.push(ItemRecord::new(key)).unwrap();
+        }
+        let catalog = builder.build();
+        let all = [0, 1, 2, 3, 4].map(ItemId::new);
+        let mut trail = Trail::new(&all);
+        let mut keep = KeepMask::all(5);
+        keep.drop_row(4, 3);
+        trail.dropped(&"stock".into(), &all, &keep);
+        trail.ranked(&set(&[0, 1, 2, 3]));
+        trail.reranked(&"cap".into(), &set(&[0, 2, 3]));
+        let words = |filter: &str, code| format!("{filter} {code}");
+        let why_not = |key: &str| trail.why_not(&key.into(), &catalog, 2, &words).reason;
+        assert_eq!(why_not("zzz"), WhyNotReason::UnknownItem);
+        assert_eq!(why_not("a"), WhyNotReason::Shown { rank: 1 });
+        assert_eq!(why_not("b"), WhyNotReason::Removed { rule: "cap".into(), rank: 2 });
+        assert_eq!(why_not("d"), WhyNotReason::Outranked { rank: 3, score: -2.0, needed: -1.0 });
+        assert_eq!(
+            why_not("e"),
+            WhyNotReason::Filtered { filter: "stock".into(), because: "stock 3".into() }
+        );
+        assert_eq!(why_not("f"), WhyNotReason::NeverProposed);
+        assert_eq!(trail.moves(ItemId::new(3)), [Move { rule: "cap".into(), from: 4, to: 3 }]);
+        assert_eq!(trail.moves(ItemId::new(0)), []);
+    }
+}
