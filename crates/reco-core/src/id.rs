@@ -10,7 +10,8 @@ use std::sync::Arc;
 /// Four bytes, so a candidate list is a flat `Vec<u32>` and per-item side
 /// tables are plain arrays. The number means nothing outside the catalogue
 /// that issued it: events, files and responses carry the item's key instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 #[repr(transparent)]
 pub struct ItemId(u32);
 

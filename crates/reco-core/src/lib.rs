@@ -3,7 +3,7 @@
 pub mod cache;
 pub mod candidate;
 pub mod catalog;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, doctest, feature = "conformance"))]
 pub mod conformance;
 pub mod embed;
 pub mod error;

@@ -1,5 +1,9 @@
 //! Caches: bytes under a key for a while.
 
+mod memory;
+
+pub use memory::MemoryCache;
+
 use crate::error::Fault;
 use async_trait::async_trait;
 use bytes::Bytes;

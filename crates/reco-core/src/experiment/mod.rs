@@ -1,5 +1,9 @@
 //! Experiments: who sees which variant.
 
+mod split;
+
+pub use split::{HashSplit, SplitError};
+
 use crate::id::UserKey;
 use std::fmt::Debug;
 

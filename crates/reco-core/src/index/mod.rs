@@ -1,7 +1,12 @@
 //! Nearest neighbours among vectors.
 
+mod exact;
+
+pub use exact::ExactIndex;
+
 use crate::candidate::Hits;
 use crate::id::ItemId;
+use crate::linalg::dot;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
@@ -91,4 +96,23 @@ pub enum IndexError {
         /// Which vector.
         what: String,
     },
+}
+
+fn check_dimension(vector: &[f32], want: usize, what: impl Fn() -> String) -> Result<(), IndexError> {
+    if vector.len() == want {
+        return Ok(());
+    }
+    Err(IndexError::Dimension { what: what(), got: vector.len(), want })
+}
+
+/// Refuses what the metric cannot compare and returns the vector's norm.
+fn check_vector(vector: &[f32], metric: Metric, what: impl Fn() -> String) -> Result<f32, IndexError> {
+    if let Some(position) = vector.iter().position(|value| !value.is_finite()) {
+        return Err(IndexError::NotFinite { what: what(), position, value: vector[position] });
+    }
+    let norm = dot(vector, vector).sqrt();
+    if metric == Metric::Cosine && (norm == 0.0 || !norm.is_finite()) {
+        return Err(IndexError::Zero { what: what() });
+    }
+    Ok(norm)
 }

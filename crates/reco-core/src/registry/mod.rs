@@ -1,5 +1,9 @@
 //! Versioned model artifacts and which of them serves.
 
+mod memory;
+
+pub use memory::MemoryRegistry;
+
 use crate::error::BoxError;
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,5 +1,11 @@
 //! Candidate generation: many items to a few hundred.
 
+pub mod again;
+pub mod als;
+pub mod neighbors;
+pub mod popular;
+pub mod trending;
+
 use crate::candidate::Hits;
 use crate::error::Fault;
 use crate::id::{ItemId, UserKey};

@@ -1,5 +1,9 @@
 //! Events in and out: where they are kept and read back from.
 
+mod memory;
+
+pub use memory::{MemoryLog, MemoryReader};
+
 use crate::error::Fault;
 use crate::event::Event;
 use async_trait::async_trait;

@@ -1,1 +1,44 @@
 //! Fitting models.
+
+pub mod als;
+
+use reco_core::linalg::NotPositiveDefinite;
+
+/// Why a model could not be fitted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// Parameters out of range; all of them.
+    #[error("{model}: {}", .problems.join("; "))]
+    Params {
+        /// The model.
+        model: &'static str,
+        /// One line each.
+        problems: Vec<String>,
+    },
+    /// Nothing to fit to.
+    #[error("{model}: the data has no interaction with a weight above 0")]
+    Empty {
+        /// The model.
+        model: &'static str,
+    },
+    /// A linear system had no solution.
+    #[error("{model}: {cause}")]
+    Diverged {
+        /// The model.
+        model: &'static str,
+        /// Where.
+        cause: NotPositiveDefinite,
+    },
+}
+
+impl FitError {
+    fn check(model: &'static str, problems: Vec<String>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self::Params { model, problems }) }
+    }
+}
+
+/// "field is value, must be want".
+fn bad(field: &str, value: impl std::fmt::Display, want: &str) -> String {
+    format!("{field} is {value}, must be {want}")
+}

@@ -1,0 +1,154 @@
+//! Symmetric positive definite systems: Cholesky and conjugate gradients.
+
+use super::{axpy, dot};
+
+/// The system has no unique solution, or rounding hides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the matrix is not positive definite at row {row}; more regularisation would make it so")]
+pub struct NotPositiveDefinite {
+    /// Where the factorisation stopped.
+    pub row: usize,
+}
+
+/// The Cholesky factor L of a symmetric positive definite A = L L^T, row-major lower triangle.
+#[derive(Clone, Debug)]
+pub struct Spd {
+    n: usize,
+    lower: Vec<f32>,
+}
+
+impl Spd {
+    /// Factors A in place; only its lower triangle is read.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPositiveDefinite`] when A is not, also when it holds NaN.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `a` is not `n * n` long.
+    pub fn factor(n: usize, mut a: Vec<f32>) -> Result<Self, NotPositiveDefinite> {
+        assert_eq!(a.len(), n * n, "a square matrix");
+        for i in 0..n {
+            let (above, rest) = a.split_at_mut(i * n);
+            let row = &mut rest[..n];
+            for j in 0..i {
+                let other = &above[j * n..][..n];
+                row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
+            }
+            let square = row[i] - dot(&row[..i], &row[..i]);
+            if square.is_nan() || square <= 0.0 {
+                return Err(NotPositiveDefinite { row: i });
+            }
+            row[i] = square.sqrt();
+        }
+        Ok(Self { n, lower: a })
+    }
+
+    /// The factor's memory, to use again.
+    pub fn into_inner(self) -> Vec<f32> {
+        self.lower
+    }
+
+    /// Replaces b by L^-1 b.
+    pub fn solve_lower(&self, b: &mut [f32]) {
+        for i in 0..self.n {
+            let row = &self.lower[i * self.n..][..self.n];
+            b[i] = (b[i] - dot(&row[..i], &b[..i])) / row[i];
+        }
+    }
+
+    /// Replaces b by A^-1 b.
+    pub fn solve(&self, b: &mut [f32]) {
+        self.solve_lower(b);
+        // Column-oriented back substitution walks L by rows, too.
+        for i in (0..self.n).rev() {
+            let row = &self.lower[i * self.n..][..self.n];
+            b[i] /= row[i];
+            let x = b[i];
+            axpy(-x, &row[..i], &mut b[..i]);
+        }
+    }
+}
+
+/// Solves A x = b for symmetric positive definite A given as `apply(v, A v)`, starting from `x`,
+/// until the residual is `tolerance` times |b| or `max_steps` are done. Returns the steps taken.
+///
+/// Hestenes & Stiefel 1952; needs no matrix, only its products.
+pub fn conjugate_gradient(
+    apply: impl Fn(&[f32], &mut [f32]),
+    b: &[f32],
+    x: &mut [f32],
+    tolerance: f32,
+    max_steps: usize,
+) -> usize {
+    let n = b.len();
+    let mut product = vec![0.0; n];
+    apply(x, &mut product);
+    let mut residual: Vec<f32> = b.iter().zip(&product).map(|(b, ax)| b - ax).collect();
+    let mut direction = residual.clone();
+    let mut square = dot(&residual, &residual);
+    let enough = tolerance * tolerance * dot(b, b);
+    for step in 0..max_steps {
+        if square <= enough || square == 0.0 {
+            return step;
+        }
+        product.fill(0.0);
+        apply(&direction, &mut product);
+        let length = square / dot(&direction, &product);
+        axpy(length, &direction, x);
+        axpy(-length, &product, &mut residual);
+        let next = dot(&residual, &residual);
+        let keep = next / square;
+        direction.iter_mut().zip(&residual).for_each(|(d, &r)| *d = r + keep * *d);
+        square = next;
+    }
+    max_steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{add_outer, tests::vector};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A lower triangle of the sum of outer products plus the identity, mirrored.
+    fn spd(n: usize, vectors: &[f32]) -> Vec<f32> {
+        let mut a = vec![0.0; n * n];
+        (0..n).for_each(|i| a[i * n + i] = 1.0);
+        vectors.chunks_exact(n).for_each(|v| add_outer(0.5, v, &mut a));
+        for i in 0..n {
+            for j in 0..i {
+                a[j * n + i] = a[i * n + j];
+            }
+        }
+        a
+    }
+
+    fn multiply(n: usize, a: &[f32], x: &[f32]) -> Vec<f32> {
+        a.chunks_exact(n).map(|row| dot(row, x)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn both_solvers_solve((vectors, x) in (1usize..40).prop_flat_map(|n| (vector(n * 6), vector(n)))) {
+            let n = x.len();
+            let a = spd(n, &vectors);
+            let b = multiply(n, &a, &x);
+            let mut direct = b.clone();
+            Spd::factor(n, a.clone()).unwrap().solve(&mut direct);
+            let mut iterated = vec![0.0; n];
+            conjugate_gradient(|v, out| out.copy_from_slice(&multiply(n, &a, v)), &b, &mut iterated, 1e-6, 200);
+            for i in 0..n {
+                prop_assert!((direct[i] - x[i]).abs() < 1e-3, "{} is not {}", direct[i], x[i]);
+                prop_assert!((iterated[i] - x[i]).abs() < 1e-3, "{} is not {}", iterated[i], x[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_positive_definite_is_refused() {
+        assert_eq!(Spd::factor(2, vec![1.0, 0.0, 2.0, 1.0]).unwrap_err(), NotPositiveDefinite { row: 1 });
+        assert_eq!(Spd::factor(1, vec![f32::NAN]).unwrap_err(), NotPositiveDefinite { row: 0 });
+    }
+}

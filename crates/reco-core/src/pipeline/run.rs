@@ -1,0 +1,264 @@
+//! One request's computing: candidates, filters, ranking, re-ranking, reasons, in stage order.
+
+use super::guarded::guarded;
+use super::merge::Merge;
+use super::parts::{Parts, Policed};
+use crate::candidate::{Candidates, Hits, KeepMask};
+use crate::error::{Fault, FaultKind, OnFault, RecommendError, Rung};
+use crate::explain::Trail;
+use crate::page::{Page, PageItem};
+use crate::query::Query;
+use crate::rerank::Reranker;
+use parking_lot::Mutex;
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The state of one request between its stages.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) parts: Arc<Parts>,
+    pub(super) query: Arc<Query>,
+    /// One slot per source: what it proposed, why it could not, or nothing yet.
+    found: Mutex<Vec<Option<Result<Hits, Fault>>>>,
+    /// Set by whoever goes on from the candidates; late generators find it set and are ignored.
+    claimed: AtomicBool,
+}
+
+impl Run {
+    /// `arrived`: what remote generators have answered so far, by source number.
+    pub(super) fn new(
+        parts: Arc<Parts>,
+        query: Arc<Query>,
+        arrived: Vec<(usize, Result<Hits, Fault>)>,
+    ) -> Self {
+        let mut found: Vec<_> = parts.source_names.iter().map(|_| None).collect();
+        for (source, hits) in arrived {
+            found[source] = Some(hits);
+        }
+        Self { parts, query, found: Mutex::new(found), claimed: AtomicBool::new(false) }
+    }
+
+    /// Runs the local generators; each leaves its result as soon as it has one.
+    pub(super) fn retrieve(&self, parallel: bool) {
+        let sources: Vec<_> = self.parts.local(&self.query.request.surface).collect();
+        let generate = |&(number, source, quota): &(usize, &super::parts::Source<_>, usize)| {
+            let hits = self.generate(&source.policed, quota);
+            // The slots are gone once the stages have gone on; then the result comes too late.
+            if let Some(slot) = self.found.lock().get_mut(number) {
+                *slot = Some(hits);
+            }
+        };
+        if parallel {
+            sources.par_iter().with_max_len(1).for_each(generate);
+        } else {
+            sources.iter().for_each(generate);
+        }
+    }
+
+    fn generate(
+        &self,
+        source: &Policed<dyn crate::retrieve::CandidateGenerator>,
+        quota: usize,
+    ) -> Result<Hits, Fault> {
+        if self.query.retrieval.is_spent() {
+            return Err(Fault::new(Arc::clone(&source.name), FaultKind::Timeout));
+        }
+        guarded(&source.name, || {
+            let mut hits = Hits::default();
+            source.part.generate(&self.query, quota, &mut hits)?;
+            hits.ids.truncate(quota);
+            hits.scores.truncate(quota);
+            Ok(hits)
+        })
+    }
+
+    /// True for the first caller only: the one to go on with the stages after retrieval.
+    pub(super) fn claim(&self) -> bool {
+        !self.claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Everything after retrieval, from whatever candidates there are.
+    pub(super) fn finish(&self, faults: Vec<Fault>) -> Result<Page, RecommendError> {
+        let mut stages = Stages { run: self, faults, rung: Rung::Full, trail: Trail::default() };
+        let mut merge = stages.merge()?;
+        let want = self.query.request.count;
+        let mut set = stages.arrange(merge.set().clone())?;
+        // Rules may leave the page short. What is popular fills it, the second time from far down the list.
+        for depth in [4 * want.max(8), 64 * want.max(8)] {
+            if set.len() >= want {
+                break;
+            }
+            let personal = merge.set().len();
+            if merge.fill(super::ladder::popular_items(&self.query), depth) == 0 {
+                break;
+            }
+            if personal == 0 {
+                stages.step_down(Rung::Popular);
+            }
+            set = stages.arrange(merge.set().clone())?;
+        }
+        Ok(stages.page(&set))
+    }
+}
+
+/// The stages after retrieval and what they noted.
+struct Stages<'a> {
+    run: &'a Run,
+    faults: Vec<Fault>,
+    rung: Rung,
+    trail: Trail,
+}
+
+impl Stages<'_> {
+    fn step_down(&mut self, rung: Rung) {
+        self.rung = self.rung.max(rung);
+    }
+
+    /// Applies a part's policy to its fault.
+    fn absorb(&mut self, fault: Fault, on_fault: OnFault) -> Result<(), RecommendError> {
+        if on_fault == OnFault::Fail {
+            return Err(fault.into());
+        }
+        if !self.faults.iter().any(|known| known.component == fault.component && known.kind == fault.kind) {
+            self.faults.push(fault);
+        }
+        Ok(())
+    }
+
+    /// One set out of all lists. A source without a result is late; one whose policy is to step
+    /// down takes all personal candidates with it.
+    fn merge(&mut self) -> Result<Merge, RecommendError> {
+        let Run { parts, query, found, .. } = self.run;
+        let mut found = std::mem::take(&mut *found.lock());
+        let surface = &query.request.surface;
+        let local =
+            parts.local(surface).map(|(number, source, _)| (number, Arc::clone(&source.policed.name)));
+        let remote =
+            parts.remote(surface).map(|(number, source, _)| (number, Arc::clone(&source.policed.name)));
+        let mut merge = Merge::new(Arc::clone(&parts.source_names));
+        let mut stepped_down = false;
+        for (number, name) in local.chain(remote) {
+            let (weight, on_fault) = parts.source(number);
+            match found.get_mut(number).and_then(Option::take) {
+                Some(Ok(hits)) => merge.add(number, weight, &hits),
+                outcome => {
+                    let fault = match outcome {
+                        Some(Err(fault)) => fault,
+                        _ => Fault::new(name, FaultKind::Timeout),
+                    };
+                    stepped_down |= on_fault == OnFault::StepDown;
+                    self.absorb(fault, on_fault)?;
+                }
+            }
+        }
+        if stepped_down {
+            self.step_down(Rung::Popular);
+            merge = Merge::new(Arc::clone(&parts.source_names));
+        }
+        Ok(merge)
+    }
+
+    /// Filter, rank, re-rank.
+    fn arrange(&mut self, mut set: Candidates) -> Result<Candidates, RecommendError> {
+        self.trail = Trail::new(set.ids());
+        self.filter(&mut set)?;
+        self.rank(&mut set)?;
+        self.rerank(&mut set)?;
+        Ok(set)
+    }
+
+    fn filter(&mut self, set: &mut Candidates) -> Result<(), RecommendError> {
+        let query = &*self.run.query;
+        for filter in &self.run.parts.filters {
+            let mut keep = KeepMask::all(set.len());
+            match guarded(&filter.name, || filter.part.apply(query, set, &mut keep)) {
+                Ok(()) => {
+                    self.trail.dropped(&filter.name, set.ids(), &keep);
+                    set.retain(&keep);
+                }
+                Err(fault) => {
+                    if filter.on_fault == OnFault::StepDown {
+                        self.step_down(Rung::Popular);
+                    }
+                    self.absorb(fault, filter.on_fault)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rank(&mut self, set: &mut Candidates) -> Result<(), RecommendError> {
+        let query = &*self.run.query;
+        let mut rung = Rung::CandidateScores;
+        let mut scores = vec![0.0; set.len()];
+        for (step, ranker) in self.run.parts.rankers.iter().enumerate() {
+            let outcome = if query.budget.is_spent() {
+                Err(Fault::new(Arc::clone(&ranker.name), FaultKind::Timeout))
+            } else {
+                scores.fill(0.0);
+                guarded(&ranker.name, || ranker.part.score(query, set, &mut scores))
+            };
+            match outcome {
+                Ok(()) => {
+                    set.scores_mut().copy_from_slice(&scores);
+                    rung = if step == 0 { Rung::Full } else { Rung::RuleRanked };
+                    break;
+                }
+                Err(fault) => self.absorb(fault, ranker.on_fault)?,
+            }
+        }
+        self.step_down(rung);
+        set.sort();
+        self.trail.ranked(set);
+        Ok(())
+    }
+
+    fn rerank(&mut self, set: &mut Candidates) -> Result<(), RecommendError> {
+        for rule in &self.run.parts.rerankers {
+            match self.apply(rule, set) {
+                Ok(next) => {
+                    *set = next;
+                    self.trail.reranked(&rule.name, set);
+                }
+                Err(fault) => self.absorb(fault, rule.on_fault)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The set after one rule. Rules whose policy is to skip are skipped when time is up;
+    /// the others (caps, say) always run: without them the page would be wrong, not just plainer.
+    fn apply(&self, rule: &Policed<dyn Reranker>, set: &Candidates) -> Result<Candidates, Fault> {
+        let query = &*self.run.query;
+        if rule.on_fault == OnFault::Skip && query.budget.is_spent() {
+            return Err(Fault::new(Arc::clone(&rule.name), FaultKind::Timeout));
+        }
+        let mut next = set.clone();
+        guarded(&rule.name, || rule.part.rerank(query, &mut next, query.request.count))?;
+        Ok(next)
+    }
+
+    fn page(mut self, set: &Candidates) -> Page {
+        let query = &*self.run.query;
+        let request = &*query.request;
+        let catalog = &query.snapshot.catalog;
+        let n_shown = set.len().min(request.count);
+        let items = (0..n_shown).map(|row| {
+            let id = set.ids()[row];
+            let why =
+                request.explain.then(|| super::reasons::why(&self.run.parts, query, set, row, &self.trail));
+            PageItem { id, key: catalog.key(id).clone(), rank: row as u32 + 1, score: set.scores()[row], why }
+        });
+        let items = items.collect();
+        let filters = &self.run.parts.filters;
+        let words = |name: &str, code| {
+            let filter = filters.iter().find(|filter| &*filter.name == name);
+            filter.map_or_else(String::new, |filter| filter.part.reason(code))
+        };
+        let why_not =
+            request.why_not.iter().map(|key| self.trail.why_not(key, catalog, n_shown, &words)).collect();
+        let faults = std::mem::take(&mut self.faults);
+        Page { items, why_not, rung: self.rung, faults, snapshot: Arc::clone(&query.snapshot.version) }
+    }
+}

@@ -1,0 +1,232 @@
+//! Implicit-feedback matrix factorisation: the model as served, and the generator over it.
+
+use super::{CandidateGenerator, Support};
+use crate::candidate::Hits;
+use crate::error::{Fault, FaultKind};
+use crate::id::ItemId;
+use crate::linalg::{Matrix, Spd, add_outer, axpy, conjugate_gradient, dot, scan, top_scores};
+use crate::query::Query;
+use crate::request::Surface;
+use serde::{Deserialize, Serialize};
+
+/// Factors of users and items (Hu, Koren & Volinsky, ICDM 2008) under the loss of Rendle et al.,
+/// "Revisiting the Performance of iALS on Item Recommendation Benchmarks", RecSys 2022, section 3:
+///
+/// Σ_observed c (1 - w·h)² + a0 Σ_all (w·h)² + λ Σ_u (n_u + a0 n_items)^ν |w_u|² + (the same over items)
+///
+/// with w the user's and h the item's factors, c the confidence, n_u the observed items of u.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlsModel {
+    /// One row per user of the snapshot.
+    pub users: Matrix,
+    /// One row per item of the snapshot; zero for items nobody touched.
+    pub items: Matrix,
+    /// The weights of the loss.
+    pub loss: AlsLoss,
+    /// H^T H, row-major; the same for every user.
+    gram: Vec<f32>,
+    /// L^-1 h per item, where L L^T is the part of a user's system that all users share: the inner
+    /// product of two such rows says how much one item speaks for another.
+    whitened: Matrix,
+}
+
+/// The weights of the loss; see [`AlsModel`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlsLoss {
+    /// a0, the weight of every pair, observed or not.
+    pub unobserved_weight: f32,
+    /// λ.
+    pub regularization: f32,
+    /// ν: 0 regularises all rows alike, 1 in proportion to their observations.
+    pub frequency_exponent: f32,
+}
+
+impl AlsLoss {
+    /// The regularisation of a row with `n_observed` observations out of `n_others`.
+    pub fn regularization_of(&self, n_observed: usize, n_others: usize) -> f32 {
+        let frequency = n_observed as f32 + self.unobserved_weight * n_others as f32;
+        self.regularization * frequency.powf(self.frequency_exponent)
+    }
+
+    /// The confidence in an interaction of summed weight `weight`: 1 for one event of weight 1, then
+    /// growing with the logarithm, since the hundredth purchase says less than the first.
+    pub fn confidence(weight: f32) -> f32 {
+        (1.0 + weight).log2()
+    }
+}
+
+impl AlsModel {
+    /// The name under which the snapshot keeps it.
+    pub const NAME: &'static str = "als";
+
+    /// Completes fitted factors with what serving needs.
+    pub fn new(users: Matrix, items: Matrix, loss: AlsLoss) -> Self {
+        let d = items.n_columns();
+        let gram = mirrored(d, gram(&items));
+        let mut shared: Vec<f32> = gram.iter().map(|cell| cell * loss.unobserved_weight).collect();
+        // Regularised as for a user with a handful of items; keeps it positive definite, too.
+        let regularization = loss.regularization_of(10, items.n_rows()).max(f32::MIN_POSITIVE);
+        (0..d).for_each(|i| shared[i * d + i] += regularization);
+        let mut whitened = items.clone();
+        match Spd::factor(d, shared) {
+            Ok(factor) => (0..items.n_rows()).for_each(|row| factor.solve_lower(whitened.row_mut(row))),
+            Err(_) => whitened.as_mut_slice().fill(0.0),
+        }
+        Self { users, items, loss, gram, whitened }
+    }
+
+    /// Number of factors.
+    pub fn n_factors(&self) -> usize {
+        self.items.n_columns()
+    }
+
+    /// The factors of a user who touched `observed` (items with confidences), as training would
+    /// have set them with the item factors fixed; `start` is where the iteration begins.
+    ///
+    /// Items out of range are ignored. Without any observation the answer is zero.
+    pub fn fold_in(&self, observed: &[(ItemId, f32)], start: Option<&[f32]>) -> Vec<f32> {
+        let d = self.n_factors();
+        let observed: Vec<(&[f32], f32)> = (observed.iter())
+            .filter(|(item, _)| item.index() < self.items.n_rows())
+            .map(|&(item, confidence)| (self.items.row(item.index()), confidence))
+            .collect();
+        let mut target = vec![0.0; d];
+        observed.iter().for_each(|(row, confidence)| axpy(*confidence, row, &mut target));
+        let regularization = self.loss.regularization_of(observed.len(), self.items.n_rows());
+        if observed.len() < d {
+            return self.fold_in_directly(&observed, target, regularization);
+        }
+        // A long history makes the matrix dear and its products cheap.
+        let apply = |v: &[f32], out: &mut [f32]| {
+            for (out, row) in out.iter_mut().zip(self.gram.chunks_exact(d)) {
+                *out = self.loss.unobserved_weight * dot(row, v);
+            }
+            axpy(regularization, v, out);
+            observed.iter().for_each(|(row, confidence)| axpy(confidence * dot(row, v), row, out));
+        };
+        let mut x = start.map_or_else(|| vec![0.0; d], <[f32]>::to_vec);
+        conjugate_gradient(apply, &target, &mut x, Self::FOLD_IN_TOLERANCE, Self::FOLD_IN_STEPS);
+        x
+    }
+
+    /// Far below what changes an order.
+    const FOLD_IN_TOLERANCE: f32 = 1e-3;
+    const FOLD_IN_STEPS: usize = 32;
+
+    fn fold_in_directly(
+        &self,
+        observed: &[(&[f32], f32)],
+        mut target: Vec<f32>,
+        regularization: f32,
+    ) -> Vec<f32> {
+        let d = self.n_factors();
+        let mut system: Vec<f32> = self.gram.iter().map(|cell| cell * self.loss.unobserved_weight).collect();
+        observed.iter().for_each(|(row, confidence)| add_outer(*confidence, row, &mut system));
+        (0..d).for_each(|i| system[i * d + i] += regularization);
+        match Spd::factor(d, system) {
+            Ok(factor) => factor.solve(&mut target),
+            Err(_) => target.fill(0.0),
+        }
+        target
+    }
+
+    /// How much `by` speaks for `item`, in units of the score (section 5 of Hu et al., with the
+    /// part of the user's system that all users share).
+    pub fn influence(&self, item: ItemId, by: ItemId) -> f32 {
+        let n_items = self.whitened.n_rows();
+        if item.index() >= n_items || by.index() >= n_items {
+            return 0.0;
+        }
+        dot(self.whitened.row(item.index()), self.whitened.row(by.index()))
+    }
+}
+
+/// The lower triangle of H^T H. Sums block by block, so that the result does not depend on threads.
+fn gram(rows: &Matrix) -> Vec<f32> {
+    let d = rows.n_columns();
+    let mut sum = vec![0.0; d * d];
+    rows.rows().for_each(|row| add_outer(1.0, row, &mut sum));
+    sum
+}
+
+fn mirrored(d: usize, mut lower: Vec<f32>) -> Vec<f32> {
+    for i in 0..d {
+        for j in 0..i {
+            lower[j * d + i] = lower[i * d + j];
+        }
+    }
+    lower
+}
+
+/// The user's factors for one request, shared by all who need them.
+#[derive(Debug)]
+struct UserVector(Option<Vec<f32>>);
+
+/// Items whose factors fit the user's. Users are folded in from their latest events, so the first
+/// click changes the next page and users unknown to training get a personal list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlsGenerator;
+
+impl AlsGenerator {
+    fn model(query: &Query) -> Result<&AlsModel, Fault> {
+        let model = query.snapshot.models.get(AlsModel::NAME);
+        model.ok_or_else(|| {
+            Fault::new(AlsModel::NAME, FaultKind::NotFound).because("the snapshot has no ALS model")
+        })
+    }
+
+    fn user_vector(query: &Query, model: &AlsModel) -> UserVector {
+        let trained = query.user_row().map(|row| row as usize).filter(|&row| row < model.users.n_rows());
+        let trained = trained.map(|row| model.users.row(row));
+        let session = &query.request.context.session_items;
+        if query.n_fresh() == 0 && session.is_empty() {
+            return UserVector(trained.map(<[f32]>::to_vec));
+        }
+        let observed = observed(query);
+        UserVector((!observed.is_empty()).then(|| model.fold_in(&observed, trained)))
+    }
+}
+
+/// The user's items with their confidences; an item of the running session counts as one event.
+fn observed(query: &Query) -> Vec<(ItemId, f32)> {
+    let liked = query.history().iter().filter(|touch| !touch.rejected && touch.weight > 0.0);
+    let mut observed: Vec<_> = liked.map(|touch| (touch.item, AlsLoss::confidence(touch.weight))).collect();
+    let session = query.request.context.session_items.iter();
+    for item in session.filter_map(|key| query.snapshot.catalog.id(key.as_str())) {
+        if !observed.iter().any(|(known, _)| *known == item) {
+            observed.push((item, AlsLoss::confidence(1.0)));
+        }
+    }
+    observed
+}
+
+impl CandidateGenerator for AlsGenerator {
+    fn name(&self) -> &'static str {
+        AlsModel::NAME
+    }
+
+    fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
+        let model = Self::model(query)?;
+        if matches!(query.request.surface, Surface::Similar(_)) {
+            return Ok(());
+        }
+        let vector = query.memo(|query| Self::user_vector(query, model));
+        let Some(vector) = &vector.0 else { return Ok(()) };
+        let mut scores = vec![0.0; model.items.n_rows()];
+        scan(&model.items, vector, &mut scores);
+        // Items nobody touched have zero factors; content and freshness are their way in.
+        for (score, id) in top_scores(&scores, limit, |id| scores[id.index()] != 0.0) {
+            out.push(id, score);
+        }
+        Ok(())
+    }
+
+    fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
+        let Ok(model) = Self::model(query) else { return };
+        for (by, confidence) in observed(query) {
+            if by != item {
+                out.push(Support { item: by, weight: confidence * model.influence(item, by) });
+            }
+        }
+    }
+}

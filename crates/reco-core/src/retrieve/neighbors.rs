@@ -1,0 +1,134 @@
+//! Item-to-item: precomputed neighbours, summed over what the page rests on.
+
+use super::{CandidateGenerator, Support};
+use crate::candidate::{Hits, top_k};
+use crate::error::{Fault, FaultKind};
+use crate::id::ItemId;
+use crate::query::Query;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+/// For every item the items nearest to it, nearest first, with similarities above 0.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Neighbors {
+    offsets: Vec<u32>,
+    items: Vec<ItemId>,
+    similarities: Vec<f32>,
+}
+
+impl Neighbors {
+    /// The snapshot's name for neighbours by what the same users took.
+    pub const BY_USERS: &'static str = "item_item";
+    /// The snapshot's name for neighbours by text and attributes.
+    pub const BY_CONTENT: &'static str = "content";
+    /// The snapshot's name for neighbours by the cosine of the items' factors.
+    pub const BY_VECTOR: &'static str = "vector";
+
+    /// One list per item, in the order of their ids.
+    pub fn new(lists: impl IntoIterator<Item = Vec<(f32, ItemId)>>) -> Self {
+        let mut neighbors = Self { offsets: vec![0], ..Self::default() };
+        for list in lists {
+            neighbors.similarities.extend(list.iter().map(|row| row.0));
+            neighbors.items.extend(list.iter().map(|row| row.1));
+            neighbors.offsets.push(neighbors.items.len() as u32);
+        }
+        neighbors
+    }
+
+    /// The neighbours of an item with their similarities, nearest first.
+    pub fn of(&self, item: ItemId) -> impl Iterator<Item = (ItemId, f32)> + '_ {
+        let bounds = (self.offsets.get(item.index()), self.offsets.get(item.index() + 1));
+        let range = match bounds {
+            (Some(&start), Some(&end)) => start as usize..end as usize,
+            _ => 0..0,
+        };
+        self.items[range.clone()].iter().copied().zip(self.similarities[range].iter().copied())
+    }
+
+    /// The similarity of `to` in the list of `from`; 0 when it is not there.
+    pub fn similarity(&self, from: ItemId, to: ItemId) -> f32 {
+        self.of(from).find(|(item, _)| *item == to).map_or(0.0, |(_, similarity)| similarity)
+    }
+}
+
+/// Proposes the neighbours of the query's anchors. An anchor's weight falls with its place, so
+/// that the latest interest counts most.
+#[derive(Clone, Debug)]
+pub struct NeighborGenerator {
+    model: &'static str,
+}
+
+impl NeighborGenerator {
+    /// Neighbours by what the same users took.
+    pub fn by_users() -> Self {
+        Self { model: Neighbors::BY_USERS }
+    }
+
+    /// Neighbours by text and attributes; reaches items that nobody took yet.
+    pub fn by_content() -> Self {
+        Self { model: Neighbors::BY_CONTENT }
+    }
+
+    /// Neighbours by the cosine of the items' factors.
+    pub fn by_vector() -> Self {
+        Self { model: Neighbors::BY_VECTOR }
+    }
+
+    fn neighbors<'a>(&self, query: &'a Query) -> Result<&'a Neighbors, Fault> {
+        let model = query.snapshot.models.get(self.model);
+        model.ok_or_else(|| {
+            Fault::new(self.model, FaultKind::NotFound).because("the snapshot has no such neighbours")
+        })
+    }
+}
+
+/// The weight of the anchor at `place`, 0 for the first.
+fn anchor_weight(place: usize) -> f32 {
+    1.0 / (1.0 + place as f32).sqrt()
+}
+
+impl CandidateGenerator for NeighborGenerator {
+    fn name(&self) -> &'static str {
+        self.model
+    }
+
+    fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
+        let neighbors = self.neighbors(query)?;
+        let mut scores: FxHashMap<ItemId, f32> = FxHashMap::default();
+        for (place, &anchor) in query.anchors().iter().enumerate() {
+            let weight = anchor_weight(place);
+            for (item, similarity) in neighbors.of(anchor) {
+                *scores.entry(item).or_default() += weight * similarity;
+            }
+        }
+        let mut rows: Vec<(f32, ItemId)> = scores.into_iter().map(|(item, score)| (score, item)).collect();
+        top_k(&mut rows, limit);
+        rows.into_iter().for_each(|(score, item)| out.push(item, score));
+        Ok(())
+    }
+
+    fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
+        let Ok(neighbors) = self.neighbors(query) else { return };
+        for (place, &anchor) in query.anchors().iter().enumerate() {
+            let weight = anchor_weight(place) * neighbors.similarity(anchor, item);
+            if weight > 0.0 {
+                out.push(Support { item: anchor, weight });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_keep_their_item() {
+        let near = |item, similarity| (similarity, ItemId::new(item));
+        let neighbors = Neighbors::new([vec![near(2, 0.9), near(1, 0.5)], vec![], vec![near(0, 0.9)]]);
+        assert_eq!(neighbors.of(ItemId::new(0)).map(|(item, _)| item.raw()).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(neighbors.of(ItemId::new(1)).count(), 0);
+        assert_eq!(neighbors.of(ItemId::new(9)).count(), 0);
+        assert!((neighbors.similarity(ItemId::new(2), ItemId::new(0)) - 0.9).abs() < 1e-6);
+    }
+}

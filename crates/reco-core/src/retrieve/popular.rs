@@ -1,0 +1,86 @@
+//! What many people take: overall, per category, lately.
+
+use super::{CandidateGenerator, Support};
+use crate::candidate::Hits;
+use crate::error::{Fault, FaultKind};
+use crate::id::ItemId;
+use crate::query::Query;
+use crate::request::Surface;
+use serde::{Deserialize, Serialize};
+
+/// Items by the number of distinct users who took them within a window before the data's end.
+///
+/// Users, not events: one household that buys the same milk every day does not make it popular.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Popularity {
+    /// Items with at least one user, most popular first.
+    overall: Vec<ItemId>,
+    /// The same per category code of the catalogue.
+    by_category: Vec<Vec<ItemId>>,
+    /// Distinct users per item.
+    users: Vec<u32>,
+    /// The largest of `users`.
+    most: u32,
+}
+
+impl Popularity {
+    /// The name under which the snapshot keeps the popularity of the recent window.
+    pub const NAME: &'static str = "popular";
+
+    /// Sorts items by their number of distinct users; `category` gives each item's code, if any.
+    pub fn new(users: Vec<u32>, n_categories: usize, category: impl Fn(ItemId) -> Option<u32>) -> Self {
+        let mut overall: Vec<ItemId> = (0..users.len() as u32).map(ItemId::new).collect();
+        overall.retain(|id| users[id.index()] > 0);
+        overall.sort_by(|a, b| users[b.index()].cmp(&users[a.index()]).then(a.cmp(b)));
+        let mut by_category = vec![Vec::new(); n_categories];
+        for &id in &overall {
+            if let Some(list) = category(id).and_then(|code| by_category.get_mut(code as usize)) {
+                list.push(id);
+            }
+        }
+        let most = users.iter().copied().max().unwrap_or(0);
+        Self { overall, by_category, users, most }
+    }
+
+    /// Items most popular first, of one category or of all.
+    pub fn top(&self, category: Option<u32>) -> &[ItemId] {
+        match category {
+            None => &self.overall,
+            Some(code) => self.by_category.get(code as usize).map_or(&[], Vec::as_slice),
+        }
+    }
+
+    /// Distinct users of an item as a share of those of the most popular one, 0..1.
+    pub fn share(&self, item: ItemId) -> f32 {
+        let users = self.users.get(item.index()).copied().unwrap_or(0);
+        users as f32 / self.most.max(1) as f32
+    }
+}
+
+/// Proposes what is popular: in the surface's category, in that of a similar-items page's item,
+/// else overall.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PopularGenerator;
+
+impl CandidateGenerator for PopularGenerator {
+    fn name(&self) -> &'static str {
+        Popularity::NAME
+    }
+
+    fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
+        let model = query.snapshot.models.get::<Popularity>(Popularity::NAME);
+        let model = model.ok_or_else(|| Fault::new(Popularity::NAME, FaultKind::NotFound))?;
+        let labels = query.snapshot.catalog.category();
+        let category = match &query.request.surface {
+            Surface::Home => None,
+            Surface::Category(name) => labels.find(name),
+            Surface::Similar(_) => query.anchors().first().and_then(|&item| labels.code(item)),
+        };
+        model.top(category).iter().take(limit).for_each(|&id| out.push(id, model.share(id)));
+        Ok(())
+    }
+
+    fn support(&self, _: &Query, _: ItemId, _: &mut Vec<Support>) {
+        // Popular items rest on everybody, not on one's own.
+    }
+}
