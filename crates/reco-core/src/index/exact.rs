@@ -45,6 +45,29 @@ impl ExactIndex {
             if metric == Metric::L2 { vectors.rows().map(|row| dot(row, row)).collect() } else { Vec::new() };
         Ok(Self { vectors, metric, squares })
     }
+
+    /// Refuses a query the metric cannot compare and returns its norm.
+    pub(super) fn check_query(&self, vector: &[f32]) -> Result<f32, IndexError> {
+        super::check_dimension(vector, self.dim(), || "the query".to_owned())?;
+        check_vector(vector, self.metric, || "the query".to_owned())
+    }
+
+    /// The vectors as compared: normalised under the cosine metric.
+    #[cfg(feature = "ann")]
+    pub(super) fn vectors(&self) -> &Matrix {
+        &self.vectors
+    }
+
+    /// The score of one item for a checked query of length `norm`.
+    #[cfg(feature = "ann")]
+    pub(super) fn score(&self, vector: &[f32], norm: f32, id: crate::id::ItemId) -> f32 {
+        let product = dot(self.vectors.row(id.index()), vector);
+        match self.metric {
+            Metric::InnerProduct => product,
+            Metric::Cosine => product / norm,
+            Metric::L2 => -(self.squares[id.index()] - 2.0 * product + norm * norm).max(0.0),
+        }
+    }
 }
 
 impl VectorIndex for ExactIndex {
@@ -72,8 +95,7 @@ impl VectorIndex for ExactIndex {
         out: &mut Hits,
     ) -> Result<(), IndexError> {
         out.clear();
-        super::check_dimension(vector, self.dim(), || "the query".to_owned())?;
-        let norm = check_vector(vector, self.metric, || "the query".to_owned())?;
+        let norm = self.check_query(vector)?;
         let mut scores = vec![0.0; self.len()];
         scan(&self.vectors, vector, &mut scores);
         match self.metric {

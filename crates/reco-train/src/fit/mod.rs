@@ -1,7 +1,13 @@
 //! Fitting models.
 
 pub mod als;
+pub mod content;
+pub mod counts;
+pub mod item_item;
+pub mod snapshot;
+pub mod vectors;
 
+use reco_core::index::IndexError;
 use reco_core::linalg::NotPositiveDefinite;
 
 /// Why a model could not be fitted.
@@ -30,6 +36,9 @@ pub enum FitError {
         /// Where.
         cause: NotPositiveDefinite,
     },
+    /// A vector index refused a vector.
+    #[error("vector neighbours: {0}")]
+    Index(#[from] IndexError),
 }
 
 impl FitError {

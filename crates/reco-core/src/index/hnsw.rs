@@ -1,0 +1,153 @@
+//! Approximate search over a navigable small-world graph.
+
+use super::{Allow, ExactIndex, IndexError, Metric, VectorIndex};
+use crate::candidate::{Hits, top_k};
+use crate::id::ItemId;
+use crate::linalg::{Matrix, dot};
+use hnsw_rs::prelude::{DistL2, Hnsw};
+use std::fmt;
+
+/// HNSW (Malkov & Yashunin, TPAMI 2020) over a graph built by hnsw_rs, with exact scores.
+///
+/// The graph lives in Euclidean space, where cosine and inner product become distances: vectors are
+/// normalised for the former and get one more dimension, sqrt(max|v|² - |v|²), for the latter
+/// (Bachrach et al., RecSys 2014), so that maximum inner product search is exact in its order.
+pub struct HnswIndex {
+    /// Answers filtered and very long searches, and gives every hit its exact score.
+    exact: ExactIndex,
+    graph: Hnsw<'static, f32, DistL2>,
+    dim: usize,
+}
+
+/// How dense the graph is and how wide its searches are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HnswParams {
+    /// Links per point, 2 to 256 (M in the paper).
+    pub links: usize,
+    /// Points looked at while building (efConstruction).
+    pub build_width: usize,
+}
+
+impl Default for HnswParams {
+    fn default() -> Self {
+        Self { links: 16, build_width: 200 }
+    }
+}
+
+impl HnswIndex {
+    /// Layers the graph may have; enough for billions of points.
+    const LAYERS: usize = 16;
+
+    /// Indexes the rows of `vectors`; row i is item i. One thread inserts in order, so that the same
+    /// vectors give the same graph.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`] for a row that is not finite or, under the cosine metric, zero.
+    pub fn build(vectors: Matrix, metric: Metric, params: HnswParams) -> Result<Self, IndexError> {
+        let dim = vectors.n_columns();
+        let exact = ExactIndex::build(vectors, metric)?;
+        let (links, width) = (params.links.clamp(2, 256), params.build_width.max(params.links));
+        let n_rows = exact.vectors().n_rows();
+        let graph = Hnsw::new(links, n_rows.max(1), Self::LAYERS, width, DistL2 {});
+        let longest = exact.vectors().rows().map(|row| dot(row, row)).fold(0.0f32, f32::max);
+        for (id, row) in exact.vectors().rows().enumerate() {
+            graph.insert((&euclidean(row, metric, longest - dot(row, row)), id));
+        }
+        Ok(Self { exact, graph, dim })
+    }
+}
+
+/// The point whose Euclidean distance orders like the metric; `missing` is what its squared length lacks.
+fn euclidean(row: &[f32], metric: Metric, missing: f32) -> Vec<f32> {
+    let mut point = row.to_vec();
+    if metric == Metric::InnerProduct {
+        point.push(missing.max(0.0).sqrt());
+    }
+    point
+}
+
+impl VectorIndex for HnswIndex {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn len(&self) -> usize {
+        self.exact.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty()
+    }
+
+    fn metric(&self) -> Metric {
+        self.exact.metric()
+    }
+
+    fn search(
+        &self,
+        vector: &[f32],
+        k: usize,
+        allow: Option<&dyn Allow>,
+        out: &mut Hits,
+    ) -> Result<(), IndexError> {
+        out.clear();
+        let norm = self.exact.check_query(vector)?;
+        // Wide searches visit most of the graph anyway; a scan is cheaper and never short.
+        if k == 0 || k.saturating_mul(8) >= self.len() {
+            return self.exact.search(vector, k, allow, out);
+        }
+        let mut query = euclidean(vector, self.metric(), 0.0);
+        if self.metric() == Metric::Cosine {
+            query.iter_mut().for_each(|value| *value /= norm);
+        }
+        let wanted = if allow.is_some() { 4 * k } else { k };
+        let found = self.graph.search(&query, wanted, (2 * wanted).max(64));
+        let ids = found.into_iter().map(|hit| ItemId::new(hit.d_id as u32));
+        let admitted = ids.filter(|&id| allow.is_none_or(|allow| allow.allows(id)));
+        let mut rows: Vec<(f32, ItemId)> =
+            admitted.map(|id| (self.exact.score(vector, norm, id), id)).collect();
+        if rows.len() < k {
+            return self.exact.search(vector, k, allow, out);
+        }
+        top_k(&mut rows, k);
+        rows.into_iter().for_each(|(score, id)| out.push(id, score));
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HnswIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HnswIndex({} x {}, {:?})", self.len(), self.dim, self.metric())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance;
+
+    #[test]
+    fn conforms() {
+        let build = |vectors, metric| HnswIndex::build(vectors, metric, HnswParams::default());
+        conformance::vector_index(&|vectors, metric| Ok(Box::new(build(vectors, metric)?)));
+    }
+
+    #[test]
+    fn finds_nearly_all_of_the_nearest() {
+        // Vectors of very different lengths: the hard case for inner products.
+        let value = |i: usize, j: usize| ((i * 31 + j * 17) as f32 * 0.7).sin() * (1.0 + (i % 7) as f32);
+        let vectors = Matrix::from_vec(2_000, 8, (0..16_000).map(|cell| value(cell / 8, cell % 8)).collect());
+        for metric in [Metric::InnerProduct, Metric::Cosine, Metric::L2] {
+            let exact = ExactIndex::build(vectors.clone(), metric).unwrap();
+            let graph = HnswIndex::build(vectors.clone(), metric, HnswParams::default()).unwrap();
+            let (mut near, mut found, mut total) = (Hits::default(), Hits::default(), 0);
+            for row in (0..2_000).step_by(50) {
+                exact.search(vectors.row(row), 10, None, &mut near).unwrap();
+                graph.search(vectors.row(row), 10, None, &mut found).unwrap();
+                total += found.ids.iter().filter(|id| near.ids.contains(id)).count();
+            }
+            assert!(total >= 380, "{metric:?}: {total} of 400");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Fitting everything a snapshot serves with.
+
+use super::als::{self, AlsParams};
+use super::content::{self, ContentParams};
+use super::counts::{self, PopularParams};
+use super::item_item::{self, ItemItemParams};
+use super::{FitError, bad, vectors};
+use crate::data::Dataset;
+use crate::progress::Progress;
+use reco_core::event::ActionWeights;
+use reco_core::interactions::Histories;
+use reco_core::retrieve::als::AlsModel;
+use reco_core::retrieve::neighbors::Neighbors;
+use reco_core::retrieve::popular::Popularity;
+use reco_core::retrieve::trending::Trends;
+use reco_core::snapshot::Snapshot;
+use serde::{Deserialize, Serialize};
+
+/// What to fit and how; a model that is absent is not fitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plan {
+    /// Matrix factorisation.
+    pub als: Option<AlsParams>,
+    /// Neighbours by what the same users took.
+    pub item_item: Option<ItemItemParams>,
+    /// Neighbours by text and attributes.
+    pub content: Option<ContentParams>,
+    /// Neighbours by the factors of `als`, this many per item; 0 for none.
+    pub vector_neighbors: usize,
+    /// Popularity; the lower rungs of the ladder need it, so it is always fitted.
+    pub popular: PopularParams,
+    /// Half-life of trends in days, above 0.
+    pub trend_half_life_days: f64,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            als: Some(AlsParams::default()),
+            item_item: Some(ItemItemParams::default()),
+            content: Some(ContentParams::default()),
+            vector_neighbors: 50,
+            popular: PopularParams::default(),
+            trend_half_life_days: 7.0,
+        }
+    }
+}
+
+impl Plan {
+    /// What is wrong with this plan, one line each, with the path of the field.
+    pub fn problems(&self) -> Vec<String> {
+        let under = |name: &'static str, problems: Option<Vec<String>>| {
+            problems.into_iter().flatten().map(move |line| format!("{name}.{line}"))
+        };
+        let mut problems: Vec<String> = under("als", self.als.as_ref().map(AlsParams::problems))
+            .chain(under("item_item", self.item_item.as_ref().map(ItemItemParams::problems)))
+            .chain(under("content", self.content.as_ref().map(ContentParams::problems)))
+            .chain(under("popular", Some(self.popular.problems())))
+            .collect();
+        if !(self.trend_half_life_days > 0.0 && self.trend_half_life_days.is_finite()) {
+            problems.push(bad("trend_half_life_days", self.trend_half_life_days, "above 0"));
+        }
+        if self.vector_neighbors > 0 && self.als.is_none() {
+            problems.push("vector_neighbors needs als; fit it or set vector_neighbors to 0".to_owned());
+        }
+        problems
+    }
+}
+
+/// Fits all models of the plan and puts them into a snapshot.
+///
+/// # Errors
+///
+/// [`FitError`] of the first model that cannot be fitted.
+pub fn fit(
+    dataset: Dataset,
+    plan: &Plan,
+    weights: &ActionWeights,
+    version: &str,
+    progress: &dyn Progress,
+) -> Result<Snapshot, FitError> {
+    FitError::check("plan", plan.problems())?;
+    let Dataset { catalog, log, .. } = dataset;
+    let matrix = log.matrix(catalog.len(), weights);
+    let mut snapshot = Snapshot { version: version.into(), ..Snapshot::default() };
+    let models = &mut snapshot.models;
+    models.insert(Popularity::NAME, counts::popularity(&log, &catalog, weights, &plan.popular)?);
+    models.insert(Trends::NAME, counts::trends(&log, catalog.len(), weights, plan.trend_half_life_days));
+    if let Some(params) = &plan.als {
+        let model = als::fit(&matrix, params, progress)?.model;
+        if plan.vector_neighbors > 0 {
+            let near = vectors::neighbors(&model.items, plan.vector_neighbors, progress)?;
+            models.insert(Neighbors::BY_VECTOR, near);
+        }
+        models.insert(AlsModel::NAME, model);
+    }
+    if let Some(params) = &plan.item_item {
+        models.insert(Neighbors::BY_USERS, item_item::fit(&matrix, params, progress)?);
+    }
+    if let Some(params) = &plan.content {
+        models.insert(Neighbors::BY_CONTENT, content::fit(&catalog, params, progress)?);
+    }
+    snapshot.histories = Histories::from_log(&log, weights);
+    snapshot.data_until = log.span().map(|(_, last)| last).unwrap_or_default();
+    snapshot.users = log.users;
+    snapshot.catalog = catalog;
+    Ok(snapshot)
+}
