@@ -12,6 +12,8 @@ pub mod experiment;
 pub mod explain;
 pub mod features;
 pub mod filter;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod id;
 pub mod index;
 pub mod interactions;

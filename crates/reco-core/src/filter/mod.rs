@@ -1,5 +1,15 @@
 //! Filters: what must not be shown.
 
+mod availability;
+mod history;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use availability::{Availability, OnSurface};
+pub use history::{Rejected, Seen, SeenPolicy};
+pub use rules::{Excluded, Only, Requested};
+
 use crate::candidate::{Candidates, DropCode, KeepMask};
 use crate::error::Fault;
 use crate::query::Query;

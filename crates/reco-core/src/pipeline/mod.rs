@@ -1,5 +1,6 @@
 //! From a request to a page: the only room that knows all others.
 
+mod assembly;
 mod builder;
 mod guarded;
 mod ingest;
@@ -12,6 +13,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub use assembly::{PipelineConfig, SourceConfig};
 pub use builder::{BuildError, RecommenderBuilder};
 pub use ingest::{EventProblem, Ingested};
 pub use parts::Quotas;

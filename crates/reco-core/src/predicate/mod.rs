@@ -1,30 +1,121 @@
 //! A boolean language over catalogue columns: `category in ("tea", "coffee") and price < 20`.
+//!
+//! ```text
+//! expression  = and { "or" and }
+//! and         = not { "and" not }
+//! not         = [ "not" ] ( "(" expression ")" | comparison )
+//! comparison  = column ( = | != | < | <= | > | >= ) value
+//!             | column [ "not" ] "in" "(" value { "," value } ")"
+//!             | column "has" value            -- a tag set holds the label
+//!             | column "is" ( "missing" | "present" )
+//! value       = "text" | 'text' | number | true | false
+//! ```
+//!
+//! Keywords are case-insensitive; a column whose name is no plain word stands in back-ticks. An item
+//! without a value for the column matches no comparison, so `not price < 20` also keeps items without a
+//! price; say `price >= 20` to leave them out. Times compare with milliseconds since 1970.
+
+mod bind;
+mod lex;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use bind::BoundPredicate;
 
 use crate::catalog::Catalog;
-use crate::id::ItemId;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A parsed expression, not yet tied to a catalogue.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Predicate {
-    source: String,
+    source: Arc<str>,
+    root: Arc<Node>,
 }
 
-/// A parsed expression tied to one catalogue's columns.
-#[derive(Debug)]
-pub struct BoundPredicate {}
+/// A column name and where it stands in the text.
+#[derive(Clone, Debug, PartialEq)]
+struct Name {
+    text: String,
+    column: usize,
+}
 
-/// Why a text is no predicate.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{message}")]
+#[derive(Clone, Debug, PartialEq)]
+enum Node {
+    Any(Vec<Node>),
+    All(Vec<Node>),
+    Not(Box<Node>),
+    Compare(Name, Order, Value),
+    /// Equal to one of these, or holding it as a tag.
+    In(Name, Vec<Value>),
+    Missing(Name),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Order {
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Text(String),
+    Number(f64),
+    Flag(bool),
+}
+
+/// Why a text is no predicate, or not one for this catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PredicateError {
-    message: String,
+    /// Where, in characters from 1.
+    pub column: usize,
+    /// What was found and what was expected.
+    pub message: String,
+    source: Arc<str>,
 }
+
+impl PredicateError {
+    fn new(source: &str, column: usize, message: impl Into<String>) -> Self {
+        Self { column, message: message.into(), source: source.into() }
+    }
+}
+
+impl fmt::Display for PredicateError {
+    /// One line with the place, then the text with a caret under it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { column, message, source } = self;
+        write!(f, "column {column}: {message}\n  {source}\n  {:>column$}", "^")
+    }
+}
+
+impl std::error::Error for PredicateError {}
 
 impl FromStr for Predicate {
     type Err = PredicateError;
+
     fn from_str(text: &str) -> Result<Self, PredicateError> {
-        Ok(Self { source: text.to_owned() })
+        let root = parse::parse(text)?;
+        Ok(Self { source: text.into(), root: Arc::new(root) })
+    }
+}
+
+impl TryFrom<String> for Predicate {
+    type Error = PredicateError;
+
+    fn try_from(text: String) -> Result<Self, PredicateError> {
+        text.parse()
+    }
+}
+
+impl From<Predicate> for String {
+    fn from(predicate: Predicate) -> Self {
+        predicate.source.to_string()
     }
 }
 
@@ -33,19 +124,13 @@ impl Predicate {
     pub fn source(&self) -> &str {
         &self.source
     }
+
     /// Looks the names up.
     ///
     /// # Errors
     ///
-    /// Names a column the catalogue lacks or a comparison that makes no sense for it.
-    pub fn bind(&self, _catalog: &Catalog) -> Result<BoundPredicate, PredicateError> {
-        Ok(BoundPredicate {})
-    }
-}
-
-impl BoundPredicate {
-    /// Whether an item matches.
-    pub fn matches(&self, _catalog: &Catalog, _item: ItemId) -> bool {
-        true
+    /// Names a column the catalogue lacks, or a comparison that makes no sense for it.
+    pub fn bind(&self, catalog: &Catalog) -> Result<BoundPredicate, PredicateError> {
+        bind::bind(&self.root, catalog, &self.source)
     }
 }

@@ -1,5 +1,9 @@
 //! Ranking: a score for every candidate.
 
+mod votes;
+
+pub use votes::{VoteRanker, VoteWeights};
+
 use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::query::Query;

@@ -1,5 +1,21 @@
 //! Re-ranking: rules for the page as a whole.
 
+mod boost;
+mod cap;
+mod config;
+mod mmr;
+mod pinned;
+mod similarity;
+#[cfg(test)]
+mod tests;
+
+pub use boost::{FreshnessBoost, LowMargin, TrendingBoost};
+pub use cap::{BrandVariety, CategoryCap};
+pub use config::RerankConfig;
+pub use mmr::Mmr;
+pub use pinned::{Pin, Pinned};
+pub use similarity::attribute_similarity;
+
 use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::query::Query;

@@ -1,0 +1,93 @@
+//! What the user had already, or does not want.
+
+use super::Filter;
+use crate::candidate::{Candidates, DropCode, KeepMask};
+use crate::error::Fault;
+use crate::query::Query;
+use serde::{Deserialize, Serialize};
+
+/// Whether items the user bought or rated may come again.
+///
+/// Where people come back for the same things (groceries), dropping them drops the best answers;
+/// where they do not (films), showing them wastes the page. In TOML: `"never"`, `"always"` or
+/// `{ within_days = 30 }`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeenPolicy {
+    /// Nothing is dropped.
+    #[default]
+    Never,
+    /// Dropped for so many days after the last time.
+    WithinDays(f64),
+    /// Dropped for ever.
+    Always,
+}
+
+impl SeenPolicy {
+    /// What is wrong with it, if anything.
+    pub fn problem(self) -> Option<String> {
+        match self {
+            Self::WithinDays(days) if !(days > 0.0 && days.is_finite()) => {
+                Some(format!("within_days is {days}, must be above 0"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Applies a [`SeenPolicy`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen(pub SeenPolicy);
+
+impl Filter for Seen {
+    fn name(&self) -> &'static str {
+        "seen"
+    }
+
+    fn apply(&self, query: &Query, set: &Candidates, keep: &mut KeepMask) -> Result<(), Fault> {
+        let days = match self.0 {
+            SeenPolicy::Never => return Ok(()),
+            SeenPolicy::WithinDays(days) => days,
+            SeenPolicy::Always => f64::INFINITY,
+        };
+        for (row, &id) in set.ids().iter().enumerate() {
+            let consumed = query.touch(id).and_then(|touch| touch.consumed);
+            if consumed.is_some_and(|at| query.now.days_since(at) <= days) {
+                keep.drop_row(row, 0);
+            }
+        }
+        Ok(())
+    }
+
+    fn reason(&self, _: DropCode) -> String {
+        match self.0 {
+            SeenPolicy::WithinDays(days) => format!("was taken by this user within the last {days} days"),
+            _ => "was taken by this user before".to_owned(),
+        }
+    }
+}
+
+/// Drops what the user disliked or hid.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rejected;
+
+impl Filter for Rejected {
+    fn name(&self) -> &'static str {
+        "rejected"
+    }
+
+    fn apply(&self, query: &Query, set: &Candidates, keep: &mut KeepMask) -> Result<(), Fault> {
+        if query.history().iter().any(|touch| touch.rejected) {
+            for (row, &id) in set.ids().iter().enumerate() {
+                if query.touch(id).is_some_and(|touch| touch.rejected) {
+                    keep.drop_row(row, 0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reason(&self, _: DropCode) -> String {
+        "was disliked or hidden by this user".to_owned()
+    }
+}

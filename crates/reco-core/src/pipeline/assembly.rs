@@ -1,0 +1,242 @@
+//! The usual pipeline, described as configuration.
+
+use super::{BuildError, Quotas, Recommender, RecommenderBuilder};
+use crate::error::OnFault;
+use crate::filter::{Availability, Excluded, OnSurface, Only, Rejected, Requested, Seen, SeenPolicy};
+use crate::predicate::Predicate;
+use crate::rank::{VoteRanker, VoteWeights};
+use crate::rerank::{Pinned, RerankConfig};
+use crate::retrieve::CandidateGenerator;
+use crate::retrieve::again::{AgainConfig, AgainGenerator};
+use crate::retrieve::als::AlsGenerator;
+use crate::retrieve::neighbors::NeighborGenerator;
+use crate::retrieve::popular::PopularGenerator;
+use crate::retrieve::trending::TrendingGenerator;
+use crate::snapshot::Snapshot;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The usual pipeline: every built-in generator with its quotas, the filters, the vote ranker, the rules.
+///
+/// ```
+/// use reco_core::pipeline::PipelineConfig;
+/// use reco_core::snapshot::Snapshot;
+///
+/// let recommender = PipelineConfig::default().builder(Snapshot::default())?.build()?;
+/// # Ok::<(), reco_core::pipeline::BuildError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PipelineConfig {
+    /// Time for a request that does not bring its own, 1 to 60,000 ms.
+    pub deadline_ms: u64,
+    /// Compute threads; 0 is one per core.
+    pub threads: usize,
+    /// Requests that may wait for a thread before more are refused, at least 1.
+    pub max_waiting: usize,
+    /// Most items one request may ask for, at least 1.
+    pub max_count: usize,
+    /// Built-in generators by name: `again`, `als`, `item_item`, `content`, `vector`, `popular`, `trending`.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// The user's own items.
+    pub again: AgainConfig,
+    /// Whether items the user bought or rated may come again.
+    pub seen: SeenPolicy,
+    /// Only items that match this expression are ever shown.
+    pub only: Option<Predicate>,
+    /// The ranker.
+    pub votes: VoteWeights,
+    /// Rules for the page as a whole.
+    pub rerank: RerankConfig,
+}
+
+/// One generator in the pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Candidates on every surface not named below; 0 switches it off.
+    pub quota: usize,
+    /// Candidates on single surfaces: `home`, `similar`, `category`.
+    pub on: BTreeMap<String, usize>,
+    /// Weight of its votes when lists are merged, above 0.
+    pub weight: f32,
+    /// What its failure means.
+    pub on_fault: OnFault,
+}
+
+impl Default for SourceConfig {
+    fn default() -> Self {
+        Self { quota: 50, on: BTreeMap::new(), weight: 1.0, on_fault: OnFault::Skip }
+    }
+}
+
+impl SourceConfig {
+    fn new(quota: usize, on: &[(&str, usize)]) -> Self {
+        let on = on.iter().map(|&(surface, quota)| (surface.to_owned(), quota)).collect();
+        Self { quota, on, ..Self::default() }
+    }
+
+    fn quotas(&self) -> Quotas {
+        self.on
+            .iter()
+            .fold(Quotas::everywhere(self.quota), |quotas, (surface, &quota)| quotas.on(surface, quota))
+    }
+}
+
+const SURFACES: [&str; 3] = ["home", "similar", "category"];
+
+impl Default for PipelineConfig {
+    fn default() -> Self {
+        let sources = [
+            ("again", SourceConfig::new(50, &[("similar", 0)])),
+            ("als", SourceConfig::new(50, &[("similar", 0)])),
+            ("item_item", SourceConfig::new(50, &[])),
+            ("content", SourceConfig::new(30, &[])),
+            ("vector", SourceConfig::new(0, &[("similar", 50)])),
+            ("popular", SourceConfig::new(20, &[("category", 50)])),
+            ("trending", SourceConfig::new(20, &[("similar", 0)])),
+        ];
+        Self {
+            deadline_ms: 50,
+            threads: 0,
+            max_waiting: 1_024,
+            max_count: 1_000,
+            sources: sources.into_iter().map(|(name, source)| (name.to_owned(), source)).collect(),
+            again: AgainConfig::default(),
+            seen: SeenPolicy::Never,
+            only: None,
+            votes: VoteWeights::default(),
+            rerank: RerankConfig::default(),
+        }
+    }
+}
+
+impl PipelineConfig {
+    /// What is wrong with it, one line each, with the path of the field.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !(1..=60_000).contains(&self.deadline_ms) {
+            problems.push(format!("deadline_ms is {}, must be 1 to 60000", self.deadline_ms));
+        }
+        for (name, value) in [("max_waiting", self.max_waiting), ("max_count", self.max_count)] {
+            if value == 0 {
+                problems.push(format!("{name} is 0, must be at least 1"));
+            }
+        }
+        for (name, source) in &self.sources {
+            if generator(name, &self.again).is_none() {
+                problems.push(format!(
+                    "sources.{name}: there is no such generator; there are {}",
+                    BUILT_IN.join(", ")
+                ));
+            }
+            if !(source.weight.is_finite() && source.weight > 0.0) {
+                problems.push(format!("sources.{name}.weight is {}, must be above 0", source.weight));
+            }
+            for surface in source.on.keys().filter(|surface| !SURFACES.contains(&surface.as_str())) {
+                problems
+                    .push(format!("sources.{name}.on.{surface}: the surfaces are {}", SURFACES.join(", ")));
+            }
+        }
+        let under = |name: &'static str, lines: Vec<String>| {
+            lines.into_iter().map(move |line| format!("{name}.{line}"))
+        };
+        problems.extend(under("again", self.again.problems()));
+        problems.extend(under("seen", self.seen.problem().into_iter().collect()));
+        problems.extend(under("votes", self.votes.problems()));
+        problems.extend(under("rerank", self.rerank.problems()));
+        problems
+    }
+
+    /// A builder with everything described here, to add to or to build as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Config`] with all [`problems`](Self::problems).
+    pub fn builder(&self, snapshot: Snapshot) -> Result<RecommenderBuilder, BuildError> {
+        let mut problems = self.problems();
+        if let Some(Err(error)) = self.only.as_ref().map(|only| only.bind(&snapshot.catalog)) {
+            problems.push(format!("only: {error}"));
+        }
+        if !problems.is_empty() {
+            return Err(BuildError::Config(problems));
+        }
+        let mut builder = Recommender::builder(snapshot)
+            .deadline(Duration::from_millis(self.deadline_ms))
+            .pool(self.threads, self.max_waiting)
+            .max_count(self.max_count)
+            .filter(Availability, OnFault::Fail)
+            .filter(OnSurface, OnFault::Fail)
+            .filter(Excluded, OnFault::Fail)
+            .filter(Requested, OnFault::Fail)
+            .filter(Rejected, OnFault::Skip)
+            .filter(Seen(self.seen), OnFault::Skip)
+            .ranker(VoteRanker::new(self.votes.clone()));
+        if let Some(only) = &self.only {
+            builder = builder.filter(Only(only.clone()), OnFault::Fail);
+        }
+        for (name, source) in &self.sources {
+            if let Some(generator) = generator(name, &self.again) {
+                builder = builder.generator_with(generator, source.quotas(), source.weight, source.on_fault);
+            }
+        }
+        if !self.rerank.pins.is_empty() {
+            let quotas = Quotas::everywhere(self.rerank.pins.len());
+            builder = builder.generator(Pinned::new(self.rerank.pins.clone()), quotas);
+        }
+        for (rule, on_fault) in self.rerank.build() {
+            builder = builder.reranker_with(rule, on_fault);
+        }
+        Ok(builder)
+    }
+}
+
+const BUILT_IN: [&str; 7] = ["again", "als", "content", "item_item", "popular", "trending", "vector"];
+
+fn generator(name: &str, again: &AgainConfig) -> Option<Arc<dyn CandidateGenerator>> {
+    Some(match name {
+        "again" => Arc::new(AgainGenerator::new(again.clone())),
+        "als" => Arc::new(AlsGenerator),
+        "content" => Arc::new(NeighborGenerator::by_content()),
+        "item_item" => Arc::new(NeighborGenerator::by_users()),
+        "popular" => Arc::new(PopularGenerator),
+        "trending" => Arc::new(TrendingGenerator),
+        "vector" => Arc::new(NeighborGenerator::by_vector()),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_sound_and_names_every_generator() {
+        let config = PipelineConfig::default();
+        assert_eq!(config.problems(), [""; 0]);
+        assert!(config.sources.keys().eq(BUILT_IN.iter()));
+        assert!(
+            BUILT_IN
+                .iter()
+                .all(|name| generator(name, &config.again).is_some_and(|made| made.name() == *name))
+        );
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let mut config = PipelineConfig {
+            deadline_ms: 0,
+            seen: SeenPolicy::WithinDays(-1.0),
+            ..PipelineConfig::default()
+        };
+        config
+            .sources
+            .insert("alss".to_owned(), SourceConfig { weight: 0.0, ..SourceConfig::new(1, &[("hoem", 3)]) });
+        let BuildError::Config(problems) = config.builder(Snapshot::default()).unwrap_err() else {
+            panic!("a config error")
+        };
+        assert_eq!(problems.len(), 5, "{problems:#?}");
+    }
+}

@@ -1,0 +1,83 @@
+//! What each rule does, and what none of them may do.
+
+use super::*;
+use crate::conformance;
+use crate::fixture::{candidates, query};
+use crate::request::Request;
+use proptest::prelude::*;
+
+fn after(rule: &dyn Reranker, ids: impl IntoIterator<Item = u32>, want: usize) -> Vec<u32> {
+    let (query, mut set) = (query(Request::for_user("ann")), candidates(ids));
+    rule.rerank(&query, &mut set, want).unwrap();
+    set.ids().iter().map(|id| id.raw()).collect()
+}
+
+/// Every rule, in an interesting setting.
+fn all() -> Vec<Arc<dyn Reranker>> {
+    let pin = |place, item: &str| Pin { place, item: item.into(), surface: None };
+    let config = RerankConfig {
+        low_margin_below: Some(0.2),
+        freshness_gain: Some(0.5),
+        mmr_lambda: Some(0.5),
+        pins: vec![pin(1, "item30"), pin(3, "item8"), pin(2, "nope")],
+        per_category: Some(2),
+        per_brand: Some(2),
+        ..RerankConfig::default()
+    };
+    assert_eq!(config.problems(), [""; 0]);
+    config.build().into_iter().map(|(rule, _)| rule).collect()
+}
+
+use std::sync::Arc;
+
+#[test]
+fn rules_do_what_they_say() {
+    assert_eq!(after(&CategoryCap { per_category: 1 }, [4, 8, 1, 5, 2], 9), [4, 1, 2]);
+    assert_eq!(after(&BrandVariety { per_brand: 1 }, [5, 0, 1, 6, 2], 9), [5, 1, 2]);
+    assert_eq!(after(&LowMargin { below: 0.3 }, [25, 3, 30, 20], 9), [3, 20]);
+    assert_eq!(
+        after(&FreshnessBoost { gain: 9.0, half_life_days: 5.0 }, [0, 1, 39], 9),
+        [0, 1, 39],
+        "too small to pass"
+    );
+    assert_eq!(after(&Mmr { lambda: 0.4 }, [0, 20, 4, 8, 1], 2)[..2], [0, 1], "the unlike one comes up");
+    assert_eq!(after(&Mmr { lambda: 1.0 }, [0, 20, 4], 2), [0, 20, 4], "relevance alone changes nothing");
+    let pins = Pinned::new(vec![Pin { place: 2, item: "item9".into(), surface: Some("home".into()) }]);
+    assert_eq!(after(&pins, [1, 2, 3, 9], 9), [1, 9, 2, 3]);
+    assert_eq!(after(&pins, [1, 2, 3], 9), [1, 2, 3], "what was filtered out is not pinned");
+}
+
+#[test]
+fn nonsense_is_named() {
+    let config = RerankConfig {
+        mmr_lambda: Some(2.0),
+        per_brand: Some(0),
+        pins: vec![Pin { place: 0, item: "a".into(), surface: Some("moon".into()) }],
+        ..RerankConfig::default()
+    };
+    let problems = config.problems().join("\n");
+    for part in ["mmr_lambda is 2, must be 0 to 1", "per_brand is 0", "the place of pin `a` is 0", "moon"] {
+        assert!(problems.contains(part), "{part} is not in {problems}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn rules_only_move_and_drop(ids in prop::collection::btree_set(0u32..40, 0..40)) {
+        let query = query(Request::for_user("ann"));
+        all().iter().for_each(|rule| conformance::reranker(&**rule, &query, &candidates(ids.clone())));
+    }
+
+    #[test]
+    fn caps_hold_whatever_comes_before(ids in Just((0u32..40).collect::<Vec<_>>()).prop_shuffle(), want in 1usize..40) {
+        let (query, mut set) = (query(Request::for_user("ann")), candidates(ids));
+        for rule in all() {
+            rule.rerank(&query, &mut set, want).unwrap();
+        }
+        let catalog = &query.snapshot.catalog;
+        for labels in [catalog.category(), catalog.brand()] {
+            let codes: Vec<_> = set.ids().iter().filter_map(|&id| labels.code(id)).collect();
+            prop_assert!(codes.iter().all(|code| codes.iter().filter(|other| *other == code).count() <= 2));
+        }
+    }
+}
