@@ -126,9 +126,7 @@ impl Field {
     }
 
     fn number(&self, catalog: &Catalog, item: ItemId) -> Option<f64> {
-        // A price of 0.1 is stored in f32; through its shortest decimal form it equals 0.1 again.
-        let widened =
-            |value: Option<f32>| value.map(|value| value.to_string().parse().unwrap_or(f64::from(value)));
+        let widened = |value: Option<f32>| value.map(f64::from);
         let millis = |at: Option<Timestamp>| at.map(|at| at.millis() as f64);
         match self {
             Self::Price => widened(catalog.price(item)),
