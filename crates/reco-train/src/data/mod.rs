@@ -1,6 +1,21 @@
 //! Data sets: items, users and interactions, read from files.
 
-use reco_core::catalog::{Catalog, Value};
+mod cells;
+mod error;
+mod import;
+mod layout;
+mod spec;
+mod store;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use error::{BadRow, DataError};
+pub use import::{ImportReport, read};
+pub use spec::{Bare, FileSpec, Format, ImportSpec, Preset};
+
+use reco_core::catalog::{Catalog, Column, Value};
 use reco_core::interactions::InteractionLog;
 use std::collections::BTreeMap;
 
@@ -11,6 +26,8 @@ pub struct Dataset {
     pub catalog: Catalog,
     /// Interactions.
     pub log: InteractionLog,
-    /// What is known about each user, by row of `log.users`; shorter than that where nothing is known.
+    /// What is known about each user, by row of `log.users`.
     pub users: Vec<BTreeMap<String, Value>>,
+    /// Further columns of the interactions, one cell per row of `log`.
+    pub extra: BTreeMap<String, Column>,
 }
