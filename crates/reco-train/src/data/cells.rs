@@ -189,6 +189,11 @@ fn from_text(text: &str) -> Option<Timestamp> {
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Some(Timestamp::from_millis(instant.as_millisecond()));
     }
+    // As Go prints times: 2020-01-01 00:00:00 +0000 UTC.
+    let go = text.strip_suffix(" UTC").unwrap_or(text);
+    if let Ok(instant) = jiff::Timestamp::strptime("%Y-%m-%d %H:%M:%S%.f %z", go) {
+        return Some(Timestamp::from_millis(instant.as_millisecond()));
+    }
     // Dates without a zone are taken as UTC.
     let local = text.parse::<civil::DateTime>().ok();
     let local = local.or_else(|| civil::DateTime::strptime("%d-%b-%Y", text).ok());

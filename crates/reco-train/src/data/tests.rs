@@ -88,8 +88,6 @@ fn presets_know_their_layouts() {
         ("movies.dat", "1193::One Flew Over the Cuckoo's Nest (1975)::Drama|War\n"),
         ("ratings.csv", "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n"),
         ("movies.csv", "movieId,title,genres\n31,\"American President, The (1995)\",Comedy|Drama\n"),
-        ("x.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n5\t6\t4\t978300760\n"),
-        ("x.item", "item_id:token\tname:token_seq\tclass:token_seq\n6\tA Film\tDrama War\n"),
         (
             "feedback.csv",
             "feedback_type,user_id,item_id,time_stamp\nlike,9,8,2020-01-01 00:00:00 +0000 UTC\n",
@@ -110,7 +108,11 @@ fn presets_know_their_layouts() {
     assert_eq!(million.catalog.title(id), "One Flew Over the Cuckoo's Nest");
     let newer = read(Preset::MovielensCsv);
     assert_eq!((newer.catalog.title(id), rows(&newer)[0].3), ("American President, The", 2.5));
-    let recbole = read(Preset::Recbole);
+    let atomic = Folder::with(&[
+        ("x.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n5\t6\t4\t978300760\n"),
+        ("x.item", "item_id:token\tname:token_seq\tclass:token_seq\n6\tA Film\tDrama War\n"),
+    ]);
+    let recbole = atomic.read("", Some(Preset::Recbole)).unwrap().0;
     assert_eq!((recbole.catalog.title(id), rows(&recbole)[0].2), ("A Film", "rating"));
     let gorse = read(Preset::Gorse);
     assert_eq!(rows(&gorse)[0], ("9", "8", "like", rows(&gorse)[0].3, 1_577_836_800));
