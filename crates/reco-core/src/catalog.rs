@@ -9,6 +9,7 @@ pub use column::{Column, Labels, TagSets};
 use crate::id::{ItemId, ItemKey};
 use crate::time::Timestamp;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Items and their attributes, one row per [`ItemId`]. Immutable: a new
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 ///
 /// The attributes every stage knows have accessors; anything else that came
 /// with the data is an extra column, reachable by name like the others.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Catalog {
     keys: Vec<ItemKey>,
     ids: FxHashMap<ItemKey, ItemId>,

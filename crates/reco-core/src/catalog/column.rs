@@ -3,10 +3,11 @@
 use crate::id::ItemId;
 use crate::time::Timestamp;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One label per item, dictionary coded; an item may have none.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Labels {
     codes: Vec<u32>,
     dictionary: Dictionary,
@@ -52,7 +53,7 @@ impl Labels {
 }
 
 /// Any number of labels per item, dictionary coded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TagSets {
     offsets: Vec<u32>,
     codes: Vec<u32>,
@@ -106,7 +107,7 @@ impl TagSets {
 }
 
 /// Any column of a catalogue, one cell per item.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Column {
     /// One label or none.
@@ -122,7 +123,7 @@ pub enum Column {
 }
 
 /// Distinct strings, coded in order of first sight.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Dictionary {
     names: Vec<Arc<str>>,
     codes: FxHashMap<Arc<str>, u32>,

@@ -4,9 +4,10 @@ use super::InteractionLog;
 use crate::event::{Action, ActionWeights};
 use crate::id::ItemId;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Everything one user did with one item.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Touch {
     /// The item.
     pub item: ItemId,
@@ -51,7 +52,7 @@ impl Touch {
 }
 
 /// The histories of all users of a snapshot, each newest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Histories {
     offsets: Vec<usize>,
     touches: Vec<Touch>,

@@ -2,13 +2,14 @@
 
 use crate::id::UserKey;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Two-way map between user keys and dense rows. Cheap to clone once built.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct UserTable(Arc<Inner>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Inner {
     keys: Vec<UserKey>,
     rows: FxHashMap<UserKey, u32>,

@@ -5,6 +5,7 @@ pub mod content;
 pub mod counts;
 pub mod item_item;
 pub mod snapshot;
+pub mod stored;
 pub mod vectors;
 
 use reco_core::index::IndexError;
