@@ -1,2 +1,62 @@
-//! stub
-fn main() {}
+//! The `reco` command: serve, import, train, recommend, similar, evaluate, config.
+
+mod args;
+mod bars;
+mod commands;
+mod config;
+mod demo;
+mod model;
+mod output;
+
+use args::{Cli, Command, Global, ServeArgs};
+use clap::Parser;
+use reco_train::progress::{Progress, Silent};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// Anything a command can fail with; its text is for people.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What every command gets.
+struct Session {
+    config: config::Config,
+    json: bool,
+    progress: Box<dyn Progress>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::complain(&*failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let session = session(&cli.global)?;
+    match cli.command.unwrap_or(Command::Serve(ServeArgs::default())) {
+        Command::Serve(args) => commands::serve::run(&session, &args)?,
+        Command::Import(args) => commands::import::run(&session, &args)?,
+        Command::Train(args) => commands::train::run(&session, &args)?,
+        Command::Recommend(args) => commands::page::recommend(&session, &args)?,
+        Command::Similar(args) => commands::page::similar(&session, &args)?,
+        Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,
+        Command::Bench(args) => commands::bench::run(&session, &args)?,
+        Command::Config(args) => commands::config::run(&session, &args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn session(global: &Global) -> Result<Session, Failure> {
+    let config = config::load(global)?;
+    let quiet = global.quiet || global.json || !std::io::stderr().is_terminal();
+    let progress: Box<dyn Progress> = match (quiet, global.quiet || global.json) {
+        (_, true) => Box::new(Silent),
+        (true, false) => Box::new(bars::Lines::default()),
+        (false, false) => Box::new(bars::Bars::default()),
+    };
+    Ok(Session { config, json: global.json, progress })
+}

@@ -1,11 +1,13 @@
 //! Time as a dependency: every deadline, age and decay goes through [`Clock`].
 
 use futures_util::future::{BoxFuture, Either, select};
+use futures_util::poll;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A point in wall time: whole milliseconds since 1970-01-01 UTC.
@@ -63,7 +65,8 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()>;
 }
 
-/// The machine's clock with tokio's timer: waiting needs a tokio runtime with time enabled.
+/// The machine's clock with tokio's timer. Outside a tokio runtime with time enabled there is no timer, and
+/// waiting for a moment never ends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -77,7 +80,10 @@ impl Clock for SystemClock {
     }
 
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep_until(at.into()))
+        match tokio::runtime::Handle::try_current() {
+            Ok(_) => Box::pin(tokio::time::sleep_until(at.into())),
+            Err(_) => Box::pin(std::future::pending()),
+        }
     }
 }
 
@@ -221,7 +227,12 @@ impl Budget {
         F: Future + Send,
         F::Output: Send,
     {
-        match select(pin!(work), self.clock.sleep_until(self.deadline)).await {
+        let mut work = pin!(work);
+        // What answers at once, as embedded parts do, needs no timer.
+        if let Poll::Ready(output) = poll!(work.as_mut()) {
+            return Some(output);
+        }
+        match select(work, self.clock.sleep_until(self.deadline)).await {
             Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,
         }

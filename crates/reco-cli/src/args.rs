@@ -1,0 +1,254 @@
+//! The command line, as clap sees it and as `--help` teaches it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Recommendations in one process: from events to a personal, filtered, explained page.
+///
+/// Without a command, `reco` serves the shipped grocery data on 127.0.0.1:8080.
+#[derive(Debug, Parser)]
+#[command(name = "reco", version, propagate_version = true, arg_required_else_help = false)]
+#[command(after_help = "Configuration: defaults, then reco.toml (or --config FILE), then RECO_… variables \
+(RECO_HTTP__LISTEN=127.0.0.1:9000), then flags. `reco config` prints what is in effect.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Configuration file [default: reco.toml, if there is one].
+    #[arg(long, short, global = true, value_name = "FILE", env = "RECO_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Sets one value, as `pipeline.deadline_ms=20`; may be repeated.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Prints JSON for machines instead of tables for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Draws no progress bars.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Loads data, trains and serves pages over HTTP (what `reco` alone does).
+    Serve(ServeArgs),
+    /// Reads data in any supported format, checks it and writes it in reco's own.
+    Import(ImportArgs),
+    /// Fits all models and writes a snapshot that serve, recommend and similar can load.
+    Train(TrainArgs),
+    /// Prints one user's page.
+    Recommend(RecommendArgs),
+    /// Prints items like one item.
+    Similar(SimilarArgs),
+    /// Measures models on held-out interactions.
+    Evaluate(EvaluateArgs),
+    /// Measures speed: pages in process, or a running server.
+    Bench(BenchArgs),
+    /// Prints the configuration in effect, or the defaults.
+    Config(ConfigArgs),
+}
+
+/// Where items, users and interactions come from.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Data (without any of these: the shipped grocery data)")]
+pub(crate) struct DataArgs {
+    /// Interactions: Parquet, Arrow IPC, CSV, TSV or JSON Lines; or a folder that `reco import` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) interactions: Option<PathBuf>,
+    /// Items, with any attributes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) items: Option<PathBuf>,
+    /// Users, with any attributes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: Option<PathBuf>,
+    /// Layout of a well-known data set, e.g. movielens-100k, movielens-1m, movielens-csv, recbole, gorse.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// Column that holds a field, as `item=sku` (interactions), `items.title=name` or `users.user=id`; may be repeated.
+    #[arg(long = "column", value_name = "FIELD=COLUMN")]
+    pub(crate) columns: Vec<String>,
+    /// Tolerates and reports up to this many rows that cannot be read.
+    #[arg(long, value_name = "N")]
+    pub(crate) skip_bad_rows: Option<usize>,
+}
+
+/// A trained snapshot instead of data.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ModelArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Loads a snapshot that `reco train` wrote instead of training now.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interactions", "items", "users", "preset"])]
+    pub(crate) snapshot: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Folder to write items.parquet, users.parquet and interactions.parquet to.
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// File to write the snapshot to.
+    #[arg(long, short, value_name = "FILE", default_value = "model.reco")]
+    pub(crate) out: PathBuf,
+}
+
+/// What a page is asked with.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PageArgs {
+    /// Number of items.
+    #[arg(long, short = 'n', default_value_t = 10)]
+    pub(crate) count: usize,
+    /// Only items that match, e.g. 'category in ("Produce", "Deli") and price < 5'.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(crate) filter: Option<String>,
+    /// Never these items.
+    #[arg(long, value_name = "ITEM", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+    /// Says why every item is there: sources, the user's own items, rules.
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// Says why these items are not there.
+    #[arg(long, value_name = "ITEM", value_delimiter = ',')]
+    pub(crate) why_not: Vec<String>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecommendArgs {
+    /// The user.
+    #[arg(long, short)]
+    pub(crate) user: String,
+    /// Only this category.
+    #[arg(long)]
+    pub(crate) category: Option<String>,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimilarArgs {
+    /// The item.
+    #[arg(long, short)]
+    pub(crate) item: String,
+    /// A user whose rejected items stay out.
+    #[arg(long, short)]
+    pub(crate) user: Option<String>,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// The question an evaluation asks.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Target {
+    /// What next? Items the user had before may come again.
+    #[default]
+    All,
+    /// What new? Only items the user did not have before.
+    New,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+reco evaluate --interactions ratings.csv --split time --model ials,item-knn --k 10,20\n  \
+reco evaluate --train train.parquet --test test.parquet --negatives negatives.parquet --model ials --json")]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// How interactions are split: `time` (the last part of the time span tests), `last-one`
+    /// (each user's last interaction tests) or a file of test interactions.
+    #[arg(long, default_value = "time", value_name = "time|last-one|FILE")]
+    pub(crate) split: String,
+    /// Share of the time span that tests, for --split time.
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+    pub(crate) test_share: f64,
+    /// Training interactions, already split.
+    #[arg(long, value_name = "FILE", requires = "test", conflicts_with = "interactions")]
+    pub(crate) train: Option<PathBuf>,
+    /// Test interactions, already split.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub(crate) test: Option<PathBuf>,
+    /// Ranks each user's test items among these user, item pairs only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) negatives: Option<PathBuf>,
+    /// What to ask: all items, or only items new to the user.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) target: Target,
+    /// Models to measure; baselines always stand beside.
+    #[arg(long, value_delimiter = ',', default_value = "ials", value_name = "NAME")]
+    pub(crate) model: Vec<String>,
+    /// Cut-offs.
+    #[arg(long, value_delimiter = ',', default_value = "10", value_name = "K")]
+    pub(crate) k: Vec<usize>,
+    /// Seed of training and of the bootstrap.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Prints the defaults instead of what is in effect.
+    #[arg(long)]
+    pub(crate) defaults: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) what: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Latency of computed pages in this process, on one core.
+    Request {
+        #[command(flatten)]
+        model: ModelArgs,
+        /// Pages to compute.
+        #[arg(long, default_value_t = 20_000)]
+        requests: usize,
+    },
+    /// Load on a server of this machine, with keep-alive connections that each wait for their answer.
+    Http {
+        /// Address of the server.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        address: std::net::SocketAddr,
+        /// Connections at a time.
+        #[arg(long, default_value_t = 16)]
+        connections: usize,
+        /// Seconds to measure, after one to warm up.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Items per page.
+        #[arg(long, default_value_t = 10)]
+        count: usize,
+    },
+}

@@ -1,0 +1,89 @@
+//! `reco bench`: how fast pages are made.
+
+mod histogram;
+mod http;
+
+use crate::args::{Bench, BenchArgs};
+use crate::{Failure, Session, model, output};
+use histogram::{Latencies, Summary};
+use http::Load;
+use reco_core::pipeline::Recommender;
+use reco_core::request::Request;
+use std::time::{Duration, Instant};
+
+pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
+    let (latencies, summary) = match &args.what {
+        Bench::Request { model, requests } => {
+            let recommender = model::recommender(session, model::snapshot(session, model)?)?;
+            in_process(&recommender, *requests)?
+        }
+        Bench::Http { address, connections, seconds, count } => {
+            let targets = http::users(*address)?;
+            let target = |user: String| format!("/recommendations?user_id={user}&count={count}");
+            let load = Load {
+                address: *address,
+                targets: targets.into_iter().map(target).collect(),
+                connections: (*connections).max(1),
+                warm_up: Duration::from_secs(1),
+                duration: Duration::from_secs((*seconds).clamp(1, 600)),
+            };
+            load.run()?
+        }
+    };
+    if session.json {
+        return output::json(&summary);
+    }
+    output::text(&rendered(&latencies, &summary));
+    Ok(())
+}
+
+/// Pages for all users in turn, on this thread.
+fn in_process(recommender: &Recommender, requests: usize) -> Result<(Latencies, Summary), Failure> {
+    let snapshot = recommender.snapshot();
+    let users = snapshot.users.keys();
+    if users.is_empty() {
+        return Err("the data has no users".into());
+    }
+    let mut latencies = Latencies::new();
+    let warm_up = requests / 10;
+    let mut begun = Instant::now();
+    for turn in 0..requests + warm_up {
+        if turn == warm_up {
+            begun = Instant::now();
+        }
+        let request = Request::for_user(users[turn % users.len()].as_str());
+        let start = Instant::now();
+        let page = recommender.recommend_now(request)?;
+        if turn >= warm_up {
+            latencies.record(start.elapsed());
+        }
+        std::hint::black_box(page);
+    }
+    let summary = latencies.summary(begun.elapsed(), 0);
+    Ok((latencies, summary))
+}
+
+fn rendered(latencies: &Latencies, summary: &Summary) -> String {
+    let mut table = output::table([
+        "requests",
+        "failures",
+        "per second",
+        "p50 us",
+        "p90 us",
+        "p99 us",
+        "p99.9 us",
+        "max us",
+    ]);
+    let number = |value: f64| format!("{value:.0}");
+    table.add_row([
+        summary.requests.to_string(),
+        summary.failures.to_string(),
+        number(summary.per_second),
+        number(summary.p50_us),
+        number(summary.p90_us),
+        number(summary.p99_us),
+        number(summary.p999_us),
+        number(summary.max_us),
+    ]);
+    format!("{table}\n{}", latencies.bars())
+}

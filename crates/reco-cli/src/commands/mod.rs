@@ -1,0 +1,9 @@
+//! One module per command.
+
+pub(crate) mod bench;
+pub(crate) mod config;
+pub(crate) mod evaluate;
+pub(crate) mod import;
+pub(crate) mod page;
+pub(crate) mod serve;
+pub(crate) mod train;

@@ -1,0 +1,245 @@
+//! The configuration: defaults, then a file, then the environment, then flags.
+
+use crate::args::{DataArgs, Global};
+use figment::providers::{Format as _, Serialized, Toml};
+use figment::value::{Dict, Value};
+use figment::{Figment, Provider};
+use reco_core::event::ActionWeights;
+use reco_core::pipeline::PipelineConfig;
+use reco_http::HttpConfig;
+use reco_train::data::{FileSpec, ImportSpec, Preset};
+use reco_train::fit::snapshot::Plan;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where the data is; without `data.interactions` the shipped demo data is used.
+    pub(crate) data: ImportSpec,
+    /// How strongly each action speaks for an item.
+    pub(crate) weights: ActionWeights,
+    /// What is fitted.
+    pub(crate) train: Plan,
+    /// How a page is made.
+    pub(crate) pipeline: PipelineConfig,
+    /// The server.
+    pub(crate) http: HttpConfig,
+}
+
+/// Everything wrong with a configuration, and where it was said.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} problem{}:\n  - {}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.join("\n  - "))]
+pub(crate) struct ConfigError(Vec<String>);
+
+const DEFAULT_FILE: &str = "reco.toml";
+const PREFIX: &str = "RECO_";
+
+/// One value somebody set, and where.
+struct Setting {
+    path: String,
+    value: Value,
+    origin: String,
+}
+
+/// Reads and checks the configuration; all its problems are reported at once.
+pub(crate) fn load(global: &Global) -> Result<Config, ConfigError> {
+    let mut problems = Vec::new();
+    let settings = settings(global, &mut problems);
+    let defaults = || Figment::from(Serialized::defaults(Config::default()));
+    let mut figment = defaults();
+    for Setting { path, value, origin } in settings {
+        // Each setting is tried by itself first, so that one mistake does not hide the next.
+        let alone = defaults().merge(Serialized::default(&path, value.clone())).extract::<Config>();
+        match alone {
+            Ok(_) => figment = figment.merge(Serialized::default(&path, value)),
+            Err(error) => {
+                problems.extend(error.into_iter().map(|error| format!("{path} ({origin}): {}", error.kind)));
+            }
+        }
+    }
+    match figment.extract::<Config>() {
+        Ok(config) => {
+            problems.extend(config.problems());
+            if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+        }
+        Err(error) => {
+            problems.extend(error.into_iter().map(|error| error.to_string()));
+            Err(ConfigError(problems))
+        }
+    }
+}
+
+fn settings(global: &Global, problems: &mut Vec<String>) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    match &global.config {
+        Some(path) if !path.is_file() => problems.push(format!("{}: there is no such file", path.display())),
+        Some(path) => from_file(path, &mut settings, problems),
+        None if Path::new(DEFAULT_FILE).is_file() => {
+            from_file(Path::new(DEFAULT_FILE), &mut settings, problems)
+        }
+        None => {}
+    }
+    for (name, value) in
+        std::env::vars().filter(|(name, _)| name.starts_with(PREFIX) && name != "RECO_CONFIG")
+    {
+        let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
+        settings.push(Setting {
+            path,
+            value: parsed(&value),
+            origin: format!("environment variable {name}"),
+        });
+    }
+    for text in &global.set {
+        match text.split_once('=') {
+            Some((path, value)) => {
+                let (path, origin) = (path.trim().to_owned(), "--set".to_owned());
+                settings.push(Setting { path, value: parsed(value.trim()), origin });
+            }
+            None => problems.push(format!("--set {text}: must be KEY=VALUE")),
+        }
+    }
+    settings
+}
+
+/// Text from the environment or a flag as figment reads it: numbers, lists and so on, else text.
+fn parsed(text: &str) -> Value {
+    text.parse().unwrap_or_else(|never| match never {})
+}
+
+fn from_file(path: &Path, settings: &mut Vec<Setting>, problems: &mut Vec<String>) {
+    match Toml::file_exact(path).data() {
+        Ok(profiles) => {
+            let origin = path.display().to_string();
+            for (_, values) in profiles {
+                leaves("", values, &origin, settings);
+            }
+        }
+        Err(error) => problems.push(format!("{}: {}", path.display(), error.kind)),
+    }
+}
+
+/// Every value of a tree that is no table, with its path.
+fn leaves(prefix: &str, values: Dict, origin: &str, settings: &mut Vec<Setting>) {
+    for (name, value) in values {
+        let path = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        match value {
+            Value::Dict(_, inner) if !inner.is_empty() => leaves(&path, inner, origin, settings),
+            value => settings.push(Setting { path, value, origin: origin.to_owned() }),
+        }
+    }
+}
+
+impl Config {
+    /// What is wrong across all sections, one line each, with the path of the field.
+    fn problems(&self) -> Vec<String> {
+        let under = |name: &'static str, lines: Vec<String>| {
+            lines.into_iter().map(move |line| format!("{name}.{line}"))
+        };
+        let weights = self.weights.problems().into_iter().map(|line| format!("weights: {line}"));
+        weights
+            .chain(under("train", self.train.problems()))
+            .chain(under("pipeline", self.pipeline.problems()))
+            .chain(under("http", self.http.problems()))
+            .collect()
+    }
+
+    /// The data to read, flags included; `None` for the shipped demo data.
+    pub(crate) fn import(&self, args: &DataArgs) -> Result<Option<ImportSpec>, ConfigError> {
+        let mut spec = self.data.clone();
+        let file = |path: &Option<std::path::PathBuf>, configured: &mut Option<FileSpec>| {
+            if let Some(path) = path {
+                *configured = Some(FileSpec::new(path));
+            }
+        };
+        file(&args.interactions, &mut spec.interactions);
+        file(&args.items, &mut spec.items);
+        file(&args.users, &mut spec.users);
+        if let Some(name) = &args.preset {
+            spec.preset = Some(name.parse::<Preset>().map_err(|problem| ConfigError(vec![problem]))?);
+        }
+        if let Some(skip) = args.skip_bad_rows {
+            spec.skip_bad_rows = skip;
+        }
+        let mut problems = Vec::new();
+        for column in &args.columns {
+            if let Err(problem) = map_column(&mut spec, column) {
+                problems.push(problem);
+            }
+        }
+        if spec.interactions.is_none()
+            && (spec.items.is_some() || spec.users.is_some() || spec.preset.is_some())
+        {
+            problems.push("--items, --users and --preset need --interactions".to_owned());
+        }
+        if !problems.is_empty() {
+            return Err(ConfigError(problems));
+        }
+        Ok(spec.interactions.is_some().then_some(spec))
+    }
+}
+
+/// Notes `FIELD=COLUMN`, `items.FIELD=COLUMN` or `users.FIELD=COLUMN`.
+fn map_column(spec: &mut ImportSpec, text: &str) -> Result<(), String> {
+    let (field, column) =
+        text.split_once('=').ok_or_else(|| format!("--column {text}: must be FIELD=COLUMN"))?;
+    let (file, field) = match field.split_once('.') {
+        Some(("items", field)) => (&mut spec.items, field),
+        Some(("users", field)) => (&mut spec.users, field),
+        Some((other, _)) => return Err(format!("--column {text}: `{other}` must be items or users")),
+        None => (&mut spec.interactions, field),
+    };
+    let file = file.as_mut().ok_or_else(|| format!("--column {text}: that file is not given"))?;
+    file.columns.insert(field.to_owned(), column.to_owned());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn load_text(text: &str, set: &[&str]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reco.toml");
+        fs::write(&path, text).unwrap();
+        let set = set.iter().map(|text| (*text).to_owned()).collect();
+        load(&Global { config: Some(path), set, json: false, quiet: true })
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_defaults() {
+        let text = "[pipeline]\ndeadline_ms = 20\nmax_count = 7\nseen = { within_days = 3 }\n[train.als]\nfactors = 32\n";
+        let config = load_text(text, &["pipeline.deadline_ms=30", "http.listen=127.0.0.1:9"]).unwrap();
+        assert_eq!((config.pipeline.deadline_ms, config.pipeline.max_count), (30, 7));
+        assert_eq!(config.train.als.map(|als| als.factors), Some(32));
+        assert_eq!(config.http.listen, "127.0.0.1:9");
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once_with_their_place() {
+        let text = "[pipeline]\ndeadline_ms = \"soon\"\ndeadlin = 3\n[pipeline.votes]\nhalf_rank = 0\n[train.als]\nfactors = 0\n[moon]\nx = 1\n";
+        let error = load_text(text, &["pipeline.max_count=-1", "nonsense"]).unwrap_err().to_string();
+        for part in [
+            "pipeline.deadline_ms",
+            "pipeline.deadlin ",
+            "moon.x",
+            "pipeline.max_count (--set)",
+            "nonsense",
+            "half_rank is 0",
+            "factors is 0",
+            "reco.toml",
+        ] {
+            assert!(error.contains(part), "{part} is not in\n{error}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_sound_and_survive_printing() {
+        let config = Config::default();
+        assert_eq!(config.problems(), [""; 0]);
+        let printed = toml::to_string(&config).unwrap();
+        assert_eq!(load_text(&printed, &[]).unwrap(), config, "{printed}");
+    }
+}
