@@ -3,7 +3,7 @@
 pub mod cache;
 pub mod candidate;
 pub mod catalog;
-#[cfg(any(test, doctest, feature = "conformance"))]
+#[cfg(any(test, doc, feature = "conformance"))]
 pub mod conformance;
 pub mod embed;
 pub mod error;
@@ -14,6 +14,7 @@ pub mod features;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod forward;
 pub mod id;
 pub mod index;
 pub mod interactions;

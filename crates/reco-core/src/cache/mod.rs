@@ -2,7 +2,7 @@
 
 mod memory;
 
-pub use memory::MemoryCache;
+pub use memory::{CacheCounts, MemoryCache};
 
 use crate::error::Fault;
 use async_trait::async_trait;

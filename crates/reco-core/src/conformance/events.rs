@@ -1,18 +1,81 @@
 //! Promises of event logs.
 
+use super::healthy;
+use super::together::{at_once, soon};
 use crate::event::{Action, Event, EventId};
 use crate::store::{EventSink, EventSource};
 use crate::time::Timestamp;
-use futures_util::future::join_all;
+use futures_util::FutureExt;
+use futures_util::future::join;
+use std::collections::{BTreeMap, BTreeSet};
 
-fn event(id: u128) -> Event {
+/// Opens a reader of a log for a consumer group.
+pub type OpenReader<'a> = dyn Fn(&str) -> Box<dyn EventSource> + Sync + 'a;
+
+/// Checks a fresh and empty log as sink and source; it must hold 1,000 events.
+///
+/// A log may or may not tell duplicates as they come; if it does, check it with
+/// [`deduplicating_log`] as well.
+///
+/// ```
+/// use reco_core::conformance;
+/// use reco_core::store::MemoryLog;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let log = MemoryLog::default();
+/// conformance::event_log(&log, &|group| Box::new(log.reader(group))).await;
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// Panics at the first broken promise.
+pub async fn event_log(sink: &dyn EventSink, reader: &OpenReader<'_>) {
+    assert!(!sink.name().is_empty() && !reader("named").name().is_empty(), "both ends have a name");
+    let kept = appending(sink).await;
+    positions(reader, &kept).await;
+    waiting(sink, reader).await;
+    writers(sink, reader).await;
+}
+
+/// Checks a fresh and empty log that tells duplicates by event id when they are appended.
+///
+/// ```
+/// use reco_core::conformance;
+/// use reco_core::store::MemoryLog;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let log = MemoryLog::default();
+/// conformance::deduplicating_log(&log, &|group| Box::new(log.reader(group))).await;
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// Panics at the first broken promise.
+pub async fn deduplicating_log(sink: &dyn EventSink, reader: &OpenReader<'_>) {
+    let batch: Vec<Event> = (1..=20).map(|id| event("ann", id)).collect();
+    let appended = at_once(8, |_| sink.append(&batch)).await;
+    let accepted: usize =
+        appended.into_iter().map(|outcome| healthy("appending works", outcome).accepted).sum();
+    assert_eq!(accepted, batch.len(), "of writers that send the same events, each is accepted from one");
+    let again = healthy("appending works", sink.append(&[event("bob", 21), batch[4].clone()]).await);
+    assert_eq!((again.accepted, again.duplicates), (1, vec![1]), "a known id is named by its position");
+    let twice = healthy("appending works", sink.append(&[event("bob", 22), event("bob", 22)]).await);
+    assert_eq!((twice.accepted, twice.duplicates), (1, vec![1]), "an id is known within its own batch, too");
+    let mut reader = reader("deduplicated");
+    let read = read(&mut *reader, 22, 100).await;
+    assert_eq!(ids(&read).into_iter().collect::<BTreeSet<_>>(), (1..=22).collect(), "each is kept once");
+}
+
+fn event(user: &str, id: u128) -> Event {
     Event {
         id: EventId(id),
-        user: "ann".into(),
-        item: "tea".into(),
-        action: Action::Purchase,
-        value: Some(2.5),
-        at: Timestamp::from_secs(id as i64),
+        user: user.into(),
+        item: "käse".into(),
+        action: Action::from("tasted"),
+        value: id.is_multiple_of(2).then_some(2.5),
+        at: Timestamp::from_millis(1_700_000_000_000 + id as i64),
     }
 }
 
@@ -20,41 +83,96 @@ fn ids(events: &[Event]) -> Vec<u128> {
     events.iter().map(|event| event.id.0).collect()
 }
 
-/// Checks a fresh and empty log as sink and source; `reader` opens it for a consumer group.
-///
-/// A log that cannot tell duplicates when appending (see [`Appended`](crate::store::Appended)) does not
-/// pass; such adapters check what they promise themselves.
-///
-/// # Panics
-///
-/// Panics at the first broken promise.
-pub async fn event_log<S: EventSink>(sink: &S, reader: &(dyn Fn(&S, &str) -> Box<dyn EventSource> + Sync)) {
-    let mut first = reader(sink, "first");
-    let mut second = reader(sink, "second");
-    let appended = sink.append(&[event(1), event(2), event(3)]).await.expect("append");
-    assert_eq!((appended.accepted, appended.duplicates), (3, vec![]), "all are accepted");
-    let appended = sink.append(&[event(2), event(4), event(4)]).await.expect("append");
-    assert_eq!(
-        (appended.accepted, appended.duplicates),
-        (1, vec![0, 2]),
-        "known ids are named and not kept twice"
-    );
-    let polled = first.poll(2).await.expect("poll");
-    assert_eq!(polled, [event(1), event(2)], "events come whole, in order, at most as many as asked");
-    first.commit().await.expect("commit");
-    assert_eq!(ids(&first.poll(9).await.expect("poll")), [3, 4], "reading goes on behind the last poll");
-    drop(first);
-    let mut again = reader(sink, "first");
-    assert_eq!(ids(&again.poll(9).await.expect("poll")), [3, 4], "what was not committed comes again");
-    again.commit().await.expect("commit");
-    assert_eq!(ids(&second.poll(9).await.expect("poll")), [1, 2, 3, 4], "groups are independent");
-    second.commit().await.expect("commit");
-    let many = join_all((10..60).map(|id| async move { sink.append(&[event(id)]).await })).await;
-    assert!(many.iter().all(Result::is_ok), "writers at the same time all succeed");
-    let mut seen = Vec::new();
-    while seen.len() < 50 {
-        seen.extend(ids(&again.poll(7).await.expect("poll")));
+/// Reads exactly `n` events, at most `max` at a time.
+async fn read(reader: &mut dyn EventSource, n: usize, max: usize) -> Vec<Event> {
+    let mut events = Vec::new();
+    while events.len() < n {
+        let polled = soon("what was appended can be polled", reader.poll(max)).await;
+        let polled = healthy("polling works", polled);
+        assert!(!polled.is_empty(), "a poll waits for an event while more can come");
+        assert!(polled.len() <= max.max(1), "a poll returns at most as many as asked");
+        events.extend(polled);
     }
-    seen.sort_unstable();
-    assert_eq!(seen, (10..60).collect::<Vec<u128>>(), "nothing is lost and nothing comes twice");
+    assert_eq!(events.len(), n, "a reader hands out each event once");
+    events
+}
+
+/// Returns what the log should hold now.
+async fn appending(sink: &dyn EventSink) -> Vec<Event> {
+    let nothing = healthy("appending nothing works", sink.append(&[]).await);
+    assert_eq!((nothing.accepted, nothing.duplicates.len()), (0, 0), "nothing in, nothing accepted");
+    let mut kept: Vec<Event> = (1..=3).map(|id| event("ann", id)).collect();
+    let appended = healthy("appending works", sink.append(&kept).await);
+    assert_eq!((appended.accepted, appended.duplicates.len()), (3, 0), "all of a batch is accepted");
+    let batch = [event("ann", 2), event("ann", 4), event("ann", 4), event("ann", 5)];
+    let appended = healthy("a batch with known events is no failure", sink.append(&batch).await);
+    assert!(appended.duplicates.is_sorted_by(|a, b| a < b), "duplicates are positions in ascending order");
+    assert_eq!(
+        appended.accepted + appended.duplicates.len(),
+        batch.len(),
+        "every event of a batch is accepted or named as a duplicate"
+    );
+    let is_kept = |position: &usize| !appended.duplicates.contains(position);
+    kept.extend((0..batch.len()).filter(is_kept).map(|position| batch[position].clone()));
+    kept
+}
+
+async fn positions(reader: &OpenReader<'_>, kept: &[Event]) {
+    let mut first = reader("first");
+    assert_eq!(read(&mut *first, 2, 1).await, kept[..2], "events come whole, in order, as few as asked");
+    healthy("committing works", first.commit().await);
+    let rest = read(&mut *first, kept.len() - 2, 100).await;
+    assert_eq!(rest, kept[2..], "reading goes on behind the last poll");
+    drop(first);
+    let mut again = reader("first");
+    let events = read(&mut *again, kept.len() - 2, 3).await;
+    assert_eq!(events, kept[2..], "to a new reader of the group comes again what was not committed");
+    for _ in 0..2 {
+        healthy("committing works, also twice", again.commit().await);
+    }
+    let mut other = reader("second");
+    let events = read(&mut *other, kept.len(), 0).await;
+    assert_eq!(events, kept, "another group reads everything; asking for none gives one");
+    healthy("committing works", other.commit().await);
+}
+
+async fn waiting(sink: &dyn EventSink, reader: &OpenReader<'_>) {
+    let mut first = reader("first");
+    let early = first.poll(1).now_or_never();
+    assert!(early.is_none(), "what was committed does not come again, and a poll waits");
+    let (polled, appended) = join(
+        soon("a poll that waits wakes when an event is appended", first.poll(9)),
+        sink.append(&[event("ann", 6)]),
+    )
+    .await;
+    healthy("appending works", appended);
+    let polled = ids(&healthy("polling works", polled));
+    assert_eq!(polled, [6], "a poll dropped while it waits loses nothing, and the next one wakes");
+    healthy("committing works", first.commit().await);
+}
+
+async fn writers(sink: &dyn EventSink, reader: &OpenReader<'_>) {
+    const WRITERS: usize = 8;
+    const EACH: usize = 60;
+    let id = |writer: usize, n: usize| (1_000 * (writer + 1) + n) as u128;
+    let appended = at_once(WRITERS, |writer| async move {
+        let user = format!("user{writer}");
+        for n in (0..EACH).step_by(3) {
+            sink.append(&[0, 1, 2].map(|i| event(&user, id(writer, n + i)))).await?;
+        }
+        Ok(())
+    });
+    for outcome in appended.await {
+        healthy("writers at the same time all succeed", outcome);
+    }
+    let mut first = reader("first");
+    let mut of_user: BTreeMap<String, Vec<u128>> = BTreeMap::new();
+    for event in read(&mut *first, WRITERS * EACH, 7).await {
+        of_user.entry(event.user.to_string()).or_default().push(event.id.0);
+    }
+    for writer in 0..WRITERS {
+        let expected: Vec<u128> = (0..EACH).map(|n| id(writer, n)).collect();
+        let read = of_user.get(&format!("user{writer}"));
+        assert_eq!(read, Some(&expected), "no writer's event is lost, and a user's events keep their order");
+    }
 }

@@ -1,18 +1,12 @@
-//! Promises of the parts of a pipeline.
+//! Promises of the parts of a pipeline that compute.
 
 use crate::candidate::{Candidates, Hits, KeepMask};
-use crate::error::FaultKind;
-use crate::experiment::Experiment;
-use crate::features::FeatureSource;
 use crate::filter::Filter;
-use crate::id::{ItemId, UserKey};
-use crate::index::{IndexError, Metric, VectorIndex};
-use crate::linalg::Matrix;
+use crate::id::ItemId;
 use crate::query::Query;
 use crate::rank::Ranker;
 use crate::rerank::Reranker;
-use crate::retrieve::{CandidateGenerator, RemoteGenerator};
-use crate::time::Budget;
+use crate::retrieve::CandidateGenerator;
 use std::collections::BTreeSet;
 
 /// Checks a generator on one query.
@@ -48,36 +42,6 @@ pub fn candidate_generator(generator: &dyn CandidateGenerator, query: &Query) {
         support.iter().all(|by| by.item.index() < query.snapshot.catalog.len()),
         "{name}: rests on known items"
     );
-}
-
-/// Checks a remote generator that knows `user`.
-///
-/// # Panics
-///
-/// Panics at the first broken promise.
-pub async fn remote_generator(generator: &dyn RemoteGenerator, user: &UserKey, budget: &Budget) {
-    let all = generator.generate(user, 1_000, budget).await.expect("generate");
-    assert!(all.iter().all(|hit| hit.score.is_finite()), "scores are finite");
-    assert!(all.is_sorted_by(|a, b| a.score >= b.score), "best first");
-    assert_eq!(all.iter().map(|hit| &hit.item).collect::<BTreeSet<_>>().len(), all.len(), "no item twice");
-    let two = generator.generate(user, 2, budget).await.expect("generate");
-    assert!(two.len() <= 2, "at most as many as asked");
-}
-
-/// Checks a feature source that knows `known` but not `unknown`.
-///
-/// # Panics
-///
-/// Panics at the first broken promise.
-pub async fn feature_source(source: &dyn FeatureSource, known: &UserKey, unknown: &UserKey, budget: &Budget) {
-    assert!(!source.name().is_empty(), "a source has a name");
-    let features = source.user(known, budget).await.expect("features").expect("the user is known");
-    assert!(features.recent.is_sorted_by(|a, b| a.at <= b.at), "events come oldest first");
-    assert_eq!(source.user(unknown, budget).await.expect("features"), None, "an unknown user is no fault");
-    let spent = budget.slice(std::time::Duration::ZERO);
-    if let Err(fault) = source.user(known, &spent).await {
-        assert_eq!(fault.kind, FaultKind::Timeout, "without time it answers at once or says so");
-    }
 }
 
 /// Checks a filter on one query and set.
@@ -142,74 +106,4 @@ pub fn reranker(reranker: &dyn Reranker, query: &Query, set: &Candidates) {
     }
     let mut empty = Candidates::default();
     reranker.rerank(query, &mut empty, 10).unwrap_or_else(|fault| panic!("{}", fault.message()));
-}
-
-/// Checks an experiment whose arms should get these shares of all users.
-///
-/// # Panics
-///
-/// Panics at the first broken promise.
-pub fn experiment(experiment: &dyn Experiment, shares: &[f64]) {
-    const USERS: u32 = 10_000;
-    assert_eq!(experiment.n_arms(), shares.len(), "an arm a share");
-    let users: Vec<UserKey> = (0..USERS).map(|i| UserKey::from(format!("user{i}"))).collect();
-    let arms: Vec<_> = users.iter().map(|user| experiment.assign(user)).collect();
-    let again: Vec<_> = users.iter().rev().map(|user| experiment.assign(user)).collect();
-    assert!(arms.iter().eq(again.iter().rev()), "the same user always gets the same arm, in any order");
-    assert!(arms.iter().flatten().all(|arm| usize::from(arm.0) < shares.len()), "arms are numbered from 0");
-    for (arm, &share) in shares.iter().enumerate() {
-        let got = arms.iter().flatten().filter(|assigned| usize::from(assigned.0) == arm).count();
-        let expected = share * f64::from(USERS);
-        // Five standard deviations of a binomial: one false alarm in two million.
-        let tolerance = 5.0 * (expected * (1.0 - share)).sqrt();
-        assert!(
-            (got as f64 - expected).abs() <= tolerance,
-            "arm {arm} got {got} of about {expected:.0} users"
-        );
-    }
-}
-
-/// Checks an index that `build` makes of vectors; it may be approximate.
-///
-/// # Panics
-///
-/// Panics at the first broken promise.
-pub fn vector_index(build: &dyn Fn(Matrix, Metric) -> Result<Box<dyn VectorIndex>, IndexError>) {
-    let angle = |i: usize| (i as f32 * 0.37).sin_cos();
-    let values: Vec<f32> = (0..200).flat_map(|i| [angle(i).0, angle(i).1, 0.5]).collect();
-    let vectors = Matrix::from_vec(200, 3, values);
-    let find = |index: &dyn VectorIndex, query: &[f32], k: usize, allow: Option<&dyn crate::index::Allow>| {
-        let mut hits = Hits::default();
-        index.search(query, k, allow, &mut hits).expect("search");
-        hits
-    };
-    for metric in [Metric::InnerProduct, Metric::Cosine, Metric::L2] {
-        let index = build(vectors.clone(), metric).expect("build");
-        assert_eq!((index.len(), index.dim(), index.metric()), (200, 3, metric), "says what it is");
-        let hits = find(&*index, vectors.row(7), 10, None);
-        assert_eq!(hits.len(), 10, "as many as asked");
-        assert_eq!(hits.ids[0], ItemId::new(7), "a vector finds itself");
-        assert!(hits.scores.is_sorted_by(|a, b| a >= b), "nearest first");
-        assert_eq!(find(&*index, vectors.row(7), 0, None).len(), 0, "none asked, none given");
-        assert_eq!(
-            find(&*index, vectors.row(7), 500, None).len(),
-            200,
-            "all when more are asked than there are"
-        );
-        let odd = |id: ItemId| id.raw() % 40 == 3;
-        let hits = find(&*index, vectors.row(7), 10, Some(&odd));
-        assert_eq!(hits.len(), 5, "never short while allowed items exist");
-        assert!(hits.ids.iter().all(|&id| odd(id)), "never an item that is not allowed");
-        let refused = index.search(&[1.0], 1, None, &mut Hits::default());
-        assert!(
-            matches!(refused, Err(IndexError::Dimension { got: 1, want: 3, .. })),
-            "another length is refused"
-        );
-        let refused = index.search(&[1.0, f32::NAN, 0.0], 1, None, &mut Hits::default());
-        assert!(matches!(refused, Err(IndexError::NotFinite { position: 1, .. })), "NaN is refused");
-        let empty = build(Matrix::zeros(0, 3), metric).expect("build empty");
-        assert_eq!(find(&*empty, &[1.0, 0.0, 0.0], 5, None).len(), 0, "an empty index finds nothing");
-    }
-    let zero = build(Matrix::zeros(1, 3), Metric::Cosine);
-    assert!(matches!(zero, Err(IndexError::Zero { .. })), "a zero vector has no cosine");
 }

@@ -29,7 +29,7 @@ pub struct HashSplit {
 #[non_exhaustive]
 pub enum SplitError {
     /// No arms, more than 256, or weights that are no positive numbers.
-    #[error("weights are {0:?}, must be 1 to 256 finite numbers not below 0 with a sum above 0")]
+    #[error("weights are {0:?}, must be 1 to 256 numbers not below 0 with a finite sum above 0")]
     Weights(Vec<f64>),
     /// Not a share.
     #[error("coverage is {0}, must be 0 to 1")]
@@ -45,7 +45,7 @@ impl HashSplit {
     pub fn new(name: impl Into<String>, weights: &[f64], coverage: f64) -> Result<Self, SplitError> {
         let total: f64 = weights.iter().sum();
         let sane = (1..=256).contains(&weights.len()) && weights.iter().all(|w| w.is_finite() && *w >= 0.0);
-        if !sane || total <= 0.0 {
+        if !sane || total <= 0.0 || !total.is_finite() {
             return Err(SplitError::Weights(weights.to_vec()));
         }
         if !(0.0..=1.0).contains(&coverage) {
@@ -94,35 +94,54 @@ impl Experiment for HashSplit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance;
     use proptest::prelude::*;
-
-    #[test]
-    fn conforms() {
-        conformance::experiment(
-            &HashSplit::new("colours", &[1.0, 1.0, 2.0], 1.0).unwrap(),
-            &[0.25, 0.25, 0.5],
-        );
-        conformance::experiment(&HashSplit::new("half-in", &[1.0], 0.5).unwrap(), &[0.5]);
-    }
 
     /// Cases of GrowthBook's SDK conformance suite (hash version 2).
     #[test]
     fn hashes_like_growthbook() {
-        let cases =
-            [("seed", "a", 0.0505), ("seed", "b", 0.2696), ("foo", "ab", 0.2575), ("foo", "def", 0.2019)];
+        let cases = [
+            ("seed", "a", 0.0505),
+            ("seed", "b", 0.2696),
+            ("foo", "ab", 0.2575),
+            ("foo", "def", 0.2019),
+            ("89123klj", "8952klfjas09ujkasdf", 0.124),
+            ("90850943850283058242805", "123", 0.7516),
+            ("()**(%$##$%#$#", "___)((*\":&", 0.0128),
+        ];
         for (seed, user, place) in cases {
             let split = HashSplit::new(seed, &[1.0], 1.0).unwrap();
             assert!((split.place(&user.into()) - place).abs() < 1e-9, "{seed} {user}");
         }
     }
 
+    /// Cases of the same suite; (weights, coverage) and the arms' ranges.
+    #[test]
+    fn divides_like_growthbook() {
+        type Case<'a> = (&'a [f64], f64, &'a [(f64, f64)]);
+        let cases: [Case<'_>; 5] = [
+            (&[0.5, 0.5], 1.0, &[(0.0, 0.5), (0.5, 1.0)]),
+            (&[0.5, 0.5], 0.5, &[(0.0, 0.25), (0.5, 0.75)]),
+            (&[0.5, 0.5], 0.0, &[(0.0, 0.0), (0.5, 0.5)]),
+            (&[0.2, 0.3, 0.5], 1.0, &[(0.0, 0.2), (0.2, 0.5), (0.5, 1.0)]),
+            (&[0.2, 0.3, 0.5], 0.2, &[(0.0, 0.04), (0.2, 0.26), (0.5, 0.6)]),
+        ];
+        for (weights, coverage, ranges) in cases {
+            let split = HashSplit::new("x", weights, coverage).unwrap();
+            let same = |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).abs() + (a.1 - b.1).abs() < 1e-9;
+            assert!(split.ranges.iter().zip(ranges).all(same), "{:?} {ranges:?}", split.ranges);
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_ramp_moves_nobody_who_is_in(users in prop::collection::vec("[a-z0-9]{1,12}", 1..50), at in 0.0f64..1.0, then in 0.0f64..1.0) {
-            let (low, high) = if at < then { (at, then) } else { (then, at) };
-            let before = HashSplit::new("ramp", &[1.0, 1.0], low).unwrap();
-            let after = HashSplit::new("ramp", &[1.0, 1.0], high).unwrap();
+        fn a_ramp_moves_nobody_who_is_in(
+            users in prop::collection::vec("[a-z0-9]{1,12}", 1..50),
+            weights in prop::collection::vec(0.1f64..10.0, 1..6),
+            at in 0.0f64..=1.0,
+            then in 0.0f64..=1.0,
+        ) {
+            let before = HashSplit::new("ramp", &weights, at.min(then)).unwrap();
+            let after = HashSplit::new("ramp", &weights, at.max(then)).unwrap();
             for user in users {
                 let user = UserKey::from(user);
                 if let Some(arm) = before.assign(&user) {
@@ -130,12 +149,26 @@ mod tests {
                 }
             }
         }
+
+        #[test]
+        fn full_coverage_leaves_nobody_out(
+            user in ".{0,20}",
+            weights in prop::collection::vec(0.1f64..10.0, 1..9),
+        ) {
+            let split = HashSplit::new("all", &weights, 1.0).unwrap();
+            prop_assert!(split.assign(&user.into()).is_some());
+        }
     }
 
     #[test]
     fn nonsense_is_refused() {
         assert!(matches!(HashSplit::new("x", &[], 1.0), Err(SplitError::Weights(_))));
         assert!(matches!(HashSplit::new("x", &[f64::NAN], 1.0), Err(SplitError::Weights(_))));
-        assert!(matches!(HashSplit::new("x", &[1.0], 1.5), Err(SplitError::Coverage(_))));
+        assert!(matches!(HashSplit::new("x", &[0.0, 0.0], 1.0), Err(SplitError::Weights(_))));
+        assert!(matches!(HashSplit::new("x", &[1.0; 257], 1.0), Err(SplitError::Weights(_))));
+        assert!(matches!(HashSplit::new("x", &[f64::MAX; 2], 1.0), Err(SplitError::Weights(_))));
+        for coverage in [-0.1, 1.5, f64::NAN] {
+            assert!(matches!(HashSplit::new("x", &[1.0], coverage), Err(SplitError::Coverage(_))));
+        }
     }
 }

@@ -10,6 +10,9 @@ use std::hash::Hasher;
 
 /// Versions in memory, each with a checksum that is looked at on every load.
 ///
+/// Versions never leave, so room is bounded: once the artifacts together would take more than the
+/// capacity, publishing is refused with [`RegistryError::Store`].
+///
 /// ```
 /// use reco_core::registry::{MemoryRegistry, ModelRegistry, Rollout};
 ///
@@ -22,8 +25,18 @@ use std::hash::Hasher;
 /// # Ok::<(), reco_core::registry::RegistryError>(())
 /// # }).unwrap();
 /// ```
+#[derive(Debug)]
+pub struct MemoryRegistry {
+    models: Mutex<Models>,
+    capacity: usize,
+}
+
 #[derive(Debug, Default)]
-pub struct MemoryRegistry(Mutex<BTreeMap<String, Entry>>);
+struct Models {
+    by_name: BTreeMap<String, Entry>,
+    /// Bytes of all artifacts.
+    size: usize,
+}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -32,12 +45,35 @@ struct Entry {
     rollout: Rollout,
 }
 
-impl Entry {
-    fn has(&self, version: u64) -> bool {
-        (1..=self.versions.len() as u64).contains(&version)
+impl Default for MemoryRegistry {
+    /// Room for 1 GiB of artifacts.
+    fn default() -> Self {
+        Self::with_capacity(1 << 30)
     }
 }
 
+impl MemoryRegistry {
+    /// An empty registry that holds at most `capacity` bytes of artifacts.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { models: Mutex::default(), capacity }
+    }
+}
+
+impl Models {
+    fn version(&self, model: &str, version: u64) -> Option<&(Bytes, u64)> {
+        let position = usize::try_from(version.checked_sub(1)?).ok()?;
+        self.by_name.get(model)?.versions.get(position)
+    }
+}
+
+impl Rollout {
+    /// The versions it names.
+    fn versions(&self) -> impl Iterator<Item = u64> {
+        self.stable.into_iter().chain(self.canary.map(|(version, _)| version))
+    }
+}
+
+/// Of no use outside this process: the hash is a fast one, not a standard one.
 fn checksum(bytes: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(bytes);
@@ -47,33 +83,38 @@ fn checksum(bytes: &[u8]) -> u64 {
 #[async_trait]
 impl ModelRegistry for MemoryRegistry {
     async fn publish(&self, model: &str, artifact: Bytes) -> Result<u64, RegistryError> {
-        let mut models = self.0.lock();
-        let entry = models.entry(model.to_owned()).or_default();
         let sum = checksum(&artifact);
-        entry.versions.push((artifact, sum));
-        Ok(entry.versions.len() as u64)
+        let mut models = self.models.lock();
+        let size = models.size.saturating_add(artifact.len());
+        if size > self.capacity {
+            let cause =
+                format!("it holds at most {} bytes of artifacts, with this one {size}", self.capacity);
+            return Err(RegistryError::Store(cause.into()));
+        }
+        models.size = size;
+        let versions = &mut models.by_name.entry(model.to_owned()).or_default().versions;
+        versions.push((artifact, sum));
+        Ok(versions.len() as u64)
     }
 
     async fn load(&self, model: &str, version: u64) -> Result<Bytes, RegistryError> {
-        let models = self.0.lock();
-        let slot = version.checked_sub(1).and_then(|slot| usize::try_from(slot).ok());
-        let found = slot.and_then(|slot| models.get(model)?.versions.get(slot));
+        let found = self.models.lock().version(model, version).cloned();
         let (artifact, sum) =
             found.ok_or_else(|| RegistryError::NotFound { model: model.to_owned(), version })?;
-        if checksum(artifact) != *sum {
+        if checksum(&artifact) != sum {
             return Err(RegistryError::Corrupt { model: model.to_owned(), version });
         }
-        Ok(artifact.clone())
+        Ok(artifact)
     }
 
     async fn versions(&self, model: &str) -> Result<Vec<u64>, RegistryError> {
-        let models = self.0.lock();
-        let n_versions = models.get(model).map_or(0, |entry| entry.versions.len() as u64);
+        let models = self.models.lock();
+        let n_versions = models.by_name.get(model).map_or(0, |entry| entry.versions.len() as u64);
         Ok((1..=n_versions).collect())
     }
 
     async fn rollout(&self, model: &str) -> Result<Rollout, RegistryError> {
-        Ok(self.0.lock().get(model).map(|entry| entry.rollout.clone()).unwrap_or_default())
+        Ok(self.models.lock().by_name.get(model).map(|entry| entry.rollout.clone()).unwrap_or_default())
     }
 
     async fn set_rollout(
@@ -82,19 +123,17 @@ impl ModelRegistry for MemoryRegistry {
         expected: &Rollout,
         next: &Rollout,
     ) -> Result<(), RegistryError> {
-        let mut models = self.0.lock();
-        let named = next.stable.into_iter().chain(next.canary.map(|(version, _)| version));
-        let known = models.get(model);
-        if let Some(version) =
-            named.into_iter().find(|&version| !known.is_some_and(|entry| entry.has(version)))
-        {
+        let mut models = self.models.lock();
+        if let Some(version) = next.versions().find(|&version| models.version(model, version).is_none()) {
             return Err(RegistryError::NotFound { model: model.to_owned(), version });
         }
-        let entry = models.entry(model.to_owned()).or_default();
-        if entry.rollout != *expected {
+        // A model never published has the empty rollout, and only that can be set for it.
+        let mut unpublished = Rollout::default();
+        let current = models.by_name.get_mut(model).map_or(&mut unpublished, |entry| &mut entry.rollout);
+        if current != expected {
             return Err(RegistryError::Conflict { model: model.to_owned() });
         }
-        entry.rollout = next.clone();
+        *current = next.clone();
         Ok(())
     }
 }
@@ -102,10 +141,23 @@ impl ModelRegistry for MemoryRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance;
+    use std::error::Error;
 
     #[tokio::test]
-    async fn conforms() {
-        conformance::model_registry(&MemoryRegistry::default()).await;
+    async fn changed_bytes_are_not_handed_out() {
+        let registry = MemoryRegistry::default();
+        registry.publish("als", "weights".into()).await.unwrap();
+        registry.models.lock().by_name.get_mut("als").unwrap().versions[0].0 = "weighty".into();
+        assert!(matches!(registry.load("als", 1).await, Err(RegistryError::Corrupt { version: 1, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_full_registry_refuses_and_says_why() {
+        let registry = MemoryRegistry::with_capacity(10);
+        registry.publish("als", "weights".into()).await.unwrap();
+        let refused = registry.publish("als", "weights".into()).await.unwrap_err();
+        let cause = refused.source().unwrap().to_string();
+        assert_eq!(cause, "it holds at most 10 bytes of artifacts, with this one 14");
+        assert_eq!(registry.publish("als", "abc".into()).await.unwrap(), 2, "a smaller one still fits");
     }
 }

@@ -5,27 +5,47 @@ use crate::error::{Fault, FaultKind};
 use crate::event::{Event, EventId};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::VecDeque;
+use rustc_hash::FxHashSet;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Keeps the latest events in memory, for readers in any number of independent groups.
 ///
-/// An event leaves when the log is full and every group has committed it; without groups the
-/// oldest simply leaves. When a group lags so far that there is no room, appending is refused by
-/// name rather than losing what that group has not seen. Event ids are remembered as long as
-/// their events are.
+/// * When the log is full, the oldest events leave that every group has committed; without groups the
+///   oldest simply leave.
+/// * When a group lags so far that there is no room, appending is refused and the group named, rather than
+///   losing what it has not seen. A group that is gone for good is to be
+///   [forgotten](Self::forget_group).
+/// * Event ids are remembered as long as their events are, so the window for duplicates is the last
+///   `capacity` events.
+/// * Readers of one group do not share the work: each starts behind the group's last commit and gets
+///   everything from there on.
 ///
 /// ```
-/// use reco_core::store::{EventSource, MemoryLog};
+/// use reco_core::event::{Action, Event, EventId};
+/// use reco_core::store::{EventSink, EventSource, MemoryLog};
+/// use reco_core::time::Timestamp;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let log = MemoryLog::with_capacity(1_000);
 /// let mut reader = log.reader("features");
-/// # drop(log);
-/// assert_eq!(reader.poll(10).await.unwrap(), []); // The log is gone: no more will ever come.
-/// # });
+/// let click = Event {
+///     id: EventId(1),
+///     user: "ann".into(),
+///     item: "tea".into(),
+///     action: Action::Click,
+///     value: None,
+///     at: Timestamp::from_secs(1_700_000_000),
+/// };
+/// log.append(&[click.clone()]).await?;
+/// assert_eq!(reader.poll(10).await?, [click]);
+/// reader.commit().await?;
+///
+/// drop(log);
+/// assert_eq!(reader.poll(10).await?, [], "the log is gone: no more will ever come");
+/// # Ok::<(), reco_core::error::Fault>(())
+/// # }).unwrap();
 /// ```
 #[derive(Debug)]
 pub struct MemoryLog(Arc<Shared>);
@@ -45,7 +65,7 @@ struct State {
     /// Position of the first event kept.
     first: u64,
     /// Per group the position behind its last commit.
-    committed: FxHashMap<Arc<str>, u64>,
+    committed: BTreeMap<Arc<str>, u64>,
     closed: bool,
 }
 
@@ -57,6 +77,8 @@ impl Default for MemoryLog {
 }
 
 impl MemoryLog {
+    const NAME: &str = "memory_log";
+
     /// A log that keeps at most `capacity` events, at least one.
     pub fn with_capacity(capacity: usize) -> Self {
         Self(Arc::new(Shared { state: Mutex::default(), news: Notify::new(), capacity: capacity.max(1) }))
@@ -70,6 +92,12 @@ impl MemoryLog {
         let next = *state.committed.entry(group.into()).or_insert(first);
         MemoryReader { log: Arc::clone(&self.0), group: group.into(), next }
     }
+
+    /// Stops keeping events for `group` and says whether there was such a group. Readers it still has
+    /// go on, but what they have not read may leave, and they can no longer commit.
+    pub fn forget_group(&self, group: &str) -> bool {
+        self.0.state.lock().committed.remove(group).is_some()
+    }
 }
 
 impl Drop for MemoryLog {
@@ -82,7 +110,7 @@ impl Drop for MemoryLog {
 #[async_trait]
 impl EventSink for MemoryLog {
     fn name(&self) -> &'static str {
-        "memory_log"
+        Self::NAME
     }
 
     async fn append(&self, events: &[Event]) -> Result<Appended, Fault> {
@@ -94,32 +122,41 @@ impl EventSink for MemoryLog {
 
 impl State {
     fn append(&mut self, events: &[Event], capacity: usize) -> Result<Appended, Fault> {
-        let mut fresh: FxHashSet<EventId> = FxHashSet::default();
-        let mut appended = Appended::default();
-        for (position, event) in events.iter().enumerate() {
-            if self.ids.contains(&event.id) || !fresh.insert(event.id) {
-                appended.duplicates.push(position);
-            }
-        }
+        let (fresh, duplicates) = self.tell_duplicates(events);
         self.make_room(fresh.len(), capacity)?;
-        for event in events {
-            if self.ids.insert(event.id) {
-                self.events.push_back(event.clone());
-                appended.accepted += 1;
+        self.ids.extend(fresh.iter().map(|event| event.id));
+        self.events.extend(fresh.iter().copied().cloned());
+        Ok(Appended { accepted: fresh.len(), duplicates })
+    }
+
+    /// The events not known yet, and the positions of the others.
+    fn tell_duplicates<'a>(&self, events: &'a [Event]) -> (Vec<&'a Event>, Vec<usize>) {
+        let mut in_batch = FxHashSet::default();
+        let (mut fresh, mut duplicates) = (Vec::with_capacity(events.len()), Vec::new());
+        for (position, event) in events.iter().enumerate() {
+            if self.ids.contains(&event.id) || !in_batch.insert(event.id) {
+                duplicates.push(position);
+            } else {
+                fresh.push(event);
             }
         }
-        Ok(appended)
+        (fresh, duplicates)
     }
 
     fn make_room(&mut self, n_events: usize, capacity: usize) -> Result<(), Fault> {
-        let surplus = (self.events.len() + n_events).saturating_sub(capacity);
-        let behind = self.committed.iter().min_by(|a, b| a.1.cmp(b.1).then(a.0.cmp(b.0)));
-        let removable = behind.map_or(self.events.len() as u64, |(_, &position)| position - self.first);
-        if surplus > self.events.len() || surplus as u64 > removable {
-            let group = behind.map_or("no group", |(group, _)| group);
+        if n_events > capacity {
             let cause =
-                format!("the log holds at most {capacity} events and `{group}` has not committed the oldest");
-            return Err(Fault::new("memory_log", FaultKind::Unavailable).because(cause));
+                format!("a batch of {n_events} events is more than the log holds, which is {capacity}");
+            return Err(Fault::new(MemoryLog::NAME, FaultKind::Invalid).because(cause));
+        }
+        let surplus = (self.events.len() + n_events).saturating_sub(capacity);
+        if let Some((group, &position)) = self.committed.iter().min_by_key(|(_, position)| **position)
+            && position < self.first + surplus as u64
+        {
+            let behind = self.first + self.events.len() as u64 - position;
+            let cause =
+                format!("the log is full ({capacity} events) and `{group}` is {behind} events behind");
+            return Err(Fault::new(MemoryLog::NAME, FaultKind::Unavailable).because(cause));
         }
         for event in self.events.drain(..surplus) {
             self.ids.remove(&event.id);
@@ -142,7 +179,7 @@ impl MemoryReader {
     fn take(&mut self, max: usize) -> Option<Vec<Event>> {
         let state = self.log.state.lock();
         let start = self.next.saturating_sub(state.first) as usize;
-        let events: Vec<Event> = state.events.iter().skip(start).take(max).cloned().collect();
+        let events: Vec<Event> = state.events.iter().skip(start).take(max.max(1)).cloned().collect();
         if events.is_empty() && state.closed {
             return None;
         }
@@ -154,7 +191,7 @@ impl MemoryReader {
 #[async_trait]
 impl EventSource for MemoryReader {
     fn name(&self) -> &'static str {
-        "memory_log"
+        MemoryLog::NAME
     }
 
     async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
@@ -173,8 +210,9 @@ impl EventSource for MemoryReader {
 
     async fn commit(&mut self) -> Result<(), Fault> {
         let mut state = self.log.state.lock();
-        let committed = state.committed.entry(Arc::clone(&self.group)).or_default();
-        *committed = self.next.max(*committed);
+        if let Some(committed) = state.committed.get_mut(&self.group) {
+            *committed = self.next.max(*committed);
+        }
         Ok(())
     }
 }
@@ -182,7 +220,6 @@ impl EventSource for MemoryReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance;
     use crate::event::Action;
     use crate::time::Timestamp;
 
@@ -198,9 +235,8 @@ mod tests {
         .collect()
     }
 
-    #[tokio::test]
-    async fn conforms() {
-        conformance::event_log(&MemoryLog::default(), &|log, group| Box::new(log.reader(group))).await;
+    fn ids(events: Vec<Event>) -> Vec<u128> {
+        events.into_iter().map(|event| event.id.0).collect()
     }
 
     #[tokio::test]
@@ -213,8 +249,7 @@ mod tests {
         assert_eq!(slow.poll(2).await.unwrap().len(), 2);
         slow.commit().await.unwrap();
         log.append(&events(3..5)).await.unwrap();
-        let rest: Vec<u128> = slow.poll(9).await.unwrap().into_iter().map(|event| event.id.0).collect();
-        assert_eq!(rest, [2, 3, 4]);
+        assert_eq!(ids(slow.poll(9).await.unwrap()), [2, 3, 4]);
     }
 
     #[tokio::test]
@@ -224,5 +259,48 @@ mod tests {
             log.append(&events(id..id + 1)).await.unwrap();
         }
         assert_eq!(log.reader("late").poll(9).await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_refused_batch_leaves_no_trace() {
+        let log = MemoryLog::with_capacity(3);
+        let mut reader = log.reader("reader");
+        log.append(&events(0..2)).await.unwrap();
+        assert_eq!(log.append(&events(1..4)).await.unwrap_err().kind, FaultKind::Unavailable);
+        assert_eq!(log.append(&events(2..9)).await.unwrap_err().kind, FaultKind::Invalid);
+        assert_eq!(log.append(&events(2..3)).await.unwrap().accepted, 1, "its ids are not known");
+        assert_eq!(ids(reader.poll(9).await.unwrap()), [0, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_duplicate_of_what_leaves_now_is_still_one() {
+        let log = MemoryLog::with_capacity(3);
+        log.append(&events(0..3)).await.unwrap();
+        let appended = log.append(&events(0..5)).await.unwrap();
+        assert_eq!(appended, Appended { accepted: 2, duplicates: vec![0, 1, 2] });
+        assert_eq!(ids(log.reader("late").poll(9).await.unwrap()), [2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_forgotten_holds_nothing_back() {
+        let log = MemoryLog::with_capacity(2);
+        let mut gone = log.reader("gone");
+        log.append(&events(0..2)).await.unwrap();
+        assert!(log.forget_group("gone") && !log.forget_group("gone"));
+        log.append(&events(2..3)).await.unwrap();
+        assert_eq!(ids(gone.poll(9).await.unwrap()), [1, 2]);
+        gone.commit().await.unwrap();
+        assert!(!log.forget_group("gone"), "a commit does not bring it back");
+    }
+
+    #[tokio::test]
+    async fn a_reader_outlives_its_log_by_what_is_left() {
+        let log = MemoryLog::default();
+        let mut reader = log.reader("reader");
+        log.append(&events(0..2)).await.unwrap();
+        drop(log);
+        assert_eq!(ids(reader.poll(1).await.unwrap()), [0]);
+        assert_eq!(ids(reader.poll(9).await.unwrap()), [1]);
+        assert_eq!(reader.poll(9).await.unwrap(), []);
     }
 }

@@ -33,13 +33,16 @@ pub struct Appended {
     pub duplicates: Vec<usize>,
 }
 
-/// Hands events out, at least once, in the order of their arrival. `&mut self`: one reader owns its position.
+/// Hands events out, at least once, each user's in the order of their arrival. `&mut self`: one
+/// reader owns its position and hands each event out once; a new reader starts behind its group's
+/// last commit.
 #[async_trait]
 pub trait EventSource: Debug + Send + 'static {
     /// Stable name, used in metrics and faults.
     fn name(&self) -> &str;
 
-    /// Waits for at least one event and returns up to `max`; empty only when no more will ever come.
+    /// Waits for at least one event and returns up to `max` (0 counts as 1); empty only when no more
+    /// will ever come. Dropping the future while it waits loses no event.
     ///
     /// # Errors
     ///

@@ -1,0 +1,196 @@
+//! The traits through pointers: an `Arc` or a `Box` of an implementation is one as well, so that a part
+//! chosen at run time fits wherever a part is asked for.
+
+use crate::cache::Cache;
+use crate::candidate::{Candidates, DropCode, Hits, KeepMask};
+use crate::error::Fault;
+use crate::event::Event;
+use crate::experiment::{Arm, Experiment};
+use crate::features::{FeatureSource, UserFeatures};
+use crate::filter::Filter;
+use crate::id::{ItemId, UserKey};
+use crate::index::{Allow, IndexError, Metric, VectorIndex};
+use crate::query::Query;
+use crate::rank::Ranker;
+use crate::registry::{ModelRegistry, RegistryError, Rollout};
+use crate::rerank::Reranker;
+use crate::retrieve::{CandidateGenerator, RemoteGenerator, RemoteHit, Support};
+use crate::store::{Appended, EventSink, EventSource};
+use crate::time::Budget;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+macro_rules! through {
+    ($($pointer:ident),*) => {$(
+        impl<T: CandidateGenerator + ?Sized> CandidateGenerator for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
+                (**self).generate(query, limit, out)
+            }
+            fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
+                (**self).support(query, item, out);
+            }
+        }
+
+        impl<T: Filter + ?Sized> Filter for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn apply(&self, query: &Query, set: &Candidates, keep: &mut KeepMask) -> Result<(), Fault> {
+                (**self).apply(query, set, keep)
+            }
+            fn reason(&self, code: DropCode) -> String {
+                (**self).reason(code)
+            }
+        }
+
+        impl<T: Ranker + ?Sized> Ranker for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn score(&self, query: &Query, set: &Candidates, scores: &mut [f32]) -> Result<(), Fault> {
+                (**self).score(query, set, scores)
+            }
+        }
+
+        impl<T: Reranker + ?Sized> Reranker for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn rerank(&self, query: &Query, set: &mut Candidates, want: usize) -> Result<(), Fault> {
+                (**self).rerank(query, set, want)
+            }
+        }
+
+        impl<T: VectorIndex + ?Sized> VectorIndex for $pointer<T> {
+            fn dim(&self) -> usize {
+                (**self).dim()
+            }
+            fn len(&self) -> usize {
+                (**self).len()
+            }
+            fn is_empty(&self) -> bool {
+                (**self).is_empty()
+            }
+            fn metric(&self) -> Metric {
+                (**self).metric()
+            }
+            fn search(
+                &self,
+                vector: &[f32],
+                k: usize,
+                allow: Option<&dyn Allow>,
+                out: &mut Hits,
+            ) -> Result<(), IndexError> {
+                (**self).search(vector, k, allow, out)
+            }
+        }
+
+        impl<T: Experiment + ?Sized> Experiment for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn n_arms(&self) -> usize {
+                (**self).n_arms()
+            }
+            fn assign(&self, user: &UserKey) -> Option<Arm> {
+                (**self).assign(user)
+            }
+        }
+
+        #[async_trait]
+        impl<T: FeatureSource + ?Sized> FeatureSource for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            async fn user(&self, user: &UserKey, budget: &Budget) -> Result<Option<UserFeatures>, Fault> {
+                (**self).user(user, budget).await
+            }
+        }
+
+        #[async_trait]
+        impl<T: RemoteGenerator + ?Sized> RemoteGenerator for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            async fn generate(
+                &self,
+                user: &UserKey,
+                limit: usize,
+                budget: &Budget,
+            ) -> Result<Vec<RemoteHit>, Fault> {
+                (**self).generate(user, limit, budget).await
+            }
+        }
+
+        #[async_trait]
+        impl<T: Cache + ?Sized> Cache for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            async fn get(&self, key: &str) -> Result<Option<Bytes>, Fault> {
+                (**self).get(key).await
+            }
+            async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), Fault> {
+                (**self).put(key, value, ttl).await
+            }
+            async fn remove(&self, key: &str) -> Result<(), Fault> {
+                (**self).remove(key).await
+            }
+        }
+
+        #[async_trait]
+        impl<T: EventSink + ?Sized> EventSink for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            async fn append(&self, events: &[Event]) -> Result<Appended, Fault> {
+                (**self).append(events).await
+            }
+        }
+
+        #[async_trait]
+        impl<T: ModelRegistry + ?Sized> ModelRegistry for $pointer<T> {
+            async fn publish(&self, model: &str, artifact: Bytes) -> Result<u64, RegistryError> {
+                (**self).publish(model, artifact).await
+            }
+            async fn load(&self, model: &str, version: u64) -> Result<Bytes, RegistryError> {
+                (**self).load(model, version).await
+            }
+            async fn versions(&self, model: &str) -> Result<Vec<u64>, RegistryError> {
+                (**self).versions(model).await
+            }
+            async fn rollout(&self, model: &str) -> Result<Rollout, RegistryError> {
+                (**self).rollout(model).await
+            }
+            async fn set_rollout(
+                &self,
+                model: &str,
+                expected: &Rollout,
+                next: &Rollout,
+            ) -> Result<(), RegistryError> {
+                (**self).set_rollout(model, expected, next).await
+            }
+        }
+    )*};
+}
+
+through!(Arc, Box);
+
+/// Only a `Box`: a reader owns its position, so it cannot be shared.
+#[async_trait]
+impl<T: EventSource + ?Sized> EventSource for Box<T> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+    async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
+        (**self).poll(max).await
+    }
+    async fn commit(&mut self) -> Result<(), Fault> {
+        (**self).commit().await
+    }
+}
