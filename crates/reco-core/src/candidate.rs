@@ -84,7 +84,7 @@ pub fn by_score(a: f32, b: f32) -> Ordering {
 /// score that every source gave to every item.
 ///
 /// Invariant: all columns have the same number of rows; rows only enter
-/// through [`propose`](Self::propose), so an item never stands in two rows.
+/// through the merge of the generators' lists, so an item never stands in two rows.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
     ids: Vec<ItemId>,

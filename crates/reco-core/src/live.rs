@@ -6,6 +6,7 @@ use crate::time::Timestamp;
 use crate::trend::Trend;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
@@ -34,15 +35,17 @@ impl From<&Event> for RecentEvent {
 pub struct LiveLimits {
     /// Latest events kept per user.
     pub events_per_user: usize,
-    /// Users kept; past that, those quiet for longest are forgotten first.
+    /// Users kept, at least 64; past that, those quiet for longest are forgotten first.
     pub users: usize,
     /// Items on the trending board.
     pub trending: usize,
+    /// Items whose trend is followed; past that, the weakest start again from nothing.
+    pub trending_items: usize,
 }
 
 impl Default for LiveLimits {
     fn default() -> Self {
-        Self { events_per_user: 100, users: 1_000_000, trending: 256 }
+        Self { events_per_user: 100, users: 1_000_000, trending: 256, trending_items: 100_000 }
     }
 }
 
@@ -63,8 +66,8 @@ type Shard = FxHashMap<UserKey, VecDeque<RecentEvent>>;
 #[derive(Debug, Default)]
 struct Board {
     trends: FxHashMap<ItemKey, Trend>,
-    /// The strongest of `trends`, in order. Trends only grow, so an item can
-    /// enter only at its own event and the list never needs a full rebuild.
+    /// The strongest of `trends`, in order. Trends only grow, and the weakest are forgotten first, so
+    /// an item can enter only at its own event and the list never needs a full rebuild.
     top: Vec<(Trend, ItemKey)>,
 }
 
@@ -101,7 +104,8 @@ impl Live {
         self.remember(event);
         let weight = self.weights.get(&event.action);
         if weight > 0.0 {
-            self.board.write().add(event, weight, self.half_life_days, self.limits.trending);
+            let trend = Trend::of_event(weight, event.at, self.half_life_days);
+            self.board.write().add(&event.item, trend, &self.limits);
         }
     }
 
@@ -147,24 +151,50 @@ impl Live {
 
 /// Drops a tenth of the shard at once, so that the scan is paid rarely.
 fn forget_the_quietest(shard: &mut Shard) {
-    let mut latest: Vec<Timestamp> =
-        shard.values().filter_map(|events| events.back()).map(|event| event.at).collect();
-    let tenth = latest.len() / 10;
-    let (_, &mut limit, _) = latest.select_nth_unstable(tenth);
-    shard.retain(|_, events| events.back().is_some_and(|event| event.at > limit));
+    let latest = shard.iter().map(|(user, events)| (events.back().map(|event| event.at), user.clone()));
+    for (_, user) in lowest_tenth(latest.collect(), Ord::cmp) {
+        shard.remove(&user);
+    }
+}
+
+/// The lowest tenth of `rows`, at least one, in no particular order. `order` must be total, so that
+/// what is chosen does not depend on the order of the rows.
+fn lowest_tenth<T>(mut rows: Vec<T>, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+    let n_lowest = rows.len().div_ceil(10);
+    if n_lowest < rows.len() {
+        rows.select_nth_unstable_by(n_lowest, order);
+        rows.truncate(n_lowest);
+    }
+    rows
+}
+
+/// Strongest first; ties go to the smaller key.
+fn strongest_first(a: &(Trend, ItemKey), b: &(Trend, ItemKey)) -> Ordering {
+    a.0.descending(b.0).then_with(|| a.1.cmp(&b.1))
 }
 
 impl Board {
-    fn add(&mut self, event: &Event, weight: f32, half_life_days: f64, limit: usize) {
-        let trend = self.trends.entry(event.item.clone()).or_default();
-        *trend = trend.plus(Trend::of_event(weight, event.at, half_life_days));
-        let trend = *trend;
-        self.top.retain(|(_, item)| *item != event.item);
-        let place = self.top.partition_point(|(other, item)| {
-            other.descending(trend).then_with(|| item.cmp(&event.item)).is_lt()
-        });
-        self.top.insert(place, (trend, event.item.clone()));
-        self.top.truncate(limit);
+    /// Adds an event's weight to its item.
+    fn add(&mut self, item: &ItemKey, weight: Trend, limits: &LiveLimits) {
+        if self.trends.len() >= limits.trending_items.max(1) && !self.trends.contains_key(item) {
+            self.forget_the_weakest();
+        }
+        let trend = self.trends.entry(item.clone()).or_default();
+        *trend = trend.plus(weight);
+        let entry = (*trend, item.clone());
+        self.top.retain(|(_, other)| other != item);
+        let place = self.top.partition_point(|other| strongest_first(other, &entry).is_lt());
+        self.top.insert(place, entry);
+        self.top.truncate(limits.trending);
+    }
+
+    /// Drops a tenth of the trends at once, so that the scan is paid rarely.
+    fn forget_the_weakest(&mut self) {
+        let trends = self.trends.iter().map(|(item, trend)| (*trend, item.clone()));
+        for (_, item) in lowest_tenth(trends.collect(), |a, b| strongest_first(b, a)) {
+            self.trends.remove(&item);
+        }
+        self.top.retain(|(_, item)| self.trends.contains_key(item));
     }
 }
 
@@ -172,6 +202,7 @@ impl Board {
 mod tests {
     use super::*;
     use crate::event::EventId;
+    use proptest::prelude::*;
 
     fn event(user: &str, item: &str, secs: i64) -> Event {
         Event {
@@ -224,5 +255,46 @@ mod tests {
         let kept: usize = live.shards.iter().map(|shard| shard.lock().len()).sum();
         assert!(kept <= 640, "{kept} users");
         assert!(!live.recent(&"user4999".into()).is_empty(), "the latest stays");
+    }
+
+    #[test]
+    fn of_users_quiet_for_equally_long_few_are_forgotten() {
+        let live = live(LiveLimits { users: 6_400, ..LiveLimits::default() });
+        (0..20_000).for_each(|i| live.apply(&event(&format!("user{i}"), "tea", 7)));
+        let smallest = live.shards.iter().map(|shard| shard.lock().len()).min();
+        assert!(smallest >= Some(90), "a shard of 100 fell to {smallest:?}");
+    }
+
+    #[test]
+    fn trends_are_bounded_and_the_weakest_leave() {
+        let live = live(LiveLimits { trending: 5, trending_items: 100, ..LiveLimits::default() });
+        for i in 0..1_000 {
+            live.apply(&event("ann", &format!("rare{i}"), i));
+            live.apply(&event("ann", &format!("common{}", i % 5), i));
+        }
+        assert!(live.board.read().trends.len() <= 100);
+        assert!(live.trending().iter().all(|(_, item)| item.as_str().starts_with("common")));
+        assert!(live.trend("rare999") > Trend::NOTHING, "the latest is followed");
+    }
+
+    proptest! {
+        #[test]
+        fn the_board_follows_whatever_is_forgotten(
+            items in prop::collection::vec((0u8..30, 0i64..5_000_000), 1..300),
+            trending in 0usize..12,
+            trending_items in 0usize..20,
+        ) {
+            let live = live(LiveLimits { trending, trending_items, ..LiveLimits::default() });
+            for (item, secs) in items {
+                live.apply(&event("ann", &format!("item{item}"), secs));
+                let board = live.board.read();
+                let mut all: Vec<_> =
+                    board.trends.iter().map(|(item, trend)| (*trend, item.clone())).collect();
+                all.sort_by(strongest_first);
+                prop_assert!(all.len() <= trending_items.max(1));
+                all.truncate(trending);
+                prop_assert_eq!(&board.top, &all);
+            }
+        }
     }
 }

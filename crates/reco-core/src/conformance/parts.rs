@@ -32,6 +32,7 @@ pub fn candidate_generator(generator: &dyn CandidateGenerator, query: &Query) {
         all.ids.iter().all(|id| id.index() < query.snapshot.catalog.len()),
         "{name}: only items of the catalogue"
     );
+    assert!(generate(usize::MAX >> 1) == all, "{name}: the same query gives the same hits");
     for limit in [0, 1, 2, all.len()] {
         let some = generate(limit);
         assert_eq!(some.ids, all.ids[..limit.min(all.len())], "{name}: a limit of {limit} takes the best");
@@ -42,6 +43,7 @@ pub fn candidate_generator(generator: &dyn CandidateGenerator, query: &Query) {
         support.iter().all(|by| by.item.index() < query.snapshot.catalog.len()),
         "{name}: rests on known items"
     );
+    assert!(support.iter().all(|by| by.weight.is_finite()), "{name}: weights of support are finite");
 }
 
 /// Checks a filter on one query and set.

@@ -15,6 +15,7 @@ pub struct UserFeatures {
 }
 
 /// Where user features come from. Asynchronous: in a fleet it is a store on another machine.
+/// [`Live`] is one.
 ///
 /// ```
 /// use async_trait::async_trait;

@@ -11,6 +11,56 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// Versioned model bytes. Versions count from 1 per model and never change once published.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use bytes::Bytes;
+/// use reco_core::conformance;
+/// use reco_core::registry::{MemoryRegistry, ModelRegistry, RegistryError, Rollout};
+///
+/// /// Keeps one team's models apart from the others'.
+/// #[derive(Debug)]
+/// struct Team<R>(&'static str, R);
+///
+/// impl<R> Team<R> {
+///     fn full(&self, model: &str) -> String {
+///         format!("{}/{model}", self.0)
+///     }
+///     /// Errors speak of the model as the caller named it.
+///     fn told(model: &str, error: RegistryError) -> RegistryError {
+///         let model = model.to_owned();
+///         match error {
+///             RegistryError::NotFound { version, .. } => RegistryError::NotFound { model, version },
+///             RegistryError::Corrupt { version, .. } => RegistryError::Corrupt { model, version },
+///             RegistryError::Conflict { .. } => RegistryError::Conflict { model },
+///             other => other,
+///         }
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl<R: ModelRegistry> ModelRegistry for Team<R> {
+///     async fn publish(&self, model: &str, artifact: Bytes) -> Result<u64, RegistryError> {
+///         self.1.publish(&self.full(model), artifact).await.map_err(|error| Self::told(model, error))
+///     }
+///     async fn load(&self, model: &str, version: u64) -> Result<Bytes, RegistryError> {
+///         self.1.load(&self.full(model), version).await.map_err(|error| Self::told(model, error))
+///     }
+///     async fn versions(&self, model: &str) -> Result<Vec<u64>, RegistryError> {
+///         self.1.versions(&self.full(model)).await.map_err(|error| Self::told(model, error))
+///     }
+///     async fn rollout(&self, model: &str) -> Result<Rollout, RegistryError> {
+///         self.1.rollout(&self.full(model)).await.map_err(|error| Self::told(model, error))
+///     }
+///     async fn set_rollout(&self, model: &str, expected: &Rollout, next: &Rollout) -> Result<(), RegistryError> {
+///         self.1.set_rollout(&self.full(model), expected, next).await.map_err(|error| Self::told(model, error))
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// conformance::model_registry(&Team("search", MemoryRegistry::default())).await;
+/// # });
+/// ```
 #[async_trait]
 pub trait ModelRegistry: Debug + Send + Sync + 'static {
     /// Stores a new version and returns its number.

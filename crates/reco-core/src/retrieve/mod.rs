@@ -5,6 +5,8 @@ pub mod als;
 pub mod curated;
 pub mod neighbors;
 pub mod popular;
+#[cfg(test)]
+mod tests;
 pub mod trending;
 
 use crate::candidate::Hits;
@@ -79,16 +81,54 @@ pub struct Support {
 }
 
 /// A generator on another machine; runs beside the feature fetch.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use reco_core::conformance;
+/// use reco_core::error::{Fault, FaultKind};
+/// use reco_core::id::{ItemKey, UserKey};
+/// use reco_core::retrieve::{RemoteGenerator, RemoteHit};
+/// use reco_core::time::{Budget, SystemClock};
+/// use std::{sync::Arc, time::Duration};
+///
+/// /// Asks a service that answers with items, the best first.
+/// #[derive(Debug)]
+/// struct Neighbourhood;
+///
+/// async fn call_the_service(_: &UserKey) -> Vec<ItemKey> {
+///     ["bakery", "cinema", "garden"].map(ItemKey::from).into()
+/// }
+///
+/// #[async_trait]
+/// impl RemoteGenerator for Neighbourhood {
+///     fn name(&self) -> &str {
+///         "neighbourhood"
+///     }
+///     async fn generate(&self, user: &UserKey, limit: usize, budget: &Budget) -> Result<Vec<RemoteHit>, Fault> {
+///         let answer = budget.run(call_the_service(user)).await;
+///         let items = answer.ok_or_else(|| Fault::new("neighbourhood", FaultKind::Timeout))?;
+///         let places = items.into_iter().take(limit).zip(1u8..);
+///         Ok(places.map(|(item, place)| RemoteHit { item, score: 1.0 / f32::from(place) }).collect())
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let budget = Budget::start(Arc::new(SystemClock), Duration::from_secs(60));
+/// conformance::remote_generator(&Neighbourhood, &"ann".into(), &budget).await;
+/// # });
+/// ```
 #[async_trait]
 pub trait RemoteGenerator: Debug + Send + Sync + 'static {
     /// See [`CandidateGenerator::name`].
     fn name(&self) -> &str;
 
-    /// At most `limit` items by key with scores, best first.
+    /// At most `limit` items by key with finite scores, best first, no item twice. For a user nobody
+    /// knows it has the same answer as for all such, or none.
     ///
     /// # Errors
     ///
-    /// A [`Fault`] when the other side cannot answer within `budget`.
+    /// A [`Fault`] when the other side cannot answer within `budget`: [`Timeout`](crate::error::FaultKind)
+    /// when that was too short.
     async fn generate(&self, user: &UserKey, limit: usize, budget: &Budget) -> Result<Vec<RemoteHit>, Fault>;
 }
 

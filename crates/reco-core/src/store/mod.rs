@@ -10,6 +10,40 @@ use async_trait::async_trait;
 use std::fmt::Debug;
 
 /// Takes events. `&self`: many writers share one sink.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use reco_core::conformance;
+/// use reco_core::error::Fault;
+/// use reco_core::event::Event;
+/// use reco_core::store::{Appended, EventSink, MemoryLog};
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// /// Counts what another sink accepts.
+/// #[derive(Debug)]
+/// struct Counted<S> {
+///     sink: S,
+///     accepted: AtomicUsize,
+/// }
+///
+/// #[async_trait]
+/// impl<S: EventSink> EventSink for Counted<S> {
+///     fn name(&self) -> &str {
+///         self.sink.name()
+///     }
+///     async fn append(&self, events: &[Event]) -> Result<Appended, Fault> {
+///         let appended = self.sink.append(events).await?;
+///         self.accepted.fetch_add(appended.accepted, Ordering::Relaxed);
+///         Ok(appended)
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let counted = Counted { sink: MemoryLog::default(), accepted: AtomicUsize::new(0) };
+/// conformance::event_log(&counted, &|group| Box::new(counted.sink.reader(group))).await;
+/// assert!(counted.accepted.into_inner() > 0);
+/// # });
+/// ```
 #[async_trait]
 pub trait EventSink: Debug + Send + Sync + 'static {
     /// Stable name, used in metrics and faults.
@@ -36,6 +70,36 @@ pub struct Appended {
 /// Hands events out, at least once, each user's in the order of their arrival. `&mut self`: one
 /// reader owns its position and hands each event out once; a new reader starts behind its group's
 /// last commit.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use reco_core::conformance;
+/// use reco_core::error::Fault;
+/// use reco_core::event::Event;
+/// use reco_core::store::{EventSource, MemoryLog};
+///
+/// /// Keeps memory small, whatever is asked for.
+/// #[derive(Debug)]
+/// struct SmallBites<S>(S);
+///
+/// #[async_trait]
+/// impl<S: EventSource> EventSource for SmallBites<S> {
+///     fn name(&self) -> &str {
+///         self.0.name()
+///     }
+///     async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
+///         self.0.poll(max.min(5)).await
+///     }
+///     async fn commit(&mut self) -> Result<(), Fault> {
+///         self.0.commit().await
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let log = MemoryLog::default();
+/// conformance::event_log(&log, &|group| Box::new(SmallBites(log.reader(group)))).await;
+/// # });
+/// ```
 #[async_trait]
 pub trait EventSource: Debug + Send + 'static {
     /// Stable name, used in metrics and faults.

@@ -1,0 +1,112 @@
+//! Every local generator keeps the promises of the trait, on every surface and for every kind of user.
+
+use super::again::AgainGenerator;
+use super::als::{AlsGenerator, AlsLoss, AlsModel};
+use super::neighbors::{NeighborGenerator, Neighbors};
+use super::popular::{PopularGenerator, Popularity};
+use super::trending::{TrendingGenerator, Trends};
+use super::*;
+use crate::conformance;
+use crate::error::FaultKind;
+use crate::fixture;
+use crate::linalg::Matrix;
+use crate::request::{Context, Request, Surface};
+use crate::snapshot::Snapshot;
+use crate::trend::Trend;
+use std::sync::Arc;
+
+/// Numbers without a pattern in 0..`n`, with ties.
+fn scattered(i: usize, n: usize) -> usize {
+    (i * i * 31 + i * 17 + 5) % 1_009 % n
+}
+
+fn matrix(n_rows: usize, n_columns: usize) -> Matrix {
+    let cells = (0..n_rows * n_columns).map(|i| scattered(i, 100) as f32 / 50.0 - 1.0);
+    Matrix::from_vec(n_rows, n_columns, cells.collect())
+}
+
+fn neighbors(n_items: usize) -> Neighbors {
+    Neighbors::new((0..n_items).map(|item| {
+        let near = (0..5).map(|n| ItemId::new(scattered(7 * item + n, n_items) as u32));
+        let mut list: Vec<(f32, ItemId)> = near.map(|near| (0.5, near)).collect();
+        list.sort_by_key(|row| row.1);
+        list.dedup();
+        list
+    }))
+}
+
+/// The fixture with one model of every kind.
+fn snapshot() -> Snapshot {
+    let mut snapshot = fixture::snapshot();
+    let n_items = snapshot.catalog.len();
+    let labels = snapshot.catalog.category();
+    let users = (0..n_items).map(|i| scattered(i, 6) as u32).collect();
+    let popularity = Popularity::new(users, 4, |item| labels.code(item));
+    let trend = |i| match scattered(i, 5) {
+        0 => Trend::NOTHING,
+        weight => Trend::of_event(weight as f32, fixture::day(i as i64), 7.0),
+    };
+    let loss = AlsLoss { unobserved_weight: 0.1, regularization: 0.01, frequency_exponent: 1.0 };
+    let models = &mut snapshot.models;
+    models.insert(Popularity::NAME, popularity);
+    models.insert(Trends::NAME, Trends::new((0..n_items).map(trend).collect(), 7.0));
+    for name in [Neighbors::BY_USERS, Neighbors::BY_CONTENT, Neighbors::BY_VECTOR] {
+        models.insert(name, neighbors(n_items));
+    }
+    models.insert(AlsModel::NAME, AlsModel::new(matrix(1, 4), matrix(n_items, 4), loss));
+    snapshot
+}
+
+fn generators() -> Vec<Box<dyn CandidateGenerator>> {
+    vec![
+        Box::new(PopularGenerator),
+        Box::new(TrendingGenerator),
+        Box::new(NeighborGenerator::by_users()),
+        Box::new(NeighborGenerator::by_content()),
+        Box::new(NeighborGenerator::by_vector()),
+        Box::new(AlsGenerator),
+        Box::new(AgainGenerator::default()),
+        Box::new(Arc::new(PopularGenerator)),
+    ]
+}
+
+fn requests() -> Vec<Request> {
+    let session = Context { session_items: vec!["item4".into(), "nowhere".into()], ..Context::default() };
+    let mut requests = vec![Request::similar_to("item3"), Request::similar_to("nowhere")];
+    for user in ["ann", "nobody"] {
+        requests.push(Request::for_user(user));
+        requests.push(Request::for_user(user).context(session.clone()));
+        requests.push(Request::for_user(user).surface(Surface::Category("category1".into())));
+        requests.push(Request::for_user(user).surface(Surface::Category("nowhere".into())));
+    }
+    requests
+}
+
+#[test]
+fn conform() {
+    for request in requests() {
+        let query = fixture::query_of(request, snapshot());
+        for generator in generators() {
+            conformance::candidate_generator(&generator, &query);
+        }
+    }
+}
+
+#[test]
+fn all_have_something_for_a_known_user() {
+    let query = fixture::query_of(Request::for_user("ann"), snapshot());
+    for generator in generators() {
+        let mut hits = Hits::default();
+        generator.generate(&query, 10, &mut hits).unwrap();
+        assert!(!hits.is_empty(), "{}", generator.name());
+    }
+}
+
+#[test]
+fn a_model_the_snapshot_lacks_is_a_fault_of_its_own_kind() {
+    let query = fixture::query(Request::for_user("ann"));
+    for generator in generators().into_iter().filter(|generator| generator.name() != AgainGenerator::NAME) {
+        let fault = generator.generate(&query, 10, &mut Hits::default()).unwrap_err();
+        assert_eq!((&*fault.component, fault.kind), (generator.name(), FaultKind::NotFound));
+    }
+}
