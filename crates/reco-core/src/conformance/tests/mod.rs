@@ -1,4 +1,7 @@
-//! The implementations of this crate keep every promise: as values, in a box and in an arc.
+//! The implementations of this crate keep every promise: as values, in a box and in an arc. Broken
+//! ones, in `broken`, are found out.
+
+mod broken;
 
 use super::*;
 use crate::cache::{Cache, MemoryCache};
