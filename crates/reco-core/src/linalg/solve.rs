@@ -1,6 +1,6 @@
 //! Symmetric positive definite systems: Cholesky and conjugate gradients.
 
-use super::{axpy, dot};
+use super::{axpy, dot, factor};
 
 /// The system has no unique solution, or rounding hides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,15 +10,15 @@ pub struct NotPositiveDefinite {
     pub row: usize,
 }
 
-/// The Cholesky factor L of a symmetric positive definite A = L L^T, row-major lower triangle.
+/// The Cholesky factor U of a symmetric positive definite A = U^T U, row-major upper triangle.
 #[derive(Clone, Debug)]
 pub struct Spd {
     n: usize,
-    lower: Vec<f32>,
+    upper: Vec<f32>,
 }
 
 impl Spd {
-    /// Factors A in place; only its lower triangle is read.
+    /// Factors A in place; only its upper triangle is read.
     ///
     /// # Errors
     ///
@@ -28,45 +28,35 @@ impl Spd {
     ///
     /// Panics when `a` is not `n * n` long.
     pub fn factor(n: usize, mut a: Vec<f32>) -> Result<Self, NotPositiveDefinite> {
-        assert_eq!(a.len(), n * n, "a square matrix");
-        for i in 0..n {
-            let (above, rest) = a.split_at_mut(i * n);
-            let row = &mut rest[..n];
-            for j in 0..i {
-                let other = &above[j * n..][..n];
-                row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
-            }
-            let square = row[i] - dot(&row[..i], &row[..i]);
-            if square.is_nan() || square <= 0.0 {
-                return Err(NotPositiveDefinite { row: i });
-            }
-            row[i] = square.sqrt();
-        }
-        Ok(Self { n, lower: a })
+        factor(n, &mut a).map_err(|row| NotPositiveDefinite { row })?;
+        Ok(Self { n, upper: a })
     }
 
     /// The factor's memory, to use again.
     pub fn into_inner(self) -> Vec<f32> {
-        self.lower
+        self.upper
     }
 
-    /// Replaces b by L^-1 b.
-    pub fn solve_lower(&self, b: &mut [f32]) {
+    fn row(&self, i: usize) -> &[f32] {
+        &self.upper[i * self.n..][..self.n]
+    }
+
+    /// Replaces b by U^-T b.
+    pub fn solve_transposed(&self, b: &mut [f32]) {
         for i in 0..self.n {
-            let row = &self.lower[i * self.n..][..self.n];
-            b[i] = (b[i] - dot(&row[..i], &b[..i])) / row[i];
+            let row = self.row(i);
+            let (done, left) = b.split_at_mut(i + 1);
+            done[i] /= row[i];
+            axpy(-done[i], &row[i + 1..], left);
         }
     }
 
     /// Replaces b by A^-1 b.
     pub fn solve(&self, b: &mut [f32]) {
-        self.solve_lower(b);
-        // Column-oriented back substitution walks L by rows, too.
+        self.solve_transposed(b);
         for i in (0..self.n).rev() {
-            let row = &self.lower[i * self.n..][..self.n];
-            b[i] /= row[i];
-            let x = b[i];
-            axpy(-x, &row[..i], &mut b[..i]);
+            let row = self.row(i);
+            b[i] = (b[i] - dot(&row[i + 1..], &b[i + 1..])) / row[i];
         }
     }
 }
@@ -112,14 +102,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A lower triangle of the sum of outer products plus the identity, mirrored.
+    /// The sum of outer products plus the identity, mirrored.
     fn spd(n: usize, vectors: &[f32]) -> Vec<f32> {
         let mut a = vec![0.0; n * n];
         (0..n).for_each(|i| a[i * n + i] = 1.0);
         vectors.chunks_exact(n).for_each(|v| add_outer(0.5, v, &mut a));
         for i in 0..n {
             for j in 0..i {
-                a[j * n + i] = a[i * n + j];
+                a[i * n + j] = a[j * n + i];
             }
         }
         a
@@ -148,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_not_positive_definite_is_refused() {
-        assert_eq!(Spd::factor(2, vec![1.0, 0.0, 2.0, 1.0]).unwrap_err(), NotPositiveDefinite { row: 1 });
+        assert_eq!(Spd::factor(2, vec![1.0, 2.0, 0.0, 1.0]).unwrap_err(), NotPositiveDefinite { row: 1 });
         assert_eq!(Spd::factor(1, vec![f32::NAN]).unwrap_err(), NotPositiveDefinite { row: 0 });
     }
 }

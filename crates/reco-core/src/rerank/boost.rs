@@ -23,7 +23,7 @@ impl Reranker for TrendingBoost {
     }
 
     fn rerank(&self, query: &Query, set: &mut Candidates, _: usize) -> Result<(), Fault> {
-        let trending: FxHashSet<ItemId> = TrendingNow::items(query).into_iter().take(self.top).collect();
+        let trending: FxHashSet<ItemId> = TrendingNow::items(query, self.top).into_iter().collect();
         raise(set, |id| if trending.contains(&id) { self.gain } else { 0.0 });
         Ok(())
     }

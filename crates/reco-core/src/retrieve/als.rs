@@ -25,7 +25,7 @@ pub struct AlsModel {
     pub loss: AlsLoss,
     /// H^T H, row-major; the same for every user.
     gram: Vec<f32>,
-    /// L^-1 h per item, where L L^T is the part of a user's system that all users share: the inner
+    /// U^-T h per item, where U^T U is the part of a user's system that all users share: the inner
     /// product of two such rows says how much one item speaks for another.
     whitened: Matrix,
 }
@@ -69,7 +69,7 @@ impl AlsModel {
         (0..d).for_each(|i| shared[i * d + i] += regularization);
         let mut whitened = items.clone();
         match Spd::factor(d, shared) {
-            Ok(factor) => (0..items.n_rows()).for_each(|row| factor.solve_lower(whitened.row_mut(row))),
+            Ok(factor) => (0..items.n_rows()).for_each(|row| factor.solve_transposed(whitened.row_mut(row))),
             Err(_) => whitened.as_mut_slice().fill(0.0),
         }
         Self { users, items, loss, gram, whitened }
@@ -141,7 +141,7 @@ impl AlsModel {
     }
 }
 
-/// The lower triangle of H^T H. Sums block by block, so that the result does not depend on threads.
+/// The upper triangle of H^T H.
 fn gram(rows: &Matrix) -> Vec<f32> {
     let d = rows.n_columns();
     let mut sum = vec![0.0; d * d];
@@ -149,13 +149,13 @@ fn gram(rows: &Matrix) -> Vec<f32> {
     sum
 }
 
-fn mirrored(d: usize, mut lower: Vec<f32>) -> Vec<f32> {
+fn mirrored(d: usize, mut upper: Vec<f32>) -> Vec<f32> {
     for i in 0..d {
         for j in 0..i {
-            lower[j * d + i] = lower[i * d + j];
+            upper[i * d + j] = upper[j * d + i];
         }
     }
-    lower
+    upper
 }
 
 /// The user's factors for one request, shared by all who need them.
@@ -200,6 +200,19 @@ fn observed(query: &Query) -> Vec<(ItemId, f32)> {
     observed
 }
 
+/// The observations that explanations look at: a page is explained by what is fresh in memory.
+struct Recent(Vec<(ItemId, f32)>);
+
+impl Recent {
+    const KEPT: usize = 50;
+
+    fn new(query: &Query) -> Self {
+        let mut observed = observed(query);
+        observed.truncate(Self::KEPT);
+        Self(observed)
+    }
+}
+
 impl CandidateGenerator for AlsGenerator {
     fn name(&self) -> &'static str {
         AlsModel::NAME
@@ -223,7 +236,7 @@ impl CandidateGenerator for AlsGenerator {
 
     fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
         let Ok(model) = Self::model(query) else { return };
-        for (by, confidence) in observed(query) {
+        for &(by, confidence) in &query.memo(Recent::new).0 {
             if by != item {
                 out.push(Support { item: by, weight: confidence * model.influence(item, by) });
             }

@@ -82,6 +82,47 @@ impl NeighborGenerator {
     }
 }
 
+/// Sums per item: in an array where that is small enough to clear for every request, else in a map.
+enum Sums {
+    Dense { sums: Vec<f32>, touched: Vec<ItemId> },
+    Sparse(FxHashMap<ItemId, f32>),
+}
+
+impl Sums {
+    /// Clearing 256 KiB costs less than hashing a few thousand items.
+    const DENSE_UP_TO: usize = 65_536;
+
+    fn new(n_items: usize) -> Self {
+        if n_items <= Self::DENSE_UP_TO {
+            return Self::Dense { sums: vec![0.0; n_items], touched: Vec::with_capacity(1_024) };
+        }
+        Self::Sparse(FxHashMap::with_capacity_and_hasher(1_024, rustc_hash::FxBuildHasher))
+    }
+
+    fn add(&mut self, item: ItemId, amount: f32) {
+        match self {
+            Self::Dense { sums, touched } => {
+                // A model of another catalogue may name items that this one lacks.
+                let Some(sum) = sums.get_mut(item.index()) else { return };
+                if *sum == 0.0 {
+                    touched.push(item);
+                }
+                *sum += amount;
+            }
+            Self::Sparse(sums) => *sums.entry(item).or_default() += amount,
+        }
+    }
+
+    fn into_rows(self) -> Vec<(f32, ItemId)> {
+        match self {
+            Self::Dense { sums, touched } => {
+                touched.into_iter().map(|item| (sums[item.index()], item)).collect()
+            }
+            Self::Sparse(sums) => sums.into_iter().map(|(item, sum)| (sum, item)).collect(),
+        }
+    }
+}
+
 /// The weight of the anchor at `place`, 0 for the first.
 fn anchor_weight(place: usize) -> f32 {
     1.0 / (1.0 + place as f32).sqrt()
@@ -94,14 +135,12 @@ impl CandidateGenerator for NeighborGenerator {
 
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let neighbors = self.neighbors(query)?;
-        let mut scores: FxHashMap<ItemId, f32> = FxHashMap::default();
+        let mut sums = Sums::new(query.snapshot.catalog.len());
         for (place, &anchor) in query.anchors().iter().enumerate() {
             let weight = anchor_weight(place);
-            for (item, similarity) in neighbors.of(anchor) {
-                *scores.entry(item).or_default() += weight * similarity;
-            }
+            neighbors.of(anchor).for_each(|(item, similarity)| sums.add(item, weight * similarity));
         }
-        let mut rows: Vec<(f32, ItemId)> = scores.into_iter().map(|(item, score)| (score, item)).collect();
+        let mut rows = sums.into_rows();
         top_k(&mut rows, limit);
         rows.into_iter().for_each(|(score, item)| out.push(item, score));
         Ok(())

@@ -6,7 +6,7 @@ use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
 use crate::query::Query;
 use crate::trend::Trend;
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 /// The exponentially decayed weight of every item's events up to the data's end.
@@ -58,22 +58,23 @@ impl TrendingNow {
     fn new(query: &Query) -> Self {
         let Some(model) = query.snapshot.models.get::<Trends>(Trends::NAME) else { return Self(Vec::new()) };
         let catalog = &query.snapshot.catalog;
-        let mut trends: FxHashMap<ItemId, Trend> =
-            model.top.iter().take(Self::KEPT).map(|&id| (id, model.of(id))).collect();
-        for (live, key) in query.live.trending() {
-            if let Some(id) = catalog.id(key.as_str()) {
-                trends.insert(id, model.of(id).plus(live));
-            }
+        let live = query.live.trending();
+        let live = live.iter().filter_map(|(trend, key)| Some((*trend, catalog.id(key.as_str())?)));
+        let mut trends: Vec<(Trend, ItemId)> =
+            live.map(|(trend, id)| (model.of(id).plus(trend), id)).collect();
+        let lifted: FxHashSet<ItemId> = trends.iter().map(|(_, id)| *id).collect();
+        let others = model.top.iter().take(Self::KEPT).filter(|id| !lifted.contains(id));
+        trends.extend(others.map(|&id| (model.of(id), id)));
+        if !lifted.is_empty() {
+            trends.sort_by(|a, b| a.0.descending(b.0).then(a.1.cmp(&b.1)));
+            trends.truncate(Self::KEPT);
         }
-        let mut trends: Vec<(Trend, ItemId)> = trends.into_iter().map(|(id, trend)| (trend, id)).collect();
-        trends.sort_by(|a, b| a.0.descending(b.0).then(a.1.cmp(&b.1)));
-        trends.truncate(Self::KEPT);
         Self(trends)
     }
 
-    /// Items, strongest trend first.
-    pub fn items(query: &Query) -> Vec<ItemId> {
-        query.memo(Self::new).0.iter().map(|(_, id)| *id).collect()
+    /// The `n` items with the strongest trends.
+    pub fn items(query: &Query, n: usize) -> Vec<ItemId> {
+        query.memo(Self::new).0.iter().take(n).map(|(_, id)| *id).collect()
     }
 }
 

@@ -163,7 +163,7 @@ fn solve_side(observed: &Csr, others: &Matrix, rows: &mut Matrix, loss: &AlsLoss
 /// Rows summed by one task at a time, in a fixed order.
 const GRAM_BLOCK: usize = 512;
 
-/// The lower triangle of `scale` * M^T M.
+/// The upper triangle of `scale` * M^T M.
 fn gram(rows: &Matrix, scale: f32) -> Vec<f32> {
     let d = rows.n_columns();
     let blocks: Vec<Vec<f32>> = (rows.as_slice().par_chunks(GRAM_BLOCK * d))
