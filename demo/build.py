@@ -15,10 +15,16 @@ HOUSEHOLDS = 800  # in the sample, each with its whole year
 MIN_HOUSEHOLDS = 12  # an item of the sample was bought by at least so many of them
 
 
+def words(value):
+    return " ".join(str(value).title().split()) if isinstance(value, str) and value.strip() else None
+
+
 def title(row) -> str:
     """A name people can read: the product type, without shouting, and its size."""
     name = str(row["product_type"] or row["product_category"] or "Product").replace("/", " / ")
     name = " ".join(name.title().split())
+    if " " not in name:  # "Primal" alone says little, "Beef Primal" does
+        name = f"{words(row['product_category']) or ''} {name}".strip()
     size = row["package_size"]
     if isinstance(size, str) and size.strip():
         name += f", {' '.join(size.lower().split())}"
@@ -27,14 +33,12 @@ def title(row) -> str:
     return name
 
 
-def words(value):
-    return " ".join(str(value).title().split()) if isinstance(value, str) and value.strip() else None
-
-
 def tables():
     data = get_data()
     bought = data["transactions"].sort_values(["transaction_timestamp", "basket_id", "product_id"], kind="stable")
     bought = bought[(bought["quantity"] > 0) & (bought["sales_value"] > 0)]
+    # Fuel is counted in thousandths of a gallon; lines of less than a cent a unit are no products.
+    bought = bought[bought["sales_value"] / bought["quantity"] >= 0.01]
     # The times are local and name no zone; they are kept as they are and called UTC.
     moments = pd.to_datetime(bought["transaction_timestamp"]).dt.tz_localize(None)
     interactions = pd.DataFrame(

@@ -43,10 +43,14 @@ struct Setting {
     origin: String,
 }
 
-/// Reads and checks the configuration; all its problems are reported at once.
-pub(crate) fn load(global: &Global) -> Result<Config, ConfigError> {
+/// Reads and checks the configuration; all its problems are reported at once. `environment` is where
+/// `RECO_…` variables are looked for.
+pub(crate) fn load(
+    global: &Global,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
     let mut problems = Vec::new();
-    let settings = settings(global, &mut problems);
+    let settings = settings(global, environment, &mut problems);
     let defaults = || Figment::from(Serialized::defaults(Config::default()));
     let mut figment = defaults();
     for Setting { path, value, origin } in settings {
@@ -71,7 +75,11 @@ pub(crate) fn load(global: &Global) -> Result<Config, ConfigError> {
     }
 }
 
-fn settings(global: &Global, problems: &mut Vec<String>) -> Vec<Setting> {
+fn settings(
+    global: &Global,
+    environment: impl Iterator<Item = (String, String)>,
+    problems: &mut Vec<String>,
+) -> Vec<Setting> {
     let mut settings = Vec::new();
     match &global.config {
         Some(path) if !path.is_file() => problems.push(format!("{}: there is no such file", path.display())),
@@ -205,7 +213,9 @@ mod tests {
         let path = folder.path().join("reco.toml");
         fs::write(&path, text).unwrap();
         let set = set.iter().map(|text| (*text).to_owned()).collect();
-        load(&Global { config: Some(path), set, json: false, quiet: true })
+        let environment = [("RECO_HTTP__MAX_EVENTS", "5"), ("RECO_CONFIG", "x"), ("OTHER", "y")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        load(&Global { config: Some(path), set, json: false, quiet: true }, environment.into_iter())
     }
 
     #[test]
@@ -214,7 +224,7 @@ mod tests {
         let config = load_text(text, &["pipeline.deadline_ms=30", "http.listen=127.0.0.1:9"]).unwrap();
         assert_eq!((config.pipeline.deadline_ms, config.pipeline.max_count), (30, 7));
         assert_eq!(config.train.als.map(|als| als.factors), Some(32));
-        assert_eq!(config.http.listen, "127.0.0.1:9");
+        assert_eq!((config.http.listen.as_str(), config.http.max_events), ("127.0.0.1:9", 5));
     }
 
     #[test]
@@ -240,6 +250,8 @@ mod tests {
         let config = Config::default();
         assert_eq!(config.problems(), [""; 0]);
         let printed = toml::to_string(&config).unwrap();
-        assert_eq!(load_text(&printed, &[]).unwrap(), config, "{printed}");
+        let mut expected = config;
+        expected.http.max_events = 5;
+        assert_eq!(load_text(&printed, &[]).unwrap(), expected, "{printed}");
     }
 }

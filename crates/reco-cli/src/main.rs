@@ -51,7 +51,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 fn session(global: &Global) -> Result<Session, Failure> {
-    let config = config::load(global)?;
+    let config = config::load(global, environment())?;
     let quiet = global.quiet || global.json || !std::io::stderr().is_terminal();
     let progress: Box<dyn Progress> = match (quiet, global.quiet || global.json) {
         (_, true) => Box::new(Silent),
@@ -59,4 +59,10 @@ fn session(global: &Global) -> Result<Session, Failure> {
         (false, false) => Box::new(bars::Bars::default()),
     };
     Ok(Session { config, json: global.json, progress })
+}
+
+/// The environment as text; a variable that is none cannot be a setting of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -96,7 +96,7 @@ pub struct Evidence {
     pub share: f32,
 }
 
-/// A change of place between ranking and page.
+/// A change of place between ranking and page, among the items that the rule left on it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Move {
     /// The rule.

@@ -1,6 +1,6 @@
 //! The metrics agree with ranx and pytrec_eval on random rankings with ties.
 //!
-//! `scripts/test` sets `RECO_ORACLE_PYTHON` to an interpreter that has both packages; without it the test says
+//! `scripts/test` sets `ORACLE_PYTHON` to an interpreter that has both packages; without it the test says
 //! that it did not run.
 #![allow(clippy::print_stderr, reason = "a test that does not run must say so")]
 
@@ -33,8 +33,8 @@ fn ours(user: &User, name: &str, k: usize) -> f64 {
 
 #[test]
 fn metrics_agree_with_ranx_and_pytrec_eval() {
-    let Ok(python) = std::env::var("RECO_ORACLE_PYTHON") else {
-        eprintln!("not run: RECO_ORACLE_PYTHON is not set; scripts/test sets it");
+    let Ok(python) = std::env::var("ORACLE_PYTHON") else {
+        eprintln!("not run: ORACLE_PYTHON is not set; scripts/test sets it");
         return;
     };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/oracles/metrics.py");

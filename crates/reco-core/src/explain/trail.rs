@@ -4,6 +4,7 @@ use crate::candidate::{Candidates, DropCode, KeepMask};
 use crate::catalog::Catalog;
 use crate::id::{ItemId, ItemKey};
 use crate::page::{Move, WhyNot, WhyNotReason};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// Who was proposed, what each filter dropped and the order after each rule.
@@ -14,9 +15,22 @@ use std::sync::Arc;
 pub struct Trail {
     proposed: Vec<ItemId>,
     dropped: Vec<(ItemId, Arc<str>, DropCode)>,
-    /// The order after ranking, then after each rule.
-    orders: Vec<(Arc<str>, Vec<ItemId>)>,
+    /// The order that ranking gave.
+    ranked: Vec<ItemId>,
+    steps: Vec<Step>,
+    /// The scores of the final order.
     scores: Vec<f32>,
+}
+
+/// What one re-ranking rule did.
+#[derive(Clone, Debug)]
+struct Step {
+    rule: Arc<str>,
+    /// The order before, of the items that stayed: to close a gap is not to be moved.
+    before: Vec<ItemId>,
+    /// Items it took out, with their places before.
+    removed: Vec<(ItemId, u32)>,
+    after: Vec<ItemId>,
 }
 
 impl Trail {
@@ -37,25 +51,36 @@ impl Trail {
     /// Notes the order that ranking gave.
     pub fn ranked(&mut self, set: &Candidates) {
         self.scores = set.scores().to_vec();
-        self.orders = vec![("rank".into(), set.ids().to_vec())];
+        self.ranked = set.ids().to_vec();
+        self.steps.clear();
     }
 
     /// Notes the order after a re-ranking rule.
     pub fn reranked(&mut self, rule: &Arc<str>, set: &Candidates) {
         self.scores = set.scores().to_vec();
-        self.orders.push((Arc::clone(rule), set.ids().to_vec()));
+        let mut before = self.last().to_vec();
+        let mut removed = Vec::new();
+        if set.len() < before.len() {
+            let stayed: FxHashSet<ItemId> = set.ids().iter().copied().collect();
+            let gone = before.iter().zip(1..).filter(|(id, _)| !stayed.contains(id));
+            removed = gone.map(|(&id, place)| (id, place)).collect();
+            before.retain(|id| stayed.contains(id));
+        }
+        self.steps.push(Step { rule: Arc::clone(rule), before, removed, after: set.ids().to_vec() });
     }
 
-    /// The rules that changed an item's place.
+    /// The order after the latest step.
+    fn last(&self) -> &[ItemId] {
+        self.steps.last().map_or(&self.ranked, |step| &step.after)
+    }
+
+    /// The rules that changed an item's place among those that stayed.
     pub fn moves(&self, item: ItemId) -> Vec<Move> {
-        let places = self.orders.iter().map(|(rule, order)| (rule, place(order, item)));
-        let steps = places.clone().zip(places.skip(1));
-        steps
-            .filter_map(|((_, from), (rule, to))| match (from, to) {
-                (Some(from), Some(to)) if from != to => Some(Move { rule: Arc::clone(rule), from, to }),
-                _ => None,
-            })
-            .collect()
+        let moved = |step: &Step| {
+            let (from, to) = (place(&step.before, item)?, place(&step.after, item)?);
+            (from != to).then(|| Move { rule: Arc::clone(&step.rule), from, to })
+        };
+        self.steps.iter().filter_map(moved).collect()
     }
 
     /// What kept an item off a page that shows the first `n_shown` of the final order.
@@ -81,8 +106,7 @@ impl Trail {
         if !self.proposed.contains(&id) {
             return WhyNotReason::NeverProposed;
         }
-        let Some((_, last)) = self.orders.last() else { return WhyNotReason::NeverProposed };
-        if let Some(rank) = place(last, id) {
+        if let Some(rank) = place(self.last(), id) {
             let row = rank as usize - 1;
             if row < n_shown {
                 return WhyNotReason::Shown { rank };
@@ -91,11 +115,11 @@ impl Trail {
                 n_shown.checked_sub(1).and_then(|last| self.scores.get(last)).copied().unwrap_or(0.0);
             return WhyNotReason::Outranked { rank, score: self.scores[row], needed };
         }
-        let removed = self.orders.windows(2).find_map(|pair| {
-            let rank = place(&pair[0].1, id)?;
-            place(&pair[1].1, id).is_none().then(|| (Arc::clone(&pair[1].0), rank))
+        let removed = self.steps.iter().find_map(|step| {
+            let (_, rank) = step.removed.iter().find(|(removed, _)| *removed == id)?;
+            Some(WhyNotReason::Removed { rule: Arc::clone(&step.rule), rank: *rank })
         });
-        removed.map_or(WhyNotReason::NeverProposed, |(rule, rank)| WhyNotReason::Removed { rule, rank })
+        removed.unwrap_or(WhyNotReason::NeverProposed)
     }
 }
 
@@ -131,18 +155,19 @@ mod tests {
         trail.dropped(&"stock".into(), &all, &keep);
         trail.ranked(&set(&[0, 1, 2, 3]));
         trail.reranked(&"cap".into(), &set(&[0, 2, 3]));
+        trail.reranked(&"boost".into(), &set(&[0, 3, 2]));
         let words = |filter: &str, code| format!("{filter} {code}");
         let why_not = |key: &str| trail.why_not(&key.into(), &catalog, 2, &words).reason;
         assert_eq!(why_not("zzz"), WhyNotReason::UnknownItem);
         assert_eq!(why_not("a"), WhyNotReason::Shown { rank: 1 });
         assert_eq!(why_not("b"), WhyNotReason::Removed { rule: "cap".into(), rank: 2 });
-        assert_eq!(why_not("d"), WhyNotReason::Outranked { rank: 3, score: -2.0, needed: -1.0 });
+        assert_eq!(why_not("c"), WhyNotReason::Outranked { rank: 3, score: -2.0, needed: -1.0 });
         assert_eq!(
             why_not("e"),
             WhyNotReason::Filtered { filter: "stock".into(), because: "stock 3".into() }
         );
         assert_eq!(why_not("f"), WhyNotReason::NeverProposed);
-        assert_eq!(trail.moves(ItemId::new(3)), [Move { rule: "cap".into(), from: 4, to: 3 }]);
+        assert_eq!(trail.moves(ItemId::new(3)), [Move { rule: "boost".into(), from: 3, to: 2 }]);
         assert_eq!(trail.moves(ItemId::new(0)), []);
     }
 }

@@ -26,7 +26,7 @@ pub fn reasons(why: &Why, catalog: &Catalog) -> Vec<String> {
         why.moves.iter().filter(|step| step.from.abs_diff(step.to) >= NOTABLE_MOVE && step.to < step.from)
     {
         let places = step.from - step.to;
-        sentences.push(format!("Moved up {places} places by the rule {}", step.rule));
+        sentences.push(format!("Moved up {places} places: {}", step.rule.replace('_', " ")));
     }
     if sentences.is_empty() {
         sentences.push("Popular with others".to_owned());
@@ -95,11 +95,7 @@ mod tests {
         let sentences = reasons(&why, &catalog);
         assert_eq!(
             sentences,
-            [
-                "Often taken together with Green tea",
-                "Suggested by mine",
-                "Moved up 5 places by the rule trending_boost"
-            ]
+            ["Often taken together with Green tea", "Suggested by mine", "Moved up 5 places: trending boost"]
         );
         assert_eq!(reasons(&Why::default(), &catalog).len(), 1, "never without a reason");
     }
