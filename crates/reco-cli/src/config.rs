@@ -89,9 +89,7 @@ fn settings(
         }
         None => {}
     }
-    for (name, value) in
-        std::env::vars().filter(|(name, _)| name.starts_with(PREFIX) && name != "RECO_CONFIG")
-    {
+    for (name, value) in environment.filter(|(name, _)| name.starts_with(PREFIX) && name != "RECO_CONFIG") {
         let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
         settings.push(Setting {
             path,
