@@ -54,13 +54,19 @@ impl Reranker for FreshnessBoost {
     }
 }
 
-/// Adds a share of each score's size to it, so that a boost always lifts, whatever the sign, and sorts.
+/// Adds a share of each score's size to it, so that a boost lifts positive and negative scores alike,
+/// and sorts. A score of 0 stays; one that is not finite has no size and stays, too; none is lifted out
+/// of the finite numbers, which would sink it.
 fn raise(set: &mut Candidates, gain: impl Fn(ItemId) -> f32) {
     let gains: Vec<f32> = set.ids().iter().map(|&id| gain(id)).collect();
     if gains.iter().all(|gain| *gain == 0.0) {
         return;
     }
-    set.scores_mut().iter_mut().zip(gains).for_each(|(score, gain)| *score += gain * score.abs());
+    for (score, gain) in set.scores_mut().iter_mut().zip(gains) {
+        if score.is_finite() {
+            *score = (*score + gain * score.abs()).min(f32::MAX);
+        }
+    }
     set.sort();
 }
 

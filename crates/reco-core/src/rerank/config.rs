@@ -2,13 +2,16 @@
 
 use super::{
     BrandVariety, CategoryCap, FreshnessBoost, LowMargin, Mmr, Pin, Pinned, Reranker, TrendingBoost,
+    pins_first::PinsFirst,
 };
 use crate::error::OnFault;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The rules for the page as a whole; an absent one is off. They run in the order of the fields: scores
-/// are changed first, then variety is made, then pins are set, then the caps count what is there.
+/// are changed first, then variety is made, then the caps count, pinned items before all others, and the
+/// pins are set last. A pinned item thus keeps its place against others of its kind; of pins beyond a cap
+/// the later ones leave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RerankConfig {
@@ -24,12 +27,12 @@ pub struct RerankConfig {
     pub freshness_half_life_days: f64,
     /// Relevance against variety, 0 to 1; 1 is relevance alone.
     pub mmr_lambda: Option<f32>,
-    /// Items with a fixed place.
-    pub pins: Vec<Pin>,
     /// At most so many items of a category; at least 1.
     pub per_category: Option<usize>,
     /// At most so many items of a brand; at least 1.
     pub per_brand: Option<usize>,
+    /// Items with a fixed place.
+    pub pins: Vec<Pin>,
 }
 
 impl Default for RerankConfig {
@@ -100,15 +103,21 @@ impl RerankConfig {
         if let Some(lambda) = self.mmr_lambda {
             rules.push((Arc::new(Mmr { lambda }), OnFault::Skip));
         }
-        if !self.pins.is_empty() {
-            rules.push((Arc::new(Pinned::new(self.pins.clone())), OnFault::StepDown));
-        }
+        let pins = Pinned::new(self.pins.clone());
         if let Some(per_category) = self.per_category {
-            rules.push((Arc::new(CategoryCap { per_category }), OnFault::StepDown));
+            rules.push((counting(CategoryCap { per_category }, &pins), OnFault::StepDown));
         }
         if let Some(per_brand) = self.per_brand {
-            rules.push((Arc::new(BrandVariety { per_brand }), OnFault::StepDown));
+            rules.push((counting(BrandVariety { per_brand }, &pins), OnFault::StepDown));
+        }
+        if !self.pins.is_empty() {
+            rules.push((Arc::new(pins), OnFault::StepDown));
         }
         rules
     }
+}
+
+/// A cap that counts the pinned items first.
+fn counting(cap: impl Reranker, pins: &Pinned) -> Arc<dyn Reranker> {
+    Arc::new(PinsFirst { rule: cap, pins: pins.clone() })
 }

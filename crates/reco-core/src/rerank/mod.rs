@@ -5,6 +5,7 @@ mod cap;
 mod config;
 mod mmr;
 mod pinned;
+mod pins_first;
 mod similarity;
 #[cfg(test)]
 mod tests;

@@ -37,7 +37,7 @@ impl Pinned {
     }
 
     /// Pins that apply, by place.
-    fn active<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = (usize, ItemId)> + 'a {
+    pub(super) fn active<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = (usize, ItemId)> + 'a {
         let surface = query.request.surface.name();
         let here =
             self.pins.iter().filter(move |pin| pin.surface.as_deref().is_none_or(|name| name == surface));

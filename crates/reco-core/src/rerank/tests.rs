@@ -47,6 +47,29 @@ fn rules_do_what_they_say() {
     assert_eq!(after(&pins, [1, 2, 3], 9), [1, 2, 3], "what was filtered out is not pinned");
 }
 
+fn after_all(config: &RerankConfig, ids: impl IntoIterator<Item = u32>) -> Vec<u32> {
+    let (query, mut set) = (query(Request::for_user("ann")), candidates(ids));
+    config.build().iter().for_each(|(rule, _)| rule.rerank(&query, &mut set, 4).unwrap());
+    set.ids().iter().map(|id| id.raw()).collect()
+}
+
+fn pin(place: usize, item: u32) -> Pin {
+    Pin { place, item: format!("item{item}"), surface: None }
+}
+
+#[test]
+fn caps_make_way_for_pins() {
+    let config =
+        |pins: &[Pin]| RerankConfig { pins: pins.to_vec(), per_category: Some(1), ..RerankConfig::default() };
+    for (pins, ids, expected) in [
+        (&[pin(3, 3)][..], &[0, 4, 1, 2, 3][..], &[0, 1, 3, 2][..]),
+        (&[pin(3, 8)], &[0, 4, 1, 2, 3, 8], &[1, 2, 8, 3]),
+        (&[pin(1, 8), pin(2, 12)], &[1, 2, 8, 12], &[8, 1, 2]),
+    ] {
+        assert_eq!(after_all(&config(pins), ids.iter().copied()), expected, "{pins:?}");
+    }
+}
+
 #[test]
 fn nonsense_is_named() {
     let config = RerankConfig {
@@ -62,6 +85,28 @@ fn nonsense_is_named() {
 }
 
 proptest! {
+    #[test]
+    fn boosts_leave_what_is_not_finite_alone(
+        scores in prop::collection::vec(prop_oneof![
+            4 => -9.0f32..9.0,
+            1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0]),
+        ], 0..40),
+        gain in 0.0f32..4.0,
+    ) {
+        let query = query(Request::for_user("ann"));
+        let mut set = candidates(0..scores.len() as u32);
+        set.scores_mut().copy_from_slice(&scores);
+        set.sort();
+        FreshnessBoost { gain, half_life_days: 30.0 }.rerank(&query, &mut set, 10).unwrap();
+        let finite = set.scores().iter().take_while(|score| score.is_finite()).count();
+        prop_assert_eq!(finite, scores.iter().filter(|score| score.is_finite()).count());
+        for (id, score) in set.ids().iter().zip(set.scores()) {
+            let before = scores[id.index()];
+            let same_kind = before.to_bits() == score.to_bits();
+            prop_assert!(if before.is_finite() { *score >= before } else { same_kind }, "{before} became {score}");
+        }
+    }
+
     #[test]
     fn rules_only_move_and_drop(ids in prop::collection::btree_set(0u32..40, 0..40)) {
         let query = query(Request::for_user("ann"));
