@@ -1,6 +1,6 @@
 //! Tying an expression to the columns of one catalogue.
 
-use super::{Name, Node, Order, PredicateError, Value};
+use super::{Name, Node, Order, PredicateError, Value, date, near};
 use crate::catalog::{Catalog, Column};
 use crate::id::ItemId;
 use crate::time::Timestamp;
@@ -43,6 +43,7 @@ enum Field {
 enum Kind {
     Labels,
     Number,
+    Time,
     Flag,
 }
 
@@ -55,7 +56,7 @@ const KNOWN: [(&str, Field, Kind); 9] = [
     ("margin", Field::Margin, Kind::Number),
     ("stock", Field::Stock, Kind::Number),
     ("active", Field::Active, Kind::Flag),
-    ("created_at", Field::CreatedAt, Kind::Number),
+    ("created_at", Field::CreatedAt, Kind::Time),
 ];
 
 impl BoundPredicate {
@@ -196,7 +197,8 @@ impl Binder<'_> {
         }
         let kind = match self.catalog.extra().get(&name.text) {
             Some(Column::Labels(_) | Column::Tags(_)) => Kind::Labels,
-            Some(Column::Numbers(_) | Column::Times(_)) => Kind::Number,
+            Some(Column::Numbers(_)) => Kind::Number,
+            Some(Column::Times(_)) => Kind::Time,
             Some(Column::Flags(_)) => Kind::Flag,
             None => return Err(self.unknown(name)),
         };
@@ -206,7 +208,9 @@ impl Binder<'_> {
     fn unknown(&self, name: &Name) -> PredicateError {
         let known = KNOWN.iter().map(|(known, ..)| *known);
         let columns: Vec<&str> = known.chain(self.catalog.extra().keys().map(String::as_str)).collect();
-        let message = format!("there is no column `{}`; there are {}", name.text, columns.join(", "));
+        let near = near::nearest(&name.text, &columns);
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let message = format!("there is no column `{}`{hint}; there are {}", name.text, columns.join(", "));
         PredicateError::new(self.source, name.column, message)
     }
 
@@ -215,13 +219,29 @@ impl Binder<'_> {
     }
 
     fn compare(&self, name: &Name, order: Order, value: &Value) -> Result<Test, PredicateError> {
-        match (self.field(name)?, value) {
-            ((field, Kind::Number), Value::Number(number)) => {
-                let number = field.rounded(*number);
-                Ok(Test::Number(field, order, number))
+        let (field, kind) = self.field(name)?;
+        if !matches!(kind, Kind::Number | Kind::Time) {
+            return Err(self.wrong(name, "has no order; use =, !=, in or not in"));
+        }
+        let number = self.number(name, &field, kind, value)?;
+        Ok(Test::Number(field, order, number))
+    }
+
+    /// A constant for a column of numbers or of times.
+    fn number(&self, name: &Name, field: &Field, kind: Kind, value: &Value) -> Result<f64, PredicateError> {
+        match (kind, value) {
+            (_, Value::Number(number)) => Ok(field.rounded(*number)),
+            (Kind::Time, Value::Text(text)) => {
+                let at = date::parse(text).ok_or_else(|| {
+                    let what = format!("holds times, and {text:?} is none; write it like \"2017-06-01\"");
+                    self.wrong(name, &what)
+                })?;
+                Ok(at.millis() as f64)
             }
-            ((_, Kind::Number), _) => Err(self.wrong(name, "holds numbers, so it compares with a number")),
-            _ => Err(self.wrong(name, "has no order; use =, !=, in or not in")),
+            (Kind::Time, _) => {
+                Err(self.wrong(name, "holds times, so it compares with one like \"2017-06-01\""))
+            }
+            _ => Err(self.wrong(name, "holds numbers, so it compares with a number")),
         }
     }
 
@@ -237,11 +257,8 @@ impl Binder<'_> {
                 let codes = values.iter().map(label).collect::<Result<Vec<_>, _>>()?;
                 Ok(Test::Coded(field, codes.into_iter().flatten().collect()))
             }
-            (field, Kind::Number) => {
-                let number = |value: &Value| match value {
-                    Value::Number(number) => Ok(field.rounded(*number)),
-                    _ => Err(self.wrong(name, "holds numbers, so it compares with a number")),
-                };
+            (field, kind @ (Kind::Number | Kind::Time)) => {
+                let number = |value| self.number(name, &field, kind, value);
                 let numbers = values.iter().map(number).collect::<Result<_, _>>()?;
                 Ok(Test::Numbers(field, numbers))
             }

@@ -49,7 +49,9 @@ pub(super) fn lex(source: &str) -> Result<Vec<(usize, Token)>, PredicateError> {
             }
             c if c.is_ascii_digit() || ((c == '-' || c == '.') && digit_follows(&chars, at)) => {
                 at += 1;
-                while chars.get(at).is_some_and(|c| c.is_ascii_alphanumeric() || *c == '.') {
+                while chars.get(at).is_some_and(|c| c.is_ascii_alphanumeric() || *c == '.')
+                    || is_exponent_sign(&chars, at)
+                {
                     at += 1;
                 }
                 Token::Number(number(&chars[start..at], start, source)?)
@@ -81,6 +83,11 @@ fn starts_with(chars: &[char], sign: &str) -> bool {
 
 fn digit_follows(chars: &[char], at: usize) -> bool {
     chars.get(at + 1).is_some_and(|c| c.is_ascii_digit() || *c == '.')
+}
+
+/// The sign in 1e-3.
+fn is_exponent_sign(chars: &[char], at: usize) -> bool {
+    matches!(chars.get(at), Some('-' | '+')) && matches!(chars[at - 1], 'e' | 'E')
 }
 
 fn number(chars: &[char], start: usize, source: &str) -> Result<f64, PredicateError> {

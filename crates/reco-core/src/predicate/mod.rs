@@ -7,16 +7,22 @@
 //! comparison  = column ( = | != | < | <= | > | >= ) value
 //!             | column [ "not" ] "in" "(" value { "," value } ")"
 //!             | column "has" value            -- a tag set holds the label
+//!             | column "any" "(" value { "," value } ")"   -- it holds one of them
 //!             | column "is" ( "missing" | "present" )
 //! value       = "text" | 'text' | number | true | false
 //! ```
 //!
 //! Keywords are case-insensitive; a column whose name is no plain word stands in back-ticks. An item
-//! without a value for the column matches no comparison, so `not price < 20` also keeps items without a
-//! price; say `price >= 20` to leave them out. Times compare with milliseconds since 1970.
+//! without a value for the column (or without any tag) matches no comparison, `!=` and `not in` included;
+//! a `not` in front turns the answer round, so `not price < 20` also keeps items without a price; say
+//! `price >= 20` to leave them out. Times compare with a date in quotes, `created_at >= "2017-06-01"` or
+//! `"2017-06-01T14:30:00+02:00"`, in UTC unless it has an offset, or with milliseconds since 1970; a date
+//! without a time is its first moment, also behind `=`.
 
 mod bind;
+mod date;
 mod lex;
+mod near;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -87,10 +93,20 @@ impl PredicateError {
 }
 
 impl fmt::Display for PredicateError {
-    /// One line with the place, then the text with a caret under it.
+    /// One line with the place, then the line of the text that it is in with a caret under it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { column, message, source } = self;
-        write!(f, "column {column}: {message}\n  {source}\n  {:>column$}", "^")
+        // Characters into the line that holds the place, which a line break itself ends.
+        let (mut line, mut into) = (&**source, column.saturating_sub(1));
+        while let Some((first, rest)) = line.split_once('\n') {
+            let length = first.chars().count();
+            if into <= length {
+                line = first;
+                break;
+            }
+            (line, into) = (rest, into - length - 1);
+        }
+        write!(f, "column {column}: {message}\n  {line}\n  {:>1$}", "^", into + 1)
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) fn parse(source: &str) -> Result<Node, PredicateError> {
     }
 }
 
+/// Words that name no column unless they stand in back-ticks.
+const KEYWORDS: [&str; 8] = ["and", "or", "not", "in", "is", "has", "true", "false"];
+
 struct Parser<'a> {
     source: &'a str,
     tokens: Vec<(usize, Token)>,
@@ -117,9 +120,9 @@ impl Parser<'_> {
             if !self.keyword("in") {
                 return Err(self.expected("`in`"));
             }
-            return Ok(Node::Not(Box::new(self.list(name)?)));
+            return Ok(differs(self.list(name.clone())?, name));
         }
-        if self.keyword("in") {
+        if self.keyword("in") || self.keyword("any") {
             return self.list(name);
         }
         let Token::Sign(sign) = *self.peek() else { return Err(self.no_operator()) };
@@ -140,17 +143,15 @@ impl Parser<'_> {
         if sign == "=" {
             return Ok(equal);
         }
-        // A missing value matches no comparison, `!=` included.
-        Ok(Node::All(vec![Node::Not(Box::new(equal)), Node::Not(Box::new(Node::Missing(name)))]))
+        Ok(differs(equal, name))
     }
 
     fn no_operator(&self) -> PredicateError {
-        self.expected("an operator (=, !=, <, <=, >, >=, in, not in, has, is)")
+        self.expected("an operator (=, !=, <, <=, >, >=, in, not in, has, any, is)")
     }
 
     fn name(&mut self) -> Result<Name, PredicateError> {
-        let keyword =
-            ["and", "or", "not", "in", "is", "has", "true", "false"].iter().any(|word| self.at_keyword(word));
+        let keyword = KEYWORDS.iter().any(|word| self.at_keyword(word));
         match self.peek() {
             Token::Word(_) if keyword => Err(self.expected("a column")),
             Token::Word(text) | Token::Quoted(text) => {
@@ -198,6 +199,11 @@ impl Parser<'_> {
         self.take();
         Ok(value)
     }
+}
+
+/// There is a value and `equal` does not hold: a missing value matches no comparison.
+fn differs(equal: Node, name: Name) -> Node {
+    Node::All(vec![Node::Not(Box::new(equal)), Node::Not(Box::new(Node::Missing(name)))])
 }
 
 fn one_or(mut nodes: Vec<Node>, many: fn(Vec<Node>) -> Node) -> Node {
