@@ -2,7 +2,7 @@
 
 const at = (id) => document.getElementById(id);
 const ACTIONS = [["click", "Click"], ["add_to_cart", "Add to cart"], ["purchase", "Buy"], ["hide", "Hide"]];
-const state = { shown: new Map(), similarTo: null };
+const state = { shown: new Map(), titles: new Map(), similarTo: null };
 
 async function api(path, options) {
   const response = await fetch(path, options);
@@ -31,14 +31,17 @@ function about(item) {
   return [item.category, item.subcategory, item.brand, price].filter(Boolean).join(" · ");
 }
 
+const times = (count) => count === 1 ? "once" : `${count} times`;
+
 async function showHistory(user) {
-  const history = await api(`/users/${encodeURIComponent(user)}/history?limit=60`);
+  const history = await api(`/users/${encodeURIComponent(user)}/history?limit=100`);
+  history.items.forEach((item) => state.titles.set(item.item_id, item.title));
   const days = (last) => Math.max(0, Math.floor((history.now - last) / 86_400_000));
   at("history").replaceChildren(...history.items.map((item) => {
     const row = element("li");
     const ago = days(item.last) === 0 ? "today" : `${days(item.last)} days ago`;
     row.append(element("span", item.title, item.rejected ? "rejected" : ""), element("br"));
-    row.append(element("small", [about(item), `${item.count} times, ${ago}`].filter(Boolean).join(" · ")));
+    row.append(element("small", [about(item), `${times(item.count)}, ${ago}`].filter(Boolean).join(" · ")));
     return row;
   }));
   at("history-note").textContent = history.total === 0
@@ -53,7 +56,7 @@ function explainInto(details, item) {
     return row;
   });
   details.querySelector("tbody").replaceChildren(...rows);
-  const because = item.why.because.map((own) => `${own.item} (${own.source}, ${Math.round(own.share * 100)} %)`);
+  const because = item.why.because.map((own) => `${state.titles.get(own.item) ?? own.item} (${own.source}, ${Math.round(own.share * 100)} %)`);
   details.querySelector(".because").textContent = because.length ? `Rests on: ${because.join(", ")}` : "";
   const moves = item.why.moves.map((move) => `${move.rule}: ${move.from} → ${move.to}`);
   details.querySelector(".moves").textContent = moves.length ? `Moved by: ${moves.join(", ")}` : "";
