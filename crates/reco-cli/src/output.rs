@@ -1,18 +1,19 @@
 //! What goes to the terminal: results to standard output, everything else to standard error.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
+#![allow(clippy::print_stderr, reason = "this is the one place that prints")]
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use std::io::Write;
 
 /// A result for machines.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), crate::Failure> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    text(&serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
-/// A result for people.
+/// A result for people. A reader that has seen enough (`| head`) is no error.
 pub(crate) fn text(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A remark that is no result.
