@@ -20,8 +20,7 @@ pub struct VoteWeights {
 }
 
 impl Default for VoteWeights {
-    /// Tuned on the validation part of grocery, gift-shop and film data: what one takes regularly
-    /// first, then personal taste, then what everybody takes.
+    /// A judgement, not yet tuned: what one takes regularly first, then personal taste, then what everybody takes.
     fn default() -> Self {
         let weights = [
             ("again", 3.0),

@@ -31,7 +31,7 @@ pub struct AlsParams {
 }
 
 impl Default for AlsParams {
-    /// What `docs/benchmarks/als.md` found good on film ratings and shop purchases alike.
+    /// Good on film ratings and shop purchases alike; docs/benchmarks.md has the figures.
     fn default() -> Self {
         Self {
             factors: 64,
