@@ -1,6 +1,6 @@
 //! Errors as JSON: a code for programs, a message for people, the field at fault.
 
-use axum::Json;
+use crate::json::json_body;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
@@ -8,46 +8,63 @@ use reco_core::error::{Fault, FaultKind, RecommendError};
 use serde::Serialize;
 use std::any::Any;
 
-/// An answer that is no result.
-#[derive(Debug, Serialize)]
+/// An answer that is no result: a status and `{"error": {"code", "message", "field"}}`.
+#[derive(Debug)]
 pub struct ApiError {
-    #[serde(skip)]
     status: StatusCode,
+    error: ErrorJson,
+}
+
+/// What is inside `error`.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorJson {
     /// For programs.
-    code: &'static str,
+    pub(crate) code: &'static str,
     /// For people.
-    message: String,
+    pub(crate) message: String,
     /// Parameter or field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
+    pub(crate) field: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Wrapped {
-    error: ApiError,
+struct Wrapped<'a> {
+    error: &'a ErrorJson,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None }
+        Self { status, error: ErrorJson { code, message: message.into(), field: None } }
     }
 
     pub(crate) fn parameter(field: impl Into<String>, message: impl Into<String>) -> Self {
-        let error = Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", message);
-        Self { field: Some(field.into()), ..error }
+        Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", message).at(field)
     }
 
     pub(crate) fn missing(what: &str, key: &str, field: &str) -> Self {
-        let error = Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} `{key}`"));
-        Self { field: Some(field.to_owned()), ..error }
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} `{key}`")).at(field)
+    }
+
+    pub(crate) fn timed_out(limit_ms: u64) -> Self {
+        let message = format!("the request was not finished within {limit_ms} ms");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "timed_out", message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    fn at(mut self, field: impl Into<String>) -> Self {
+        self.error.field = Some(field.into());
+        self
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> axum::response::Response {
-        let status = self.status;
-        let mut response = (status, Json(Wrapped { error: self })).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        let body = serde_json::to_vec(&Wrapped { error: &self.error }).unwrap_or_default();
+        let mut response = (self.status, json_body(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -58,12 +75,12 @@ impl From<RecommendError> for ApiError {
     fn from(error: RecommendError) -> Self {
         match error {
             RecommendError::InvalidRequest { field, problem } => {
-                let is_unknown_item = field == "item_id";
-                let error = Self::parameter(field, format!("{field} {problem}"));
-                if is_unknown_item {
-                    Self { status: StatusCode::NOT_FOUND, code: "not_found", ..error }
-                } else {
-                    error
+                // Parameters are flat where a request has rooms.
+                let field = field.strip_prefix("context.").unwrap_or(field);
+                let message = format!("{field} {problem}");
+                match field {
+                    "item_id" => Self::new(StatusCode::NOT_FOUND, "not_found", message).at(field),
+                    _ => Self::parameter(field, message),
                 }
             }
             RecommendError::Required(fault) => fault.into(),
@@ -94,5 +111,5 @@ pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
 /// A panic is a bug of ours; the process and every other request go on.
 pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
     tracing::error!("a handler panicked");
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong here").into_response()
+    ApiError::internal("something went wrong here").into_response()
 }

@@ -14,12 +14,15 @@
 //! ```
 
 mod config;
+mod envelope;
 mod error;
 mod events;
+mod ids;
 mod json;
 mod lookup;
 mod page;
 mod params;
+mod probes;
 mod recommend;
 
 pub use config::HttpConfig;
@@ -28,77 +31,51 @@ pub use json::PageJson;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, Request, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use reco_core::pipeline::Recommender;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 
 /// What every handler gets.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) recommender: Recommender,
     pub(crate) config: Arc<HttpConfig>,
+    pub(crate) ids: ids::Ids,
 }
 
 /// All routes over one recommender.
 pub fn router(recommender: Recommender, config: HttpConfig) -> Router {
-    let timeout = Duration::from_millis(config.timeout_ms);
     let body_limit = config.body_limit_bytes;
-    let app = App { recommender, config: Arc::new(config) };
+    let app = App { recommender, config: Arc::new(config), ids: ids::Ids::default() };
     Router::new()
         .route("/recommendations", get(recommend::recommendations))
         .route("/similar", get(recommend::similar))
         .route("/interactions", post(events::interactions))
         .route("/users", get(lookup::users))
         .route("/users/{user}/history", get(lookup::history))
+        .route("/items", get(lookup::items))
         .route("/items/{item}", get(lookup::item))
         .route("/categories", get(lookup::categories))
-        .route("/health", get(lookup::health))
-        .route("/ready", get(lookup::ready))
+        .route("/health", get(probes::health))
+        .route("/ready", get(probes::ready))
         .merge(page::routes())
         .method_not_allowed_fallback(error::method_not_allowed)
         .fallback(error::not_found)
         .layer(DefaultBodyLimit::max(body_limit))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(Counted::default()))
+        .layer(from_fn_with_state(app.clone(), envelope::envelope))
         .with_state(app)
 }
 
-/// Request ids: the process's start and a count, unique without a source of randomness.
-#[derive(Clone, Debug)]
-struct Counted {
-    start: u64,
-    next: Arc<AtomicU64>,
-}
+/// How long requests under way may take to finish after the signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
 
-impl Default for Counted {
-    fn default() -> Self {
-        let now = reco_core::time::Clock::wall(&reco_core::time::SystemClock);
-        Self { start: now.millis().unsigned_abs(), next: Arc::default() }
-    }
-}
-
-impl MakeRequestId for Counted {
-    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::from_str(&format!("{:012x}-{number:08x}", self.start)).ok().map(RequestId::new)
-    }
-}
-
-/// Serves until `shutdown` resolves, then finishes the requests under way.
+/// Serves until `shutdown` resolves, then finishes the requests under way; a connection that is
+/// still open ten seconds later is cut.
 ///
 /// # Errors
 ///
@@ -108,7 +85,20 @@ pub async fn serve(
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+    let signal = async move {
+        shutdown.await;
+        drop(stop);
+    };
+    let cut = async move {
+        // Resolves when the sender is dropped, which is at the signal.
+        let _ = stopping.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = axum::serve(listener, router).with_graceful_shutdown(signal) => ended,
+        () = cut => Ok(()),
+    }
 }
 
 /// Resolves at Ctrl-C or, on Unix, SIGTERM.

@@ -1,13 +1,14 @@
-//! What the page needs to look up: users, histories, items, categories, health.
+//! What the page needs to look up: users, histories, items, categories.
 
-use crate::json::ItemJson;
-use crate::params::{Params, RawQuery};
-use crate::recommend::json;
-use crate::{ApiError, App};
+use crate::App;
+use crate::error::ApiError;
+use crate::json::{ItemJson, json};
+use crate::params::Params;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use reco_core::features::UserFeatures;
+use reco_core::id::{ItemId, UserKey};
 use reco_core::interactions::Touch;
 use reco_core::query::Query;
 use reco_core::request::Request;
@@ -16,18 +17,17 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Most rows in one answer.
+const MOST: usize = 1_000;
+
 type Key = Result<Path<String>, PathRejection>;
 
 fn key(path: Key, field: &str) -> Result<String, ApiError> {
     path.map(|Path(key)| key).map_err(|rejection| ApiError::parameter(field, rejection.body_text()))
 }
 
-fn limit(params: &Params, most: usize) -> Result<usize, ApiError> {
-    let limit = params.parsed("limit", "a whole number")?.unwrap_or(50);
-    if (1..=most).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(ApiError::parameter("limit", format!("limit is {limit}, must be 1 to {most}")))
+fn limit(params: &Params) -> Result<usize, ApiError> {
+    Ok(params.between("limit", 1, MOST)?.unwrap_or(50))
 }
 
 #[derive(Serialize)]
@@ -36,17 +36,16 @@ struct UserJson<'a> {
     items: usize,
 }
 
-/// Known users whose id contains `q`.
+/// Known users whose id contains `q`, those that begin with it first.
 pub(crate) async fn users(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
     let params = Params::new(query, &["q", "limit"])?;
-    let (limit, snapshot) = (limit(&params, 1_000)?, app.recommender.snapshot());
-    let wanted = params.text("q").unwrap_or_default();
-    let rows = snapshot.users.keys().iter().zip(0..).filter(|(key, _)| key.as_str().contains(wanted));
-    let users: Vec<UserJson<'_>> = rows
-        .take(limit)
-        .map(|(key, row)| UserJson { user_id: key.as_str(), items: snapshot.histories.of(row).len() })
-        .collect();
-    json(&serde_json::json!({ "users": users, "total": snapshot.users.len() }))
+    let (limit, snapshot) = (limit(&params)?, app.recommender.snapshot());
+    let keys = snapshot.users.keys();
+    let rows = search(keys.iter().map(UserKey::as_str), params.text("q").unwrap_or_default(), limit);
+    let user =
+        |row: usize| UserJson { user_id: keys[row].as_str(), items: snapshot.histories.of(row as u32).len() };
+    let users: Vec<UserJson<'_>> = rows.into_iter().map(user).collect();
+    json(&serde_json::json!({ "users": users, "total": keys.len() }))
 }
 
 #[derive(Serialize)]
@@ -66,7 +65,7 @@ pub(crate) async fn history(
 ) -> Result<Response, ApiError> {
     let user = key(user, "user")?;
     let params = Params::new(query, &["limit"])?;
-    let limit = limit(&params, 1_000)?;
+    let limit = limit(&params)?;
     let (snapshot, live) = (app.recommender.snapshot(), app.recommender.live());
     let features = UserFeatures { recent: live.recent(&user.as_str().into()) };
     let budget = Budget::start(Arc::clone(app.recommender.clock()), Duration::from_secs(1));
@@ -81,6 +80,41 @@ pub(crate) async fn history(
     let items: Vec<TouchJson<'_>> = query.history().iter().take(limit).map(touch).collect();
     let now = query.now.millis();
     json(&serde_json::json!({ "user_id": user, "now": now, "total": query.history().len(), "items": items }))
+}
+
+/// Items whose title or id contains `q`, those that begin with it first.
+pub(crate) async fn items(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
+    let params = Params::new(query, &["q", "limit"])?;
+    let (limit, snapshot) = (limit(&params)?, app.recommender.snapshot());
+    let (catalog, wanted) = (&snapshot.catalog, params.text("q").unwrap_or_default());
+    let mut rows = search(catalog.ids().map(|id| catalog.title(id)), wanted, limit);
+    if let Some(id) = catalog.id(wanted) {
+        rows.retain(|&row| row != id.index());
+        rows.insert(0, id.index());
+        rows.truncate(limit);
+    }
+    let items: Vec<ItemJson<'_>> =
+        rows.into_iter().map(|row| ItemJson::new(catalog, ItemId::new(row as u32))).collect();
+    json(&serde_json::json!({ "items": items, "total": catalog.len() }))
+}
+
+/// Rows whose name contains `wanted`, whatever the case, at most `limit`: first those that begin with it.
+fn search<'a>(names: impl Iterator<Item = &'a str>, wanted: &str, limit: usize) -> Vec<usize> {
+    let wanted = wanted.to_lowercase();
+    let (mut begin, mut contain) = (Vec::new(), Vec::new());
+    for (row, name) in names.enumerate() {
+        match name.to_lowercase().find(&wanted) {
+            Some(0) => begin.push(row),
+            Some(_) if contain.len() < limit => contain.push(row),
+            _ => {}
+        }
+        if begin.len() == limit {
+            break;
+        }
+    }
+    begin.extend(contain);
+    begin.truncate(limit);
+    begin
 }
 
 /// One item.
@@ -98,26 +132,4 @@ pub(crate) async fn categories(State(app): State<App>) -> Result<Response, ApiEr
     let mut names: Vec<&str> = (0..labels.cardinality() as u32).map(|code| labels.name(code)).collect();
     names.sort_unstable();
     json(&serde_json::json!({ "categories": names }))
-}
-
-/// The state of each part.
-pub(crate) async fn health(State(app): State<App>) -> Result<Response, ApiError> {
-    let snapshot = app.recommender.snapshot();
-    let models: Vec<&str> = snapshot.models.names().map(|name| &**name).collect();
-    json(&serde_json::json!({
-        "status": "ok",
-        "snapshot": { "status": "ok", "version": &*snapshot.version, "users": snapshot.users.len(), "items": snapshot.catalog.len(), "models": models },
-        "features": { "status": "ok", "kind": "live" },
-        "events": { "status": "ok", "kind": "memory" },
-    }))
-}
-
-/// Whether a page can be served now.
-pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
-    let snapshot = app.recommender.snapshot();
-    if snapshot.catalog.is_empty() {
-        let (status, message) = (axum::http::StatusCode::SERVICE_UNAVAILABLE, "the snapshot has no items");
-        return Err(ApiError::new(status, "not_ready", message));
-    }
-    json(&serde_json::json!({ "ready": true, "snapshot": &*snapshot.version }))
 }

@@ -1,26 +1,33 @@
 //! Query parameters, checked by name.
 
-use crate::ApiError;
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
+use crate::error::ApiError;
+use axum::extract::RawQuery;
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::str::FromStr;
 
-/// The parameters of a request; every one must be taken, so that a misspelt one is noticed.
+/// The parameters of a request. One that the route does not know is refused, so that a misspelt one is noticed.
+#[derive(Debug)]
 pub(crate) struct Params(Vec<(String, String)>);
 
-pub(crate) type RawQuery = Result<Query<Vec<(String, String)>>, QueryRejection>;
-
 impl Params {
-    pub(crate) fn new(query: RawQuery, known: &[&str]) -> Result<Self, ApiError> {
-        let Query(pairs) = query.map_err(|rejection| ApiError::parameter("query", rejection.body_text()))?;
-        for (i, (name, _)) in pairs.iter().enumerate() {
+    /// Reads a query string: `name=value` joined by `&`, escapes and `+` as forms write them.
+    pub(crate) fn new(RawQuery(query): RawQuery, known: &[&str]) -> Result<Self, ApiError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for pair in query.as_deref().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decoded(name).map_err(|problem| ApiError::parameter("query", problem))?;
             if !known.contains(&name.as_str()) {
                 let message = format!("there is no parameter `{name}`; there are {}", known.join(", "));
-                return Err(ApiError::parameter(name.clone(), message));
+                return Err(ApiError::parameter(name, message));
             }
-            if pairs[..i].iter().any(|(other, _)| other == name) {
-                return Err(ApiError::parameter(name.clone(), format!("`{name}` is given twice")));
+            if pairs.iter().any(|(other, _)| *other == name) {
+                let message = format!("{name} is given twice");
+                return Err(ApiError::parameter(name, message));
             }
+            let value =
+                decoded(value).map_err(|problem| ApiError::parameter(&*name, format!("{name} {problem}")))?;
+            pairs.push((name, value));
         }
         Ok(Self(pairs))
     }
@@ -32,21 +39,82 @@ impl Params {
     }
 
     pub(crate) fn required(&self, name: &str) -> Result<&str, ApiError> {
-        self.text(name).ok_or_else(|| ApiError::parameter(name, format!("`{name}` is missing")))
+        self.text(name).ok_or_else(|| ApiError::parameter(name, format!("{name} is missing")))
     }
 
     /// A parameter of any type that reads from text; `want` says what would be right.
     pub(crate) fn parsed<T: FromStr>(&self, name: &str, want: &str) -> Result<Option<T>, ApiError> {
-        self.text(name)
-            .map(|text| {
-                text.parse()
-                    .map_err(|_| ApiError::parameter(name, format!("{name} is `{text}`, must be {want}")))
-            })
-            .transpose()
+        let Some(text) = self.text(name) else { return Ok(None) };
+        text.parse()
+            .map(Some)
+            .map_err(|_| ApiError::parameter(name, format!("{name} is `{text}`, must be {want}")))
+    }
+
+    /// A whole number within bounds that are both allowed.
+    pub(crate) fn between<T>(&self, name: &str, least: T, most: T) -> Result<Option<T>, ApiError>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        let want = format!("a whole number from {least} to {most}");
+        match self.parsed(name, &want)? {
+            Some(number) if number < least || number > most => {
+                Err(ApiError::parameter(name, format!("{name} is {number}, must be {want}")))
+            }
+            known => Ok(known),
+        }
     }
 
     /// Comma-separated values.
     pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.text(name).into_iter().flat_map(|text| text.split(',')).filter(|part| !part.is_empty())
+    }
+}
+
+/// Resolves `%xx` and `+`. What is no UTF-8 is refused: a replacement character would name another item.
+fn decoded(text: &str) -> Result<String, &'static str> {
+    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    let mut pieces = spaced.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let code = piece.get(..2).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.ok_or("has a % that two hexadecimal digits do not follow")?);
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).map_err(|_| "is no UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn escapes_are_resolved_or_refused() {
+        for (text, expected) in [
+            ("plain", Ok("plain")),
+            ("a+b%20c%2B", Ok("a b c+")),
+            ("%E2%82%ac", Ok("€")),
+            ("%", Err("has a % that two hexadecimal digits do not follow")),
+            ("%2", Err("has a % that two hexadecimal digits do not follow")),
+            ("%+1", Err("has a % that two hexadecimal digits do not follow")),
+            ("%é", Err("has a % that two hexadecimal digits do not follow")),
+            ("%ff", Err("is no UTF-8")),
+        ] {
+            assert_eq!(decoded(text).as_deref(), expected.as_ref().map(|&text| text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_escaped_comes_back(text in ".{0,30}") {
+            let escaped: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            prop_assert_eq!(decoded(&escaped), Ok(text));
+        }
+
+        #[test]
+        fn nothing_panics(text in ".{0,30}") {
+            let _ = decoded(&text);
+        }
     }
 }

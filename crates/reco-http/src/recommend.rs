@@ -1,17 +1,34 @@
 //! Pages: `GET /recommendations` and `GET /similar`.
 
-use crate::json::PageJson;
-use crate::params::{Params, RawQuery};
-use crate::{ApiError, App};
-use axum::body::Bytes;
-use axum::extract::{Extension, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use crate::App;
+use crate::error::ApiError;
+use crate::ids::RequestId;
+use crate::json::{PageJson, json};
+use crate::params::Params;
+use axum::extract::{Extension, RawQuery, State};
+use axum::response::Response;
 use reco_core::request::{Context, Request, Surface};
 use reco_core::time::Timestamp;
-use tower_http::request_id::RequestId;
+use std::time::Duration;
 
-const PAGE: [&str; 15] = [
+/// Parameters of `/similar`.
+const SIMILAR: &[&str] = &[
+    "item_id",
+    "user_id",
+    "count",
+    "filter",
+    "exclude",
+    "session_items",
+    "device",
+    "time",
+    "seed",
+    "explain",
+    "why_not",
+    "within_ms",
+];
+
+/// Parameters of `/recommendations`.
+const RECOMMENDATIONS: &[&str] = &[
     "user_id",
     "count",
     "surface",
@@ -26,15 +43,20 @@ const PAGE: [&str; 15] = [
     "explain",
     "why_not",
     "within_ms",
-    "request_id",
 ];
+
+/// The last moment of the year 9999, in milliseconds.
+const LAST_MOMENT: i64 = 253_402_300_799_999;
+
+/// Longest time a request may ask for, in milliseconds.
+const LONGEST: u64 = 60_000;
 
 pub(crate) async fn recommendations(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     query: RawQuery,
 ) -> Result<Response, ApiError> {
-    let params = Params::new(query, &PAGE)?;
+    let params = Params::new(query, RECOMMENDATIONS)?;
     let request = Request::for_user(params.required("user_id")?).surface(surface(&params)?);
     answer(&app, &id, &params, request).await
 }
@@ -44,31 +66,48 @@ pub(crate) async fn similar(
     Extension(id): Extension<RequestId>,
     query: RawQuery,
 ) -> Result<Response, ApiError> {
-    let params = Params::new(query, &PAGE)?;
+    let params = Params::new(query, SIMILAR)?;
     let surface = Surface::Similar(params.required("item_id")?.into());
     let request = Request::for_user(params.text("user_id").unwrap_or_default()).surface(surface);
     answer(&app, &id, &params, request).await
 }
 
+/// Without `surface`, naming a category or an item says which is meant.
 fn surface(params: &Params) -> Result<Surface, ApiError> {
-    match params.text("surface") {
-        None if params.text("category").is_some() => {
-            Ok(Surface::Category(params.required("category")?.into()))
+    let named = |field| params.text(field).is_some();
+    let implied = match (named("category"), named("item_id")) {
+        (true, _) => "category",
+        (false, true) => "similar",
+        (false, false) => "home",
+    };
+    let name = params.text("surface").unwrap_or(implied);
+    let (surface, idle): (_, &[&str]) = match name {
+        "home" => (Surface::Home, &["category", "item_id"]),
+        "category" => (Surface::Category(params.required("category")?.into()), &["item_id"]),
+        "similar" => (Surface::Similar(params.required("item_id")?.into()), &["category"]),
+        other => {
+            let message = format!("surface is `{other}`, must be home, category or similar");
+            return Err(ApiError::parameter("surface", message));
         }
-        None | Some("home") => Ok(Surface::Home),
-        Some("category") => Ok(Surface::Category(params.required("category")?.into())),
-        Some("similar") => Ok(Surface::Similar(params.required("item_id")?.into())),
-        Some(other) => Err(ApiError::parameter(
-            "surface",
-            format!("surface is `{other}`, must be home, category or similar"),
-        )),
+    };
+    match idle.iter().find(|field| named(field)) {
+        Some(&field) => Err(ApiError::parameter(field, format!("{field} has no use on the surface {name}"))),
+        None => Ok(surface),
     }
 }
 
 async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) -> Result<Response, ApiError> {
-    let time = params.parsed("time", "milliseconds since 1970")?.map(Timestamp::from_millis);
+    let request = fill(params, request)?;
+    let user = request.user.clone();
+    let snapshot = app.recommender.snapshot();
+    let page = app.recommender.recommend(request).await?;
+    json(&PageJson::new(id.as_str(), &user, &page, &snapshot.catalog))
+}
+
+/// Everything that both routes take.
+fn fill(params: &Params, request: Request) -> Result<Request, ApiError> {
     let context = Context {
-        time,
+        time: params.between("time", 0, LAST_MOMENT)?.map(Timestamp::from_millis),
         device: params.text("device").map(str::to_owned),
         session_items: params.list("session_items").map(Into::into).collect(),
     };
@@ -83,27 +122,8 @@ async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) ->
         let filter = text.parse().map_err(|error| ApiError::parameter("filter", format!("{error}")))?;
         request = request.filter(filter);
     }
-    if let Some(within) = params.parsed("within_ms", "a whole number of milliseconds")? {
-        request = request.within(std::time::Duration::from_millis(within));
+    if let Some(within) = params.between("within_ms", 1, LONGEST)? {
+        request = request.within(Duration::from_millis(within));
     }
-    let user = request.user.clone();
-    let (page, snapshot) = loop {
-        let snapshot = app.recommender.snapshot();
-        let page = app.recommender.recommend(request.clone()).await?;
-        // Titles are looked up in the very snapshot that answered.
-        if page.snapshot == snapshot.version {
-            break (page, snapshot);
-        }
-    };
-    let request_id = id.header_value().to_str().unwrap_or_default();
-    json(&PageJson::new(request_id, &user, &page, &snapshot.catalog))
-}
-
-/// Serialises borrowed data straight into the body.
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<Response, ApiError> {
-    let body = serde_json::to_vec(value).map_err(|error| {
-        ApiError::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
-    })?;
-    let kind = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, kind)], Bytes::from(body)).into_response())
+    Ok(request)
 }

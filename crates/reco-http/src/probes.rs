@@ -1,0 +1,82 @@
+//! What an operator's machines ask: is it well, and may it get traffic.
+
+use crate::App;
+use crate::error::ApiError;
+use crate::json::json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use reco_core::error::Rung;
+use reco_core::page::Warning;
+use reco_core::request::Request;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    snapshot: SnapshotHealth<'a>,
+    pipeline: PipelineHealth,
+}
+
+#[derive(Serialize)]
+struct SnapshotHealth<'a> {
+    status: &'static str,
+    version: &'a str,
+    users: usize,
+    items: usize,
+    models: Vec<&'a str>,
+}
+
+/// What came of a page computed just now; `warnings` name the parts that failed.
+#[derive(Serialize)]
+struct PipelineHealth {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rung: Option<Rung>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+/// The state of each part. The pipeline is asked for a page, so that a failing part shows here first.
+pub(crate) async fn health(State(app): State<App>) -> Result<Response, ApiError> {
+    let snapshot = app.recommender.snapshot();
+    let pipeline = pipeline(&app).await;
+    let snapshot = SnapshotHealth {
+        status: if snapshot.catalog.is_empty() { "empty" } else { "ok" },
+        version: &snapshot.version,
+        users: snapshot.users.len(),
+        items: snapshot.catalog.len(),
+        models: snapshot.models.names().map(|name| &**name).collect(),
+    };
+    let well = snapshot.status == "ok" && pipeline.status == "ok";
+    json(&Health { status: if well { "ok" } else { "degraded" }, snapshot, pipeline })
+}
+
+async fn pipeline(app: &App) -> PipelineHealth {
+    match app.recommender.recommend(Request::for_user("").count(1).explain(false)).await {
+        Ok(page) => PipelineHealth {
+            status: if page.is_degraded() { "degraded" } else { "ok" },
+            rung: Some(page.rung),
+            warnings: page.warnings(),
+            problem: None,
+        },
+        Err(error) => PipelineHealth {
+            status: "failed",
+            rung: None,
+            warnings: Vec::new(),
+            problem: Some(error.to_string()),
+        },
+    }
+}
+
+/// Whether a page can be served now.
+pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> {
+    let snapshot = app.recommender.snapshot();
+    if snapshot.catalog.is_empty() {
+        let message = "the snapshot has no items";
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", message));
+    }
+    json(&serde_json::json!({ "ready": true, "snapshot": &*snapshot.version }))
+}

@@ -1,0 +1,134 @@
+//! `POST /interactions`.
+
+use crate::world::{CONFIG, app, get_request, post, recommender, send, snapshot};
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use reco_core::error::{Fault, FaultKind};
+use reco_core::event::Event;
+use reco_core::store::{Appended, EventSink};
+use reco_http::{HttpConfig, router};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const EVENT: &str = r#"{"user_id":"ann","item_id":"item3","action":"click"}"#;
+
+#[tokio::test]
+async fn events_are_judged_one_by_one() {
+    let batch = r#"{"events": [{"user_id":"ann","item_id":"item3","action":"hide"}, {"user_id":"ann","item_id":7},
+                    {"user_id":"ann","item_id":"item1","action":"click","timestamp":-5}]}"#;
+    let (status, outcome) = post(app(), batch).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let places = |outcome: &Value| -> Vec<(Value, Value)> {
+        let rejected = outcome["rejected"].as_array().expect("a list").iter();
+        rejected.map(|problem| (problem["index"].clone(), problem["field"].clone())).collect()
+    };
+    assert_eq!(outcome["accepted"], 1);
+    assert_eq!(places(&outcome), [(json!(1), json!("item_id")), (json!(2), json!("timestamp"))]);
+    assert!(outcome.get("error").is_none(), "{outcome}");
+}
+
+#[tokio::test]
+async fn the_next_page_feels_them() {
+    let app = app();
+    let hidden = EVENT.replace("click", "hide");
+    assert_eq!(post(app.clone(), &hidden).await.0, StatusCode::ACCEPTED);
+    let (_, page) = send(app.clone(), get_request("/recommendations?user_id=ann&count=6")).await;
+    assert!(!page["items"].to_string().contains("item3"), "what is hidden stays hidden: {page}");
+    let (_, history) = send(app, get_request("/users/ann/history")).await;
+    assert_eq!((&history["total"], &history["items"][0]["rejected"]), (&json!(2), &json!(true)), "{history}");
+}
+
+#[tokio::test]
+async fn an_event_counts_once_and_one_without_an_id_every_time() {
+    let app = app();
+    let named = EVENT.replace("{\"user_id", "{\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"user_id");
+    assert_eq!(post(app.clone(), &named).await.1["accepted"], 1);
+    assert_eq!(post(app.clone(), &named).await.1["duplicates"], 1);
+    for _ in 0..2 {
+        let request = Request::post("/interactions")
+            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+            .header("x-request-id", "the-same-from-a-proxy");
+        let request = request.body(Body::from(EVENT)).expect("a valid request");
+        assert_eq!(send(app.clone(), request).await.1["accepted"], 1);
+    }
+    let unknown = EVENT.replace("item3", "brand-new");
+    assert_eq!(post(app, &unknown).await.1["unknown_items"], json!(["brand-new"]));
+}
+
+#[tokio::test]
+async fn bad_bodies_are_refused() {
+    for (body, status, code) in [
+        ("", 400, "invalid_json"),
+        ("nonsense", 400, "invalid_json"),
+        ("[1,", 400, "invalid_json"),
+        ("3", 400, "invalid_json"),
+        (&"[".repeat(10_000), 400, "invalid_json"),
+        ("[]", 400, "invalid_parameter"),
+        (&format!("[{EVENT},{EVENT},{EVENT},{EVENT}]"), 400, "invalid_parameter"),
+        (r#"{"events": 3}"#, 400, "invalid_parameter"),
+        (r#"{"user_id":"a"}"#, 422, "no_event_accepted"),
+        (&EVENT.replace("ann", ""), 422, "no_event_accepted"),
+        (&EVENT.replace("click", "rating"), 422, "no_event_accepted"),
+        (&format!("\"{}\"", "x".repeat(2 << 20)), 413, "body_too_large"),
+    ] {
+        let (got, answer) = post(app(), body).await;
+        let seen = (got.as_u16(), answer["error"]["code"].as_str());
+        assert_eq!(seen, (status, Some(code)), "{}: {answer}", &body[..body.len().min(40)]);
+    }
+    let (_, answer) = post(app(), "{\n  \"user_id\": oops}").await;
+    assert!(
+        answer["error"]["message"].as_str().is_some_and(|text| text.contains("line 2 column")),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn only_json_is_taken() {
+    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+        let mut request = Request::post("/interactions");
+        if let Some(kind) = kind {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let (status, body) = send(app(), request.body(Body::from(EVENT)).expect("a valid request")).await;
+        assert_eq!(
+            (status.as_u16(), &body["error"]["code"]),
+            (415, &json!("unsupported_media_type")),
+            "{kind:?}"
+        );
+    }
+}
+
+/// A log that fails, or never answers.
+#[derive(Debug)]
+struct Broken(Option<FaultKind>);
+
+#[async_trait]
+impl EventSink for Broken {
+    fn name(&self) -> &'static str {
+        "broken"
+    }
+
+    async fn append(&self, _: &[Event]) -> Result<Appended, Fault> {
+        match self.0 {
+            Some(kind) => Err(Fault::new("broken", kind)),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_fails_is_told_from_one_that_hangs() {
+    for (kind, status, code) in [
+        (Some(FaultKind::Unavailable), 503, "component_failed"),
+        (Some(FaultKind::Internal), 500, "component_failed"),
+        (None, 408, "timed_out"),
+    ] {
+        let app = router(
+            recommender(snapshot(), Some(Arc::new(Broken(kind)))),
+            HttpConfig { timeout_ms: 20, ..CONFIG() },
+        );
+        let (got, body) = post(app, EVENT).await;
+        assert_eq!((got.as_u16(), body["error"]["code"].as_str()), (status, Some(code)), "{kind:?}");
+    }
+}
