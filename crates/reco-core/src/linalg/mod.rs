@@ -3,11 +3,8 @@
 //! Every sum runs over sixteen lanes in a fixed order, with a product and an addition rounded
 //! separately, so that the answers are the same bits on every CPU.
 
-mod matrix;
-mod solve;
-mod top;
-
 pub use matrix::Matrix;
+pub use outer::add_outers;
 pub use solve::{NotPositiveDefinite, Spd, conjugate_gradient};
 pub use top::top_scores;
 
@@ -40,7 +37,17 @@ macro_rules! kernel {
     };
 }
 
-kernel! { Dot<'a> { a: &'a [f32], b: &'a [f32] }, simd -> f32 { dot_lanes(simd, a, b) } }
+mod matrix;
+// After `kernel!`, which it uses.
+mod outer;
+mod solve;
+mod top;
+
+kernel! { Dot<'a> { a: &'a [f32], b: &'a [f32] }, simd -> f32 { sum_lanes::<S, false>(simd, a, b) } }
+
+kernel! {
+    SquaredDistance<'a> { a: &'a [f32], b: &'a [f32] }, simd -> f32 { sum_lanes::<S, true>(simd, a, b) }
+}
 
 kernel! {
     Axpy<'a> { scale: f32, x: &'a [f32], y: &'a mut [f32] }, simd -> () { axpy_lanes(simd, scale, x, y) }
@@ -49,46 +56,17 @@ kernel! {
 kernel! {
     Scan<'a> { rows: &'a Matrix, vector: &'a [f32], scores: &'a mut [f32] }, simd -> () {
         for (score, row) in scores.iter_mut().zip(rows.as_slice().chunks_exact(vector.len().max(1))) {
-            *score = dot_lanes(simd, row, vector);
+            *score = sum_lanes::<S, false>(simd, row, vector);
         }
     }
 }
 
 kernel! {
-    AddOuter<'a> { weight: f32, v: &'a [f32], sum: &'a mut [f32] }, simd -> () {
-        for (i, row) in sum.chunks_exact_mut(v.len().max(1)).enumerate() {
-            // From a little before the diagonal, so that registers stay aligned with the row.
-            let start = i / LANES * LANES;
-            axpy_lanes(simd, weight * v[i], &v[start..], &mut row[start..]);
+    ScanDistances<'a> { rows: &'a Matrix, vector: &'a [f32], squares: &'a mut [f32] }, simd -> () {
+        for (square, row) in squares.iter_mut().zip(rows.as_slice().chunks_exact(vector.len().max(1))) {
+            *square = sum_lanes::<S, true>(simd, row, vector);
         }
     }
-}
-
-kernel! {
-    Factor<'a> { n: usize, a: &'a mut [f32] }, simd -> Result<(), usize> {
-        for k in 0..n {
-            let (above, below) = a.split_at_mut((k + 1) * n);
-            let row = &mut above[k * n..];
-            let pivot = row[k];
-            if pivot.is_nan() || pivot <= 0.0 {
-                return Err(k);
-            }
-            let scale = 1.0 / pivot.sqrt();
-            row[k..].iter_mut().for_each(|cell| *cell *= scale);
-            for (i, other) in (k + 1..n).zip(below.chunks_exact_mut(n)) {
-                let start = i / LANES * LANES;
-                axpy_lanes(simd, -row[i], &row[start..], &mut other[start..]);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Replaces the upper triangle of A by U with U^T U = A; the row where A turns out not to be positive
-/// definite is the error.
-fn factor(n: usize, a: &mut [f32]) -> Result<(), usize> {
-    assert_eq!(a.len(), n * n, "a square matrix");
-    ARCH.dispatch(Factor { n, a })
 }
 
 /// The inner product of two vectors of equal length.
@@ -99,6 +77,16 @@ fn factor(n: usize, a: &mut [f32]) -> Result<(), usize> {
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len(), "vectors differ in length");
     ARCH.dispatch(Dot { a, b })
+}
+
+/// The squared Euclidean distance of two vectors of equal length.
+///
+/// # Panics
+///
+/// Panics when the lengths differ.
+pub fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len(), "vectors differ in length");
+    ARCH.dispatch(SquaredDistance { a, b })
 }
 
 /// Adds `scale` times `x` to `y`.
@@ -121,20 +109,21 @@ pub fn scan(rows: &Matrix, vector: &[f32], scores: &mut [f32]) {
     ARCH.dispatch(Scan { rows, vector, scores });
 }
 
-/// Adds `weight` * v * v^T to the upper triangle of the row-major square `sum`; what stands below the
-/// diagonal has no meaning afterwards.
+/// Squared Euclidean distances of `vector` to every row of `rows`, into `squares`. Differences are
+/// taken before they are squared: |a|² - 2ab + |b|² would lose all digits far from the origin.
 ///
 /// # Panics
 ///
-/// Panics when `sum` is not as wide as `v` is long.
-pub fn add_outer(weight: f32, v: &[f32], sum: &mut [f32]) {
-    assert_eq!(sum.len(), v.len() * v.len(), "a square matrix");
-    ARCH.dispatch(AddOuter { weight, v, sum });
+/// Panics when the shapes do not fit.
+pub fn scan_distances(rows: &Matrix, vector: &[f32], squares: &mut [f32]) {
+    assert_eq!((rows.n_columns(), rows.n_rows()), (vector.len(), squares.len()), "shapes differ");
+    ARCH.dispatch(ScanDistances { rows, vector, squares });
 }
 
+/// The sum of a * b or, for `DISTANCE`, of (a - b)².
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
-fn dot_lanes<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+fn sum_lanes<S: Simd, const DISTANCE: bool>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
     // As many registers as hold sixteen lanes: one to sixteen of them.
@@ -142,6 +131,8 @@ fn dot_lanes<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     for (a, b) in a.iter().zip(b) {
         let registers = S::as_simd_f32s(a).0.iter().zip(S::as_simd_f32s(b).0);
         for (sum, (&a, &b)) in sums.iter_mut().zip(registers) {
+            let difference = simd.sub_f32s(a, b);
+            let (a, b) = if DISTANCE { (difference, difference) } else { (a, b) };
             *sum = simd.add_f32s(*sum, simd.mul_f32s(a, b));
         }
     }
@@ -149,7 +140,8 @@ fn dot_lanes<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     S::as_mut_simd_f32s(&mut lanes).0.iter_mut().zip(sums).for_each(|(lanes, sum)| *lanes = sum);
     let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
     let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
+    let rest = a_rest.iter().zip(b_rest);
+    let rest: f32 = rest.map(|(x, y)| if DISTANCE { (x - y) * (x - y) } else { x * y }).sum();
     (four[0] + four[2]) + (four[1] + four[3]) + rest
 }
 
@@ -176,19 +168,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dot_is_close_to_the_sum_in_f64((a, b) in (0usize..200).prop_flat_map(|n| (vector(n), vector(n)))) {
+        fn sums_are_close_to_those_in_f64((a, b) in (0usize..200).prop_flat_map(|n| (vector(n), vector(n)))) {
             let exact: f64 = a.iter().zip(&b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
             prop_assert!((f64::from(dot(&a, &b)) - exact).abs() < 1e-4);
-            prop_assert_eq!(dot(&a, &b).to_bits(), dot_lanes(pulp::Scalar::new(), &a, &b).to_bits(), "same bits without vectors");
+            let square: f64 = a.iter().zip(&b).map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum();
+            prop_assert!((f64::from(squared_distance(&a, &b)) - square).abs() < 1e-4);
+            prop_assert_eq!(dot(&a, &b).to_bits(), sum_lanes::<_, false>(pulp::Scalar::new(), &a, &b).to_bits(), "same bits without vectors");
         }
 
         #[test]
-        fn a_scan_is_a_dot_per_row((rows, x) in (vector(7 * 33), vector(33))) {
+        fn a_scan_is_a_sum_per_row((rows, x) in (vector(7 * 33), vector(33))) {
             let rows = Matrix::from_vec(7, 33, rows);
-            let mut scores = vec![0.0; 7];
+            let (mut scores, mut squares) = (vec![0.0; 7], vec![0.0; 7]);
             scan(&rows, &x, &mut scores);
-            for (row, score) in scores.into_iter().enumerate() {
+            scan_distances(&rows, &x, &mut squares);
+            for (row, (score, square)) in scores.into_iter().zip(squares).enumerate() {
                 prop_assert_eq!(score.to_bits(), dot(rows.row(row), &x).to_bits());
+                prop_assert_eq!(square.to_bits(), squared_distance(rows.row(row), &x).to_bits());
             }
         }
     }

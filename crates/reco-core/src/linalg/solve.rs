@@ -1,6 +1,7 @@
 //! Symmetric positive definite systems: Cholesky and conjugate gradients.
 
-use super::{axpy, dot, factor};
+use super::outer::factor;
+use super::{axpy, dot};
 
 /// The system has no unique solution, or rounding hides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +63,8 @@ impl Spd {
 }
 
 /// Solves A x = b for symmetric positive definite A given as `apply(v, A v)`, starting from `x`,
-/// until the residual is `tolerance` times |b| or `max_steps` are done. Returns the steps taken.
+/// until the residual is `tolerance` times |b| or `max_steps` are done; or until rounding shows an A
+/// that is not positive definite, with what is found by then. Returns the steps taken.
 ///
 /// Hestenes & Stiefel 1952; needs no matrix, only its products.
 pub fn conjugate_gradient(
@@ -85,7 +87,11 @@ pub fn conjugate_gradient(
         }
         product.fill(0.0);
         apply(&direction, &mut product);
-        let length = square / dot(&direction, &product);
+        let curvature = dot(&direction, &product);
+        if curvature.is_nan() || curvature <= 0.0 {
+            return step;
+        }
+        let length = square / curvature;
         axpy(length, &direction, x);
         axpy(-length, &product, &mut residual);
         let next = dot(&residual, &residual);
@@ -98,7 +104,7 @@ pub fn conjugate_gradient(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{add_outer, tests::vector};
+    use super::super::{add_outers, tests::vector};
     use super::*;
     use proptest::prelude::*;
 
@@ -106,7 +112,7 @@ mod tests {
     fn spd(n: usize, vectors: &[f32]) -> Vec<f32> {
         let mut a = vec![0.0; n * n];
         (0..n).for_each(|i| a[i * n + i] = 1.0);
-        vectors.chunks_exact(n).for_each(|v| add_outer(0.5, v, &mut a));
+        add_outers(&vectors.chunks_exact(n).map(|v| (v, 0.5)).collect::<Vec<_>>(), &mut a);
         for i in 0..n {
             for j in 0..i {
                 a[i * n + j] = a[j * n + i];
@@ -134,6 +140,14 @@ mod tests {
                 prop_assert!((iterated[i] - x[i]).abs() < 1e-3, "{} is not {}", iterated[i], x[i]);
             }
         }
+    }
+
+    #[test]
+    fn a_singular_system_leaves_finite_numbers() {
+        let mut x = vec![0.0; 2];
+        let steps =
+            conjugate_gradient(|v, out| out.copy_from_slice(&[v[0], 0.0]), &[1.0, 1.0], &mut x, 1e-6, 9);
+        assert!(steps < 9 && x.iter().all(|value| value.is_finite()), "{x:?} after {steps} steps");
     }
 
     #[test]

@@ -4,10 +4,11 @@ use super::{CandidateGenerator, Support};
 use crate::candidate::Hits;
 use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
-use crate::linalg::{Matrix, Spd, add_outer, axpy, conjugate_gradient, dot, scan, top_scores};
+use crate::linalg::{Matrix, Spd, add_outers, axpy, conjugate_gradient, dot, scan, top_scores};
 use crate::query::Query;
 use crate::request::Surface;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Factors of users and items (Hu, Koren & Volinsky, ICDM 2008) under the loss of Rendle et al.,
 /// "Revisiting the Performance of iALS on Item Recommendation Benchmarks", RecSys 2022, section 3:
@@ -121,7 +122,7 @@ impl AlsModel {
     ) -> Vec<f32> {
         let d = self.n_factors();
         let mut system: Vec<f32> = self.gram.iter().map(|cell| cell * self.loss.unobserved_weight).collect();
-        observed.iter().for_each(|(row, confidence)| add_outer(*confidence, row, &mut system));
+        add_outers(observed, &mut system);
         (0..d).for_each(|i| system[i * d + i] += regularization);
         match Spd::factor(d, system) {
             Ok(factor) => factor.solve(&mut target),
@@ -145,7 +146,7 @@ impl AlsModel {
 fn gram(rows: &Matrix) -> Vec<f32> {
     let d = rows.n_columns();
     let mut sum = vec![0.0; d * d];
-    rows.rows().for_each(|row| add_outer(1.0, row, &mut sum));
+    add_outers(&rows.rows().map(|row| (row, 1.0)).collect::<Vec<_>>(), &mut sum);
     sum
 }
 
@@ -158,9 +159,26 @@ fn mirrored(d: usize, mut upper: Vec<f32>) -> Vec<f32> {
     upper
 }
 
-/// The user's factors for one request, shared by all who need them.
-#[derive(Debug)]
-struct UserVector(Option<Vec<f32>>);
+/// The user's factors for one request, kept for all who need them.
+struct UserVector(Option<Arc<[f32]>>);
+
+/// The user's factors under `model`: the trained row where training saw all there is, else folded in
+/// from the history and the running session. None for a user without any positive event.
+///
+/// Computed once a request, so rankers and explanations may ask again.
+pub fn user_vector(query: &Query, model: &AlsModel) -> Option<Arc<[f32]>> {
+    query.memo(|query| UserVector(compute_user_vector(query, model))).0.clone()
+}
+
+fn compute_user_vector(query: &Query, model: &AlsModel) -> Option<Arc<[f32]>> {
+    let trained = query.user_row().map(|row| row as usize).filter(|&row| row < model.users.n_rows());
+    let trained = trained.map(|row| model.users.row(row));
+    if query.n_fresh() == 0 && query.request.context.session_items.is_empty() {
+        return trained.map(Arc::from);
+    }
+    let observed = observed(query);
+    (!observed.is_empty()).then(|| model.fold_in(&observed, trained).into())
+}
 
 /// Items whose factors fit the user's. Users are folded in from their latest events, so the first
 /// click changes the next page and users unknown to training get a personal list.
@@ -173,17 +191,6 @@ impl AlsGenerator {
         model.ok_or_else(|| {
             Fault::new(AlsModel::NAME, FaultKind::NotFound).because("the snapshot has no ALS model")
         })
-    }
-
-    fn user_vector(query: &Query, model: &AlsModel) -> UserVector {
-        let trained = query.user_row().map(|row| row as usize).filter(|&row| row < model.users.n_rows());
-        let trained = trained.map(|row| model.users.row(row));
-        let session = &query.request.context.session_items;
-        if query.n_fresh() == 0 && session.is_empty() {
-            return UserVector(trained.map(<[f32]>::to_vec));
-        }
-        let observed = observed(query);
-        UserVector((!observed.is_empty()).then(|| model.fold_in(&observed, trained)))
     }
 }
 
@@ -220,15 +227,26 @@ impl CandidateGenerator for AlsGenerator {
 
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let model = Self::model(query)?;
-        if matches!(query.request.surface, Surface::Similar(_)) {
-            return Ok(());
-        }
-        let vector = query.memo(|query| Self::user_vector(query, model));
-        let Some(vector) = &vector.0 else { return Ok(()) };
+        let labels = query.snapshot.catalog.category();
+        let category = match &query.request.surface {
+            // Its place is taken by the neighbours by vector, which need no user.
+            Surface::Similar(_) => return Ok(()),
+            Surface::Home => None,
+            Surface::Category(name) => match labels.find(name) {
+                None => return Ok(()),
+                known => known,
+            },
+        };
+        let Some(vector) = user_vector(query, model) else { return Ok(()) };
         let mut scores = vec![0.0; model.items.n_rows()];
-        scan(&model.items, vector, &mut scores);
+        scan(&model.items, &vector, &mut scores);
         // Items nobody touched have zero factors; content and freshness are their way in.
-        for (score, id) in top_scores(&scores, limit, |id| scores[id.index()] != 0.0) {
+        let n_items = query.snapshot.catalog.len();
+        let allow = |id: ItemId| {
+            let score = scores[id.index()];
+            score != 0.0 && id.index() < n_items && (category.is_none() || labels.code(id) == category)
+        };
+        for (score, id) in top_scores(&scores, limit, allow) {
             out.push(id, score);
         }
         Ok(())

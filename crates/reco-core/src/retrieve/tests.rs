@@ -1,19 +1,23 @@
 //! Every local generator keeps the promises of the trait, on every surface and for every kind of user.
 
 use super::again::AgainGenerator;
-use super::als::{AlsGenerator, AlsLoss, AlsModel};
+use super::als::{AlsGenerator, AlsLoss, AlsModel, user_vector};
 use super::neighbors::{NeighborGenerator, Neighbors};
 use super::popular::{PopularGenerator, Popularity};
 use super::trending::{TrendingGenerator, Trends};
 use super::*;
 use crate::conformance;
 use crate::error::FaultKind;
+use crate::features::UserFeatures;
 use crate::fixture;
 use crate::linalg::Matrix;
+use crate::live::RecentEvent;
 use crate::request::{Context, Request, Surface};
 use crate::snapshot::Snapshot;
+use crate::time::{Budget, ManualClock};
 use crate::trend::Trend;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Numbers without a pattern in 0..`n`, with ties.
 fn scattered(i: usize, n: usize) -> usize {
@@ -109,4 +113,54 @@ fn a_model_the_snapshot_lacks_is_a_fault_of_its_own_kind() {
         let fault = generator.generate(&query, 10, &mut Hits::default()).unwrap_err();
         assert_eq!((&*fault.component, fault.kind), (generator.name(), FaultKind::NotFound));
     }
+}
+
+#[test]
+fn als_fills_a_category_with_its_own_items() {
+    let request = Request::for_user("ann").surface(Surface::Category("category1".into()));
+    let query = fixture::query_of(request, snapshot());
+    let mut hits = Hits::default();
+    AlsGenerator.generate(&query, 8, &mut hits).unwrap();
+    assert_eq!(hits.len(), 8, "as many as asked, though most items are of other categories");
+    let labels = query.snapshot.catalog.category();
+    assert!(hits.ids.iter().all(|&id| labels.code(id) == labels.find("category1")), "{hits:?}");
+}
+
+#[test]
+fn als_names_no_item_that_the_catalogue_lacks() {
+    let mut snapshot = snapshot();
+    let loss = AlsLoss { unobserved_weight: 0.1, regularization: 0.01, frequency_exponent: 1.0 };
+    let n_items = snapshot.catalog.len();
+    snapshot.models.insert(AlsModel::NAME, AlsModel::new(matrix(1, 4), matrix(2 * n_items, 4), loss));
+    let query = fixture::query_of(Request::for_user("ann"), snapshot);
+    let mut hits = Hits::default();
+    AlsGenerator.generate(&query, 2 * n_items, &mut hits).unwrap();
+    assert!(!hits.is_empty() && hits.ids.iter().all(|id| id.index() < n_items), "{hits:?}");
+}
+
+#[test]
+fn one_more_event_changes_the_users_vector_and_a_rejection_does_not() {
+    let snapshot = Arc::new(snapshot());
+    let model = snapshot.models.get::<AlsModel>(AlsModel::NAME).unwrap();
+    let vector = |user: &str, events: &[(&str, &str)]| {
+        let event = |&(item, action): &(&str, &str)| RecentEvent {
+            item: item.into(),
+            action: action.into(),
+            value: None,
+            at: fixture::now(),
+        };
+        let features = UserFeatures { recent: events.iter().map(event).collect() };
+        let clock = Arc::new(ManualClock::starting_at(fixture::now()));
+        let budget = Budget::start(clock, Duration::from_millis(50));
+        let request = Arc::new(Request::for_user(user));
+        user_vector(&Query::new(request, Arc::clone(&snapshot), Arc::default(), &features, budget), model)
+    };
+    assert_eq!(vector("nobody", &[]), None, "nothing is known");
+    assert_eq!(vector("nobody", &[("item3", "hide")]), None, "a rejection is no liking");
+    let one = vector("nobody", &[("item3", "purchase")]);
+    assert!(one.is_some(), "the first event makes a vector");
+    assert_eq!(vector("nobody", &[("item3", "purchase"), ("item4", "hide")]), one);
+    assert_ne!(vector("nobody", &[("item3", "purchase"), ("item4", "purchase")]), one);
+    assert_eq!(vector("ann", &[]).as_deref(), Some(model.users.row(0)), "as trained");
+    assert_ne!(vector("ann", &[("item7", "purchase")]), vector("ann", &[]));
 }

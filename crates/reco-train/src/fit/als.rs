@@ -7,7 +7,7 @@ use rand::distr::{Distribution, Uniform};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
 use reco_core::interactions::Csr;
-use reco_core::linalg::{Matrix, Spd, add_outer, axpy};
+use reco_core::linalg::{Matrix, Spd, add_outers, axpy};
 use reco_core::retrieve::als::{AlsLoss, AlsModel};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -135,8 +135,8 @@ fn solve_side(observed: &Csr, others: &Matrix, rows: &mut Matrix, loss: &AlsLoss
     let d = others.n_columns();
     let shared = gram(others, loss.unobserved_weight);
     let solved = rows.as_mut_slice().par_chunks_exact_mut(d).enumerate().try_for_each_init(
-        || Vec::with_capacity(d * d),
-        |system: &mut Vec<f32>, (row, target)| {
+        || (Vec::with_capacity(d * d), Vec::new()),
+        |(system, terms): &mut (Vec<f32>, Vec<(&[f32], f32)>), (row, target)| {
             let (columns, confidences) = observed.row(row);
             target.fill(0.0);
             if columns.is_empty() {
@@ -144,11 +144,11 @@ fn solve_side(observed: &Csr, others: &Matrix, rows: &mut Matrix, loss: &AlsLoss
             }
             system.clear();
             system.extend_from_slice(&shared);
-            for (&column, &confidence) in columns.iter().zip(confidences) {
-                let other = others.row(column as usize);
-                add_outer(confidence, other, system);
-                axpy(confidence, other, target);
-            }
+            terms.clear();
+            let others_of_row = columns.iter().map(|&column| others.row(column as usize));
+            terms.extend(others_of_row.zip(confidences.iter().copied()));
+            add_outers(terms, system);
+            terms.iter().for_each(|(other, confidence)| axpy(*confidence, other, target));
             let regularization = loss.regularization_of(columns.len(), others.n_rows());
             (0..d).for_each(|i| system[i * d + i] += regularization);
             let factor = Spd::factor(d, std::mem::take(system))?;
@@ -169,7 +169,7 @@ fn gram(rows: &Matrix, scale: f32) -> Vec<f32> {
     let blocks: Vec<Vec<f32>> = (rows.as_slice().par_chunks(GRAM_BLOCK * d))
         .map(|block| {
             let mut sum = vec![0.0; d * d];
-            block.chunks_exact(d).for_each(|row| add_outer(scale, row, &mut sum));
+            add_outers(&block.chunks_exact(d).map(|row| (row, scale)).collect::<Vec<_>>(), &mut sum);
             sum
         })
         .collect();
@@ -251,6 +251,51 @@ mod tests {
         };
         sum + penalty(matrix, &model.users, matrix.n_columns())
             + penalty(&by_item, &model.items, matrix.n_rows())
+    }
+
+    /// Solves A x = b in f64 by elimination.
+    fn solve_in_f64(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
+        let d = b.len();
+        for k in 0..d {
+            for i in k + 1..d {
+                let factor = a[i][k] / a[k][k];
+                for j in k..d {
+                    a[i][j] -= factor * a[k][j];
+                }
+                b[i] -= factor * b[k];
+            }
+        }
+        for i in (0..d).rev() {
+            let known: f64 = (i + 1..d).map(|j| a[i][j] * b[j]).sum();
+            b[i] = (b[i] - known) / a[i][i];
+        }
+        b
+    }
+
+    #[test]
+    fn rows_are_the_minimum_a_dense_solver_finds() {
+        let matrix = tastes();
+        let model = fit(&matrix, &params(), &Silent).unwrap().model;
+        let (items, loss, d) = (&model.items, model.loss, 8);
+        for user in 0..matrix.n_rows() {
+            let (columns, _) = matrix.row(user);
+            let mut a = vec![vec![0.0f64; d]; d];
+            let mut b = vec![0.0f64; d];
+            for (item, h) in items.rows().enumerate() {
+                // Every weight is 1, so an observed item has confidence 1 beside the unobserved weight.
+                let observed = f64::from(u8::from(columns.contains(&(item as u32))));
+                let weight = f64::from(loss.unobserved_weight) + observed;
+                for i in 0..d {
+                    (0..d).for_each(|j| a[i][j] += weight * f64::from(h[i]) * f64::from(h[j]));
+                    b[i] += observed * f64::from(h[i]);
+                }
+            }
+            let regularization = f64::from(loss.regularization_of(columns.len(), items.n_rows()));
+            (0..d).for_each(|i| a[i][i] += regularization);
+            for (got, want) in model.users.row(user).iter().zip(solve_in_f64(a, b)) {
+                assert!((f64::from(*got) - want).abs() < 1e-4, "user {user}: {got} is not {want}");
+            }
+        }
     }
 
     #[test]
