@@ -257,11 +257,10 @@ mod tests {
     fn solve_in_f64(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         let d = b.len();
         for k in 0..d {
+            let pivot = a[k].clone();
             for i in k + 1..d {
-                let factor = a[i][k] / a[k][k];
-                for j in k..d {
-                    a[i][j] -= factor * a[k][j];
-                }
+                let factor = a[i][k] / pivot[k];
+                a[i].iter_mut().zip(&pivot).for_each(|(cell, &above)| *cell -= factor * above);
                 b[i] -= factor * b[k];
             }
         }
