@@ -88,6 +88,11 @@ impl Histories {
         histories
     }
 
+    /// The touches of all users, in the order of their rows.
+    pub fn touches(&self) -> &[Touch] {
+        &self.touches
+    }
+
     /// A user's touches, newest first; empty for a row this snapshot does not have.
     pub fn of(&self, user: u32) -> &[Touch] {
         let user = user as usize;

@@ -5,6 +5,7 @@ pub mod als;
 pub mod curated;
 pub mod neighbors;
 pub mod popular;
+pub mod repeats;
 #[cfg(test)]
 mod tests;
 pub mod trending;

@@ -12,6 +12,7 @@ use reco_core::linalg::{dot, scan};
 use reco_core::retrieve::again::{AgainConfig, AgainGenerator};
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
+use reco_core::retrieve::repeats::Repeats;
 use reco_core::time::Timestamp;
 use std::time::Instant;
 
@@ -89,9 +90,14 @@ pub(super) fn fit(
     let scorer: Box<dyn Scorer> = match name {
         "popularity" => Box::new(Popular(train.popularity())),
         "frequency" => {
-            let again =
-                AgainGenerator::new(AgainConfig { half_life_days: 1e9, count_exponent: 1.0, due_gain: 0.0 });
-            Box::new(Own::new(train, again))
+            let plain = AgainConfig {
+                lasting_share: 1.0,
+                count_exponent: 1.0,
+                due_gain: 0.0,
+                repeat_exponent: 0.0,
+                ..AgainConfig::default()
+            };
+            Box::new(Own::new(train, AgainGenerator::new(plain)))
         }
         "again" => Box::new(Own::new(train, AgainGenerator::default())),
         "item-knn" => {
@@ -127,6 +133,7 @@ impl Scorer for Popular {
 struct Own {
     histories: Histories,
     again: AgainGenerator,
+    repeats: Repeats,
     now: Timestamp,
     /// Popularity as a share below 1e-3: it orders ties and fills up.
     below: Vec<f32>,
@@ -137,7 +144,8 @@ impl Own {
         let mut below = train.popularity();
         let most = below.iter().copied().fold(1.0, f32::max);
         below.iter_mut().for_each(|count| *count *= 1e-3 / most);
-        Self { histories: train.histories.clone(), again, now: train.now, below }
+        let repeats = Repeats::of(&train.histories, below.len());
+        Self { histories: train.histories.clone(), again, repeats, now: train.now, below }
     }
 }
 
@@ -145,7 +153,7 @@ impl Scorer for Own {
     fn score(&self, user: u32, scores: &mut [f32]) {
         scores.copy_from_slice(&self.below);
         for touch in self.histories.of(user).iter().filter(|touch| touch.count > 0) {
-            scores[touch.item.index()] += 1.0 + self.again.score(touch, self.now);
+            scores[touch.item.index()] += 1.0 + self.again.score(touch, Some(&self.repeats), self.now);
         }
     }
 }

@@ -12,6 +12,7 @@ use reco_core::interactions::Histories;
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
+use reco_core::retrieve::repeats::Repeats;
 use reco_core::retrieve::trending::Trends;
 use reco_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,7 @@ pub fn fit(
         models.insert(Neighbors::BY_CONTENT, content::fit(&catalog, params, progress)?);
     }
     snapshot.histories = Histories::from_log(&log, weights);
+    snapshot.models.insert(Repeats::NAME, Repeats::of(&snapshot.histories, catalog.len()));
     snapshot.data_until = log.span().map(|(_, last)| last).unwrap_or_default();
     snapshot.users = log.users;
     snapshot.catalog = catalog;

@@ -8,6 +8,7 @@ use reco_core::interactions::{Histories, UserTable};
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
+use reco_core::retrieve::repeats::Repeats;
 use reco_core::retrieve::trending::Trends;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::Timestamp;
@@ -165,7 +166,9 @@ impl Incoming {
             histories,
             ..Snapshot::default()
         };
+        let repeats = Repeats::of(&snapshot.histories, snapshot.catalog.len());
         let models = &mut snapshot.models;
+        models.insert(Repeats::NAME, repeats);
         if let Some(als) = self.als {
             models.insert(AlsModel::NAME, als);
         }
