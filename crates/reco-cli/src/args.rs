@@ -183,11 +183,11 @@ reco evaluate --train train.parquet --test test.parquet --negatives negatives.pa
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// How interactions are split: `time` (the last part of the time span tests), `last-one`
+    /// How interactions are split: `time` (the latest tenth tests), `last-one`
     /// (each user's last interaction tests) or a file of test interactions.
     #[arg(long, default_value = "time", value_name = "time|last-one|FILE")]
     pub(crate) split: String,
-    /// Share of the time span that tests, for --split time.
+    /// Share of the interactions, the latest, that tests, for --split time.
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
     pub(crate) test_share: f64,
     /// Training interactions, already split.

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 ///
 /// The attributes every stage knows have accessors; anything else that came
 /// with the data is an extra column, reachable by name like the others.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Catalog {
     keys: Vec<ItemKey>,
     ids: FxHashMap<ItemKey, ItemId>,

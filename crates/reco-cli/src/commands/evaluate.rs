@@ -2,7 +2,7 @@
 
 use crate::args::{DataArgs, EvaluateArgs, Target};
 use crate::{Failure, Session, model, output};
-use reco_train::evaluate::{self, EvaluateOptions, Report, Source, Split};
+use reco_train::evaluate::{self, EvaluateOptions, ModelReport, Report, Source, Split, Versus};
 use std::path::PathBuf;
 
 pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure> {
@@ -15,6 +15,7 @@ pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure>
         k: args.k.clone(),
         negatives: args.negatives.clone(),
         plan: session.config.train.clone(),
+        pipeline: session.config.pipeline.clone(),
         weights: session.config.weights.clone(),
         seed: args.seed,
     };
@@ -31,53 +32,73 @@ fn source(session: &Session, args: &EvaluateArgs) -> Result<Source, Failure> {
         let data = DataArgs { interactions: Some(train.clone()), ..args.data.clone() };
         return Ok(Source::Files(Box::new(model::dataset(session, &data)?), test.clone()));
     }
-    if !(args.test_share > 0.0 && args.test_share < 1.0) {
-        return Err(format!("--test-share is {}, must be between 0 and 1", args.test_share).into());
-    }
     let dataset = Box::new(model::dataset(session, &args.data)?);
     Ok(match args.split.as_str() {
-        "time" if !dataset.log.has_times() => {
-            return Err("--split time needs interactions with a timestamp".into());
-        }
         "time" => Source::Split(dataset, Split::Time { test_share: args.test_share }),
         "last-one" => Source::Split(dataset, Split::LastOne),
         file => Source::Files(dataset, PathBuf::from(file)),
     })
 }
 
+const ACCURACY: [&str; 6] = ["hr", "ndcg", "recall", "precision", "map", "mrr"];
+const EXPOSURE: [&str; 4] = ["coverage", "gini", "novelty", "diversity"];
+
 fn rendered(report: &Report, cuts: &[usize]) -> String {
     let mut text = format!(
-        "{} users, {} items; trained on {} interactions, tested on {}; target {:?}\n{} users evaluated, {} without a relevant item, {} unknown to training\n",
+        "{} users, {} items; trained on {} interactions, tested on {}; target {:?}\n\
+         {} users evaluated, {} unknown to training; left out: {} without a relevant item, {} without negatives\n\
+         {} relevant items are unknown to training\n",
         report.users,
         report.items,
         report.train_interactions,
         report.test_interactions,
         report.target,
         report.users_evaluated,
-        report.users_without_relevant,
         report.users_unknown_to_training,
+        report.users_without_relevant,
+        report.users_without_negatives,
+        report.items_unknown_to_training,
     );
-    let accuracy = ["hr", "ndcg", "recall", "precision", "map", "mrr"];
-    let other = ["coverage", "gini", "novelty", "diversity"];
-    for k in cuts {
-        let header = [format!("at {k}")]
-            .into_iter()
-            .chain(accuracy.iter().chain(&other).map(|name| (*name).to_owned()));
-        let header: Vec<String> = header.chain(["train s".to_owned()]).collect();
-        let mut table = output::table(header.iter().map(String::as_str));
-        for model in &report.models {
-            let mut row = vec![format!("{}{}", model.name, if model.baseline { " (baseline)" } else { "" })];
-            for name in accuracy {
-                let key = format!("{name}@{k}");
-                let (low, high) = model.intervals[&format!("{key}_ci")];
-                row.push(format!("{:.4}\n{low:.3}-{high:.3}", model.metrics[&key]));
-            }
-            row.extend(other.iter().map(|name| format!("{:.3}", model.metrics[&format!("{name}@{k}")])));
-            row.push(format!("{:.2}", model.train_seconds));
-            table.add_row(row);
-        }
+    for &k in cuts {
+        let first = format!("at {k}");
+        let header = [first.as_str()].into_iter().chain(ACCURACY).chain(EXPOSURE).chain(["train s"]);
+        let mut table = output::table(header);
+        report.models.iter().for_each(|model| {
+            table.add_row(row(model, k));
+        });
         text.push_str(&format!("{table}\n"));
     }
-    text.push_str("second lines: 95 % bootstrap intervals over users");
-    text
+    text.push_str("second lines: 95 % bootstrap intervals over users\n");
+    report.models.iter().for_each(|model| text.push_str(&beside_baselines(model)));
+    text.trim_end().to_owned()
+}
+
+fn row(model: &ModelReport, k: usize) -> Vec<String> {
+    let baseline = if model.baseline { " (baseline)" } else { "" };
+    let mut row = vec![format!("{}{baseline}", model.name)];
+    for name in ACCURACY {
+        let key = format!("{name}@{k}");
+        let (low, high) = model.intervals[&format!("{key}_ci")];
+        row.push(format!("{:.4}\n{low:.3}-{high:.3}", model.metrics[&key]));
+    }
+    row.extend(EXPOSURE.iter().map(|name| match model.metrics[&format!("{name}@{k}")] {
+        undefined if undefined.is_nan() => "-".to_owned(),
+        value => format!("{value:.3}"),
+    }));
+    row.push(format!("{:.2}", model.train_seconds));
+    row
+}
+
+/// One line per cut-off about NDCG; the other metrics are in `--json`.
+fn beside_baselines(model: &ModelReport) -> String {
+    let of_ndcg = model.versus.iter().filter(|(key, _)| key.starts_with("ndcg@"));
+    of_ndcg
+        .map(|(key, Versus { baseline, difference, ci: (low, high) })| {
+            let metric = key.trim_end_matches("_vs_baseline");
+            format!(
+                "{}: {metric} {difference:+.4} beside {baseline}, 95 % {low:+.4} to {high:+.4} (paired)\n",
+                model.name
+            )
+        })
+        .collect()
 }

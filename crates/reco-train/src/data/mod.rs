@@ -20,7 +20,7 @@ use reco_core::interactions::InteractionLog;
 use std::collections::BTreeMap;
 
 /// Everything that training and evaluation read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Dataset {
     /// Items; every item of the log is in it.
     pub catalog: Catalog,

@@ -1,4 +1,4 @@
-//! Ranking metrics of one user's list, and of all lists together.
+//! Ranking metrics of one user's list.
 
 /// Metrics at one cut-off, with binary relevance.
 ///
@@ -21,8 +21,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Number of metrics.
+    pub const N: usize = 6;
+
     /// Names and values, in a fixed order.
-    pub fn named(&self) -> [(&'static str, f64); 6] {
+    pub fn named(&self) -> [(&'static str, f64); Self::N] {
         [
             ("hr", self.hit_rate),
             ("ndcg", self.ndcg),
@@ -61,25 +64,6 @@ fn discount(place: usize) -> f64 {
     1.0 / (place as f64 + 2.0).log2()
 }
 
-/// Share of the catalogue that appears in any list, from how often each item does.
-pub fn coverage(exposures: &[u32]) -> f64 {
-    let shown = exposures.iter().filter(|&&count| count > 0).count();
-    if exposures.is_empty() { 0.0 } else { shown as f64 / exposures.len() as f64 }
-}
-
-/// Gini coefficient of the exposures: 0 when all items are shown alike, towards 1 when few get everything.
-pub fn gini(exposures: &[u32]) -> f64 {
-    let mut sorted = exposures.to_vec();
-    sorted.sort_unstable();
-    let (n, total) = (sorted.len() as f64, sorted.iter().map(|&count| f64::from(count)).sum::<f64>());
-    if total == 0.0 {
-        return 0.0;
-    }
-    let ranked: f64 =
-        sorted.iter().zip(1u32..).map(|(&count, rank)| f64::from(rank) * f64::from(count)).sum();
-    (2.0 * ranked) / (n * total) - (n + 1.0) / n
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,9 +81,6 @@ mod tests {
         let ideal = 1.0 + 1.0 / 3f64.log2() + 0.5;
         close(metrics.ndcg, (1.0 / 3f64.log2() + 1.0 / 5f64.log2()) / ideal);
         assert_eq!(Metrics::at(5, &[false; 9], 2), Metrics::default());
-        close(gini(&[1, 1, 1, 1]), 0.0);
-        close(gini(&[0, 0, 0, 4]), 0.75);
-        close(coverage(&[0, 3, 0, 1]), 0.5);
     }
 
     proptest! {
@@ -109,10 +90,34 @@ mod tests {
             for (name, value) in Metrics::at(k, &hits, n_relevant).named() {
                 prop_assert!((0.0..=1.0 + 1e-12).contains(&value), "{} is {}", name, value);
             }
-            let perfect = vec![true; n_relevant];
-            if n_relevant > 0 {
-                prop_assert!((Metrics::at(k, &perfect, n_relevant).ndcg - 1.0).abs() < 1e-12);
+        }
+
+        #[test]
+        fn a_perfect_ranking_is_worth_one(n_relevant in 1usize..20, misses in 0usize..5) {
+            let hits = [vec![true; n_relevant], vec![false; misses]].concat();
+            for (name, value) in Metrics::at(n_relevant, &hits, n_relevant).named() {
+                prop_assert!((value - 1.0).abs() < 1e-12, "{} is {}", name, value);
             }
+        }
+
+        #[test]
+        fn moving_a_hit_up_never_hurts(mut hits in prop::collection::vec(any::<bool>(), 2..20), at in 1usize..19, k in 1usize..20) {
+            let at = at.min(hits.len() - 1);
+            let n_relevant = hits.iter().filter(|hit| **hit).count();
+            let before = Metrics::at(k, &hits, n_relevant).named();
+            if hits[at] && !hits[at - 1] {
+                hits.swap(at - 1, at);
+            }
+            let after = Metrics::at(k, &hits, n_relevant).named();
+            for ((name, before), (_, after)) in before.into_iter().zip(after) {
+                prop_assert!(after >= before - 1e-12, "{} fell from {} to {}", name, before, after);
+            }
+        }
+
+        #[test]
+        fn what_stands_behind_the_cut_does_not_matter(hits in prop::collection::vec(any::<bool>(), 0..30), k in 1usize..30) {
+            let shown = &hits[..k.min(hits.len())];
+            prop_assert_eq!(Metrics::at(k, &hits, 30), Metrics::at(k, shown, 30));
         }
     }
 }

@@ -1,19 +1,43 @@
 //! Evaluation: splits, models side by side, metrics with intervals.
 //!
-//! Every user with at least one relevant item gets a ranking; a metric is computed per user and averaged.
-//! Rankings are by descending score, ties by the smaller item id, and scores that are not finite come last.
-//! Relevant are, for target *all*, the user's distinct test items; for target *new* those among them that the
-//! user did not have in training, whose training items are also left out of the rankings. Users without
-//! relevant items are left out and counted.
+//! Every user with at least one relevant item gets a ranking; a metric is computed per user and averaged over
+//! those users. The rules, in full:
+//!
+//! * **Relevant** are a user's distinct test items whose action has a weight above 0. For target *new* only
+//!   those of them count that the user did not have in training, and the items the user had are not ranked.
+//! * **Rankings** are by descending score; ties go to the item that the data names first. An item without a
+//!   finite score is not ranked, and so is never a hit.
+//! * **Users without a relevant item** have no defined recall; they are left out and counted.
+//! * **Users whom training does not know** are ranked by what the model says of nobody, and counted.
+//! * **Items that training does not have** stay relevant although few models can rank them, and are counted.
+//! * **Given negatives**: a user's relevant items and negatives are ranked together. With one relevant item a
+//!   user this is the protocol of He et al. (WWW 2017); with several, hits compete with one another as they do
+//!   on a page. Users without negatives would win unopposed; they are left out and counted.
+//! * **Moment**: models that look at time are asked as of the cut (split by time), of the user's own test
+//!   interaction (last one), or of the end of training (files).
+//!
+//! The same data, options and seed give the same figures, except times and memory, on any number of threads.
 
 mod bootstrap;
+mod cases;
+mod exposure;
+mod inputs;
 mod metrics;
 mod models;
+mod options;
+mod pipeline;
+mod report;
 mod run;
+mod scorers;
 mod split;
+#[cfg(test)]
+mod tests;
 
-pub use bootstrap::mean_interval;
-pub use metrics::{Metrics, coverage, gini};
+pub use bootstrap::mean_intervals;
+pub use exposure::{coverage, gini};
+pub use metrics::Metrics;
 pub use models::{MODELS, ModelError};
-pub use run::{EvaluateError, EvaluateOptions, ModelReport, Report, Source, run};
-pub use split::{Split, Target, split};
+pub use options::{EvaluateError, EvaluateOptions, Source};
+pub use report::{ModelReport, Report, Versus};
+pub use run::run;
+pub use split::{Division, Split, Target, split};

@@ -1,23 +1,21 @@
-//! The models an evaluation can ask for, behind one interface.
+//! The models an evaluation can ask for, and fitting them.
 
+use super::options::EvaluateOptions;
+use super::pipeline::Pages;
+use super::scorers::{Again, Factors, Frequency, Near, Popular, Random, Scorer};
 use super::split::Target;
 use crate::data::Dataset;
-use crate::fit::snapshot::Plan;
 use crate::fit::{FitError, als, content, item_item};
 use crate::progress::Progress;
 use reco_core::event::ActionWeights;
-use reco_core::id::ItemId;
 use reco_core::interactions::{Csr, Histories};
-use reco_core::linalg::{dot, scan};
-use reco_core::retrieve::again::{AgainConfig, AgainGenerator};
-use reco_core::retrieve::als::AlsModel;
-use reco_core::retrieve::neighbors::Neighbors;
-use reco_core::retrieve::repeats::Repeats;
-use reco_core::time::Timestamp;
+use reco_core::pipeline::BuildError;
 use std::time::Instant;
 
-/// Names that `--model` takes.
-pub const MODELS: [&str; 6] = ["popularity", "frequency", "again", "item-knn", "content", "ials"];
+/// Names that `--model` takes. `pipeline` is the whole recommender as configured: generators, filters, ranker
+/// and rules.
+pub const MODELS: [&str; 8] =
+    ["popularity", "frequency", "random", "again", "item-knn", "content", "ials", "pipeline"];
 
 /// Why a model cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +27,20 @@ pub enum ModelError {
         /// The name.
         name: String,
     },
+    /// Given negatives for a model that chooses its own candidates.
+    #[error(
+        "`pipeline` chooses its own candidates and cannot rank given negatives; leave one of the two out"
+    )]
+    ChoosesCandidates,
     /// It could not be fitted.
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// The pipeline could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The pipeline refused to answer.
+    #[error("the pipeline gave no page")]
+    Recommend(#[from] reco_core::error::RecommendError),
 }
 
 /// Training data in the forms that models want.
@@ -39,34 +48,34 @@ pub(super) struct TrainData<'a> {
     pub(super) dataset: &'a Dataset,
     pub(super) matrix: Csr,
     pub(super) histories: Histories,
-    /// The moment of asking: when the test begins.
-    pub(super) now: Timestamp,
-    pub(super) seed: u64,
+    /// Distinct users per item.
+    pub(super) popularity: Vec<f32>,
 }
 
 impl<'a> TrainData<'a> {
-    pub(super) fn new(dataset: &'a Dataset, now: Timestamp, weights: &ActionWeights, seed: u64) -> Self {
+    pub(super) fn new(dataset: &'a Dataset, weights: &ActionWeights) -> Self {
         let matrix = dataset.log.matrix(dataset.catalog.len(), weights);
-        let histories = Histories::from_log(&dataset.log, weights);
-        Self { dataset, matrix, histories, now, seed }
+        let mut popularity = vec![0.0; dataset.catalog.len()];
+        for user in 0..matrix.n_rows() {
+            matrix.row(user).0.iter().for_each(|&item| popularity[item as usize] += 1.0);
+        }
+        Self { dataset, matrix, histories: Histories::from_log(&dataset.log, weights), popularity }
     }
 
-    /// Distinct users per item.
-    pub(super) fn popularity(&self) -> Vec<f32> {
-        let by_item = self.matrix.transpose();
-        (0..by_item.n_rows()).map(|item| by_item.row(item).0.len() as f32).collect()
+    /// Users with at least one training interaction.
+    pub(super) fn n_users(&self) -> usize {
+        (0..self.dataset.log.users.len() as u32).filter(|&user| self.knows(user)).count()
     }
-}
 
-/// A fitted model: a score for every item.
-pub(super) trait Scorer: Sync {
-    /// Overwrites `scores`, one per item, for a user of the training data.
-    fn score(&self, user: u32, scores: &mut [f32]);
+    /// Whether training saw the user.
+    pub(super) fn knows(&self, user: u32) -> bool {
+        !self.histories.of(user).is_empty()
+    }
 }
 
 /// A fitted model and what it took.
-pub(super) struct Fitted {
-    pub(super) scorer: Box<dyn Scorer>,
+pub(super) struct Fitted<'a> {
+    pub(super) scorer: Box<dyn Scorer + 'a>,
     pub(super) train_seconds: f64,
     pub(super) seconds_per_iteration: Option<f64>,
 }
@@ -79,110 +88,59 @@ pub(super) fn baselines(target: Target) -> &'static [&'static str] {
     }
 }
 
-pub(super) fn fit(
-    name: &str,
-    train: &TrainData<'_>,
-    plan: &Plan,
-    progress: &dyn Progress,
-) -> Result<Fitted, ModelError> {
-    let begun = Instant::now();
-    let mut seconds_per_iteration = None;
-    let scorer: Box<dyn Scorer> = match name {
-        "popularity" => Box::new(Popular(train.popularity())),
-        "frequency" => {
-            let plain = AgainConfig {
-                lasting_share: 1.0,
-                count_exponent: 1.0,
-                due_gain: 0.0,
-                repeat_exponent: 0.0,
-                ..AgainConfig::default()
-            };
-            Box::new(Own::new(train, AgainGenerator::new(plain)))
+/// The models asked for, then the missing baselines; none twice.
+pub(super) fn names(options: &EvaluateOptions) -> Result<Vec<&str>, ModelError> {
+    let mut names: Vec<&str> = Vec::new();
+    let asked = options.models.iter().map(String::as_str);
+    for name in asked.chain(baselines(options.target).iter().copied()) {
+        if !MODELS.contains(&name) {
+            return Err(ModelError::Unknown { name: name.to_owned() });
         }
-        "again" => Box::new(Own::new(train, AgainGenerator::default())),
+        if name == Pages::NAME && options.negatives.is_some() {
+            return Err(ModelError::ChoosesCandidates);
+        }
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Fits one model.
+pub(super) fn fit<'a>(
+    name: &str,
+    train: &'a TrainData<'a>,
+    options: &EvaluateOptions,
+    progress: &dyn Progress,
+) -> Result<Fitted<'a>, ModelError> {
+    let begun = Instant::now();
+    let plan = &options.plan;
+    let mut seconds_per_iteration = None;
+    let scorer: Box<dyn Scorer + 'a> = match name {
+        "popularity" => Box::new(Popular(&train.popularity)),
+        "frequency" => Box::new(Frequency::new(&train.histories, &train.popularity)),
+        "random" => Box::new(Random(options.seed)),
+        "again" => Box::new(Again::new(&train.histories, &train.popularity, &options.pipeline.again)),
         "item-knn" => {
             let params = plan.item_item.clone().unwrap_or_default();
-            let neighbors = item_item::fit(&train.matrix, &params, progress)?;
-            Box::new(Near { neighbors, matrix: train.matrix.clone() })
+            Box::new(Near {
+                neighbors: item_item::fit(&train.matrix, &params, progress)?,
+                matrix: &train.matrix,
+            })
         }
         "content" => {
             let params = plan.content.clone().unwrap_or_default();
             let neighbors = content::fit(&train.dataset.catalog, &params, progress)?;
-            Box::new(Near { neighbors, matrix: train.matrix.clone() })
+            Box::new(Near { neighbors, matrix: &train.matrix })
         }
         "ials" => {
-            let params = als::AlsParams { seed: train.seed, ..plan.als.clone().unwrap_or_default() };
+            let params = als::AlsParams { seed: options.seed, ..plan.als.clone().unwrap_or_default() };
             let fit = als::fit(&train.matrix, &params, progress)?;
             seconds_per_iteration = Some(fit.seconds_per_iteration);
             Box::new(Factors(fit.model))
         }
+        Pages::NAME => Box::new(Pages::fit(train, options, progress)?),
         name => return Err(ModelError::Unknown { name: name.to_owned() }),
     };
     Ok(Fitted { scorer, train_seconds: begun.elapsed().as_secs_f64(), seconds_per_iteration })
-}
-
-struct Popular(Vec<f32>);
-
-impl Scorer for Popular {
-    fn score(&self, _: u32, scores: &mut [f32]) {
-        scores.copy_from_slice(&self.0);
-    }
-}
-
-/// The user's own items first, everything else by popularity below them.
-struct Own {
-    histories: Histories,
-    again: AgainGenerator,
-    repeats: Repeats,
-    now: Timestamp,
-    /// Popularity as a share below 1e-3: it orders ties and fills up.
-    below: Vec<f32>,
-}
-
-impl Own {
-    fn new(train: &TrainData<'_>, again: AgainGenerator) -> Self {
-        let mut below = train.popularity();
-        let most = below.iter().copied().fold(1.0, f32::max);
-        below.iter_mut().for_each(|count| *count *= 1e-3 / most);
-        let repeats = Repeats::of(&train.histories, below.len());
-        Self { histories: train.histories.clone(), again, repeats, now: train.now, below }
-    }
-}
-
-impl Scorer for Own {
-    fn score(&self, user: u32, scores: &mut [f32]) {
-        scores.copy_from_slice(&self.below);
-        for touch in self.histories.of(user).iter().filter(|touch| touch.count > 0) {
-            scores[touch.item.index()] += 1.0 + self.again.score(touch, Some(&self.repeats), self.now);
-        }
-    }
-}
-
-struct Near {
-    neighbors: Neighbors,
-    matrix: Csr,
-}
-
-impl Scorer for Near {
-    fn score(&self, user: u32, scores: &mut [f32]) {
-        scores.fill(0.0);
-        for &item in self.matrix.row(user as usize).0 {
-            for (near, similarity) in self.neighbors.of(ItemId::new(item)) {
-                scores[near.index()] += similarity;
-            }
-        }
-    }
-}
-
-struct Factors(AlsModel);
-
-impl Scorer for Factors {
-    fn score(&self, user: u32, scores: &mut [f32]) {
-        let user = self.0.users.row(user as usize);
-        if dot(user, user) == 0.0 {
-            scores.fill(0.0);
-        } else {
-            scan(&self.0.items, user, scores);
-        }
-    }
 }

@@ -1,0 +1,73 @@
+//! What to evaluate, how, and why it may not be possible.
+
+use super::models::ModelError;
+use super::split::{Split, Target};
+use crate::data::{DataError, Dataset};
+use crate::fit::snapshot::Plan;
+use reco_core::event::ActionWeights;
+use reco_core::pipeline::PipelineConfig;
+use std::path::PathBuf;
+
+/// What to evaluate on.
+#[derive(Debug)]
+pub enum Source {
+    /// One data set, divided here.
+    Split(Box<Dataset>, Split),
+    /// A data set to train on and a file of test interactions.
+    Files(Box<Dataset>, PathBuf),
+}
+
+/// How to evaluate.
+#[derive(Clone, Debug)]
+pub struct EvaluateOptions {
+    /// The question.
+    pub target: Target,
+    /// Models asked for, of [`MODELS`](super::MODELS); baselines are added.
+    pub models: Vec<String>,
+    /// Cut-offs, each at least 1.
+    pub k: Vec<usize>,
+    /// File of user, item pairs; ranks each user's relevant items among these only.
+    pub negatives: Option<PathBuf>,
+    /// Parameters of the models.
+    pub plan: Plan,
+    /// The pipeline that the model `pipeline` runs.
+    pub pipeline: PipelineConfig,
+    /// Weights of the actions.
+    pub weights: ActionWeights,
+    /// Seed of training and intervals.
+    pub seed: u64,
+}
+
+impl EvaluateOptions {
+    /// The length of the rankings: the largest cut-off.
+    pub(super) fn deepest(&self) -> usize {
+        self.k.iter().copied().max().unwrap_or(1)
+    }
+}
+
+/// Why an evaluation cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// A model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A file.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A cut-off of 0, or none.
+    #[error("k must name at least one cut-off above 0")]
+    CutOff,
+    /// A share outside its range.
+    #[error("the test share is {0}, must be above 0 and below 1")]
+    TestShare(f64),
+    /// A split by time of data without times.
+    #[error("a split by time needs interactions with a timestamp")]
+    NoTimes,
+    /// The split left nobody to test.
+    #[error("no user has a relevant test item; {hint}")]
+    NothingToTest {
+        /// What may help.
+        hint: &'static str,
+    },
+}

@@ -1,0 +1,96 @@
+//! The whole pipeline as a model: the very code that serves.
+
+use super::models::{ModelError, TrainData};
+use super::options::EvaluateOptions;
+use super::scorers::Scorer;
+use super::split::Target;
+use crate::fit::als::AlsParams;
+use crate::fit::snapshot::{self, Plan};
+use crate::progress::Progress;
+use reco_core::candidate::{Candidates, DropCode, KeepMask};
+use reco_core::error::{Fault, OnFault, RecommendError};
+use reco_core::filter::Filter;
+use reco_core::id::UserKey;
+use reco_core::pipeline::Recommender;
+use reco_core::query::Query;
+use reco_core::request::{Context, Request};
+use reco_core::time::{ManualClock, Timestamp};
+use std::sync::Arc;
+
+/// Pages of a recommender over the training data, with a clock that stands still: no page is cut short
+/// because the machine is busy. A page is as long as the largest cut-off asks for.
+pub(super) struct Pages<'a> {
+    recommender: Recommender,
+    train: &'a TrainData<'a>,
+    count: usize,
+    seed: u64,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) const NAME: &'static str = "pipeline";
+
+    pub(super) fn fit(
+        train: &'a TrainData<'a>,
+        options: &EvaluateOptions,
+        progress: &dyn Progress,
+    ) -> Result<Self, ModelError> {
+        let als = options.plan.als.clone().map(|als| AlsParams { seed: options.seed, ..als });
+        let plan = Plan { als, ..options.plan.clone() };
+        let snapshot = snapshot::fit(train.dataset.clone(), &plan, &options.weights, "evaluation", progress)?;
+        let clock = ManualClock::starting_at(snapshot.data_until);
+        let count = options.deepest();
+        let mut builder =
+            options.pipeline.builder(snapshot)?.max_count(count).pool(1, 1).clock(Arc::new(clock));
+        if options.target == Target::New {
+            builder = builder.filter(NewToUser, OnFault::Fail);
+        }
+        Ok(Self { recommender: builder.build()?, train, count, seed: options.seed })
+    }
+
+    /// Someone training does not know must be a stranger to the recommender, too, although the user table has
+    /// a row for them.
+    fn key(&self, user: u32) -> UserKey {
+        if self.train.knows(user) {
+            self.train.dataset.log.users.keys()[user as usize].clone()
+        } else {
+            UserKey::from("")
+        }
+    }
+}
+
+impl Scorer for Pages<'_> {
+    fn score(&self, user: u32, asked_at: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let context = Context { time: Some(asked_at), ..Context::default() };
+        let request = Request::for_user(self.key(user)).count(self.count).context(context);
+        let page = self.recommender.recommend_now(request.explain(false).seed(self.seed))?;
+        // What is not on the page is not ranked.
+        scores.fill(f32::NEG_INFINITY);
+        for item in page.items {
+            scores[item.id.index()] = -(item.rank as f32);
+        }
+        Ok(())
+    }
+}
+
+/// Drops what the user had in training, whatever they did with it.
+#[derive(Debug)]
+struct NewToUser;
+
+impl Filter for NewToUser {
+    fn name(&self) -> &'static str {
+        "new-to-user"
+    }
+
+    fn apply(&self, query: &Query, set: &Candidates, keep: &mut KeepMask) -> Result<(), Fault> {
+        for (row, &id) in set.ids().iter().enumerate() {
+            if query.touch(id).is_some() {
+                keep.drop_row(row, 0);
+            }
+        }
+        Ok(())
+    }
+
+    fn reason(&self, _: DropCode) -> String {
+        "the user had it in training".to_owned()
+    }
+}

@@ -1,0 +1,81 @@
+//! What an evaluation found, in the form that `--json` prints.
+
+use super::split::Target;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The whole finding.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Users in training.
+    pub users: usize,
+    /// Items of the catalogue.
+    pub items: usize,
+    /// Interactions trained on.
+    pub train_interactions: usize,
+    /// Interactions tested on.
+    pub test_interactions: usize,
+    /// The question.
+    pub target: Target,
+    /// Users with at least one relevant item: those that all means are over.
+    pub users_evaluated: usize,
+    /// Users of the test without one.
+    pub users_without_relevant: usize,
+    /// Users of the test whom the file of negatives does not name; left out.
+    pub users_without_negatives: usize,
+    /// Users evaluated whom training does not know; they are ranked by what the model says of nobody.
+    pub users_unknown_to_training: usize,
+    /// Distinct relevant items that nobody had in training.
+    pub items_unknown_to_training: usize,
+    /// Whether lists were ranked among given negatives.
+    pub negatives: bool,
+    /// Seed.
+    pub seed: u64,
+    /// One entry a model, in the order asked, then the baselines.
+    pub models: Vec<ModelReport>,
+}
+
+/// One model's figures; the keys are `metric@k`, `metric@k_ci` with its 95 % interval and
+/// `metric@k_vs_baseline`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelReport {
+    /// Name.
+    pub name: String,
+    /// Whether it is one of the baselines that always stand beside.
+    pub baseline: bool,
+    /// `hr@10` and so on; NaN (in JSON null) where undefined, as diversity is without attributes.
+    #[serde(flatten)]
+    pub metrics: BTreeMap<String, f64>,
+    /// `hr@10_ci` and so on: low and high.
+    #[serde(flatten)]
+    pub intervals: BTreeMap<String, (f64, f64)>,
+    /// `hr@10_vs_baseline` and so on; empty for a baseline.
+    #[serde(flatten)]
+    pub versus: BTreeMap<String, Versus>,
+    /// Wall time of fitting.
+    pub train_seconds: f64,
+    /// Of an iterative model.
+    pub seconds_per_iteration: Option<f64>,
+    /// Largest resident memory of the whole process until this model was measured, models before it
+    /// included; absent where the system does not tell. For one model's need, evaluate it alone.
+    pub peak_rss_mb: Option<f64>,
+}
+
+/// A model beside the baseline that is best by the same metric, user by user.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Versus {
+    /// The baseline.
+    pub baseline: String,
+    /// Mean difference; above 0 the model is better.
+    pub difference: f64,
+    /// Its 95 % interval over the same resamples of users for both (paired bootstrap).
+    pub ci: (f64, f64),
+}
+
+/// `VmHWM` of Linux.
+pub(super) fn peak_rss_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1_024.0)
+}

@@ -1,0 +1,132 @@
+//! Fitted models behind one interface: a score for every item.
+
+use rand::SeedableRng;
+use rand::distr::{Distribution, StandardUniform};
+use rand_pcg::Pcg64;
+use reco_core::error::RecommendError;
+use reco_core::id::ItemId;
+use reco_core::interactions::{Csr, Histories, Touch};
+use reco_core::linalg::{dot, scan};
+use reco_core::retrieve::again::{AgainConfig, AgainGenerator};
+use reco_core::retrieve::als::AlsModel;
+use reco_core::retrieve::neighbors::Neighbors;
+use reco_core::retrieve::repeats::Repeats;
+use reco_core::time::Timestamp;
+
+/// A fitted model.
+pub(super) trait Scorer: Sync {
+    /// Overwrites `scores`, one per item of the catalogue, with what speaks for each of them when the user of
+    /// this training row asks at `asked_at`. What is not finite is not ranked.
+    fn score(&self, user: u32, asked_at: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError>;
+}
+
+/// Everybody gets what most users had.
+pub(super) struct Popular<'a>(pub(super) &'a [f32]);
+
+impl Scorer for Popular<'_> {
+    fn score(&self, _: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+        scores.copy_from_slice(self.0);
+        Ok(())
+    }
+}
+
+/// A shuffle per user: what skill is measured from.
+pub(super) struct Random(pub(super) u64);
+
+impl Scorer for Random {
+    fn score(&self, user: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let mut rng = Pcg64::seed_from_u64(self.0.rotate_left(32) ^ u64::from(user));
+        scores.fill_with(|| StandardUniform.sample(&mut rng));
+        Ok(())
+    }
+}
+
+/// Popularity as a share below `top`: it orders ties and what the user never had.
+fn below(popularity: &[f32], top: f32) -> Vec<f32> {
+    let most = popularity.iter().copied().fold(0.0, f32::max) + 1.0;
+    popularity.iter().map(|count| count / most * top).collect()
+}
+
+/// How often the user had an item; ties and everything else by popularity.
+pub(super) struct Frequency<'a> {
+    histories: &'a Histories,
+    below: Vec<f32>,
+}
+
+impl<'a> Frequency<'a> {
+    pub(super) fn new(histories: &'a Histories, popularity: &[f32]) -> Self {
+        Self { histories, below: below(popularity, 1.0) }
+    }
+}
+
+impl Scorer for Frequency<'_> {
+    fn score(&self, user: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+        scores.copy_from_slice(&self.below);
+        for Touch { item, count, .. } in self.histories.of(user) {
+            scores[item.index()] += *count as f32;
+        }
+        Ok(())
+    }
+}
+
+/// The user's own items as the generator `again` ranks them; everything else by popularity below them.
+pub(super) struct Again<'a> {
+    histories: &'a Histories,
+    generator: AgainGenerator,
+    repeats: Repeats,
+    below: Vec<f32>,
+}
+
+impl<'a> Again<'a> {
+    pub(super) fn new(histories: &'a Histories, popularity: &[f32], config: &AgainConfig) -> Self {
+        Self {
+            histories,
+            generator: AgainGenerator::new(config.clone()),
+            repeats: Repeats::of(histories, popularity.len()),
+            below: below(popularity, 1e-3),
+        }
+    }
+}
+
+impl Scorer for Again<'_> {
+    fn score(&self, user: u32, asked_at: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+        scores.copy_from_slice(&self.below);
+        for touch in self.histories.of(user).iter().filter(|touch| touch.count > 0 && !touch.rejected) {
+            scores[touch.item.index()] += 1.0 + self.generator.score(touch, Some(&self.repeats), asked_at);
+        }
+        Ok(())
+    }
+}
+
+/// The summed similarity to the user's items.
+pub(super) struct Near<'a> {
+    pub(super) neighbors: Neighbors,
+    pub(super) matrix: &'a Csr,
+}
+
+impl Scorer for Near<'_> {
+    fn score(&self, user: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+        scores.fill(0.0);
+        for &item in self.matrix.row(user as usize).0 {
+            for (near, similarity) in self.neighbors.of(ItemId::new(item)) {
+                scores[near.index()] += similarity;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Inner products of factors.
+pub(super) struct Factors(pub(super) AlsModel);
+
+impl Scorer for Factors {
+    fn score(&self, user: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let user = self.0.users.row(user as usize);
+        if dot(user, user) == 0.0 {
+            scores.fill(0.0);
+        } else {
+            scan(&self.0.items, user, scores);
+        }
+        Ok(())
+    }
+}
