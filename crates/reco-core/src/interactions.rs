@@ -33,6 +33,9 @@ pub struct InteractionLog {
 }
 
 impl InteractionLog {
+    /// Distinct actions that a log can tell apart.
+    pub const MOST_ACTIONS: usize = 1 << u8::BITS;
+
     /// Number of interactions.
     pub fn len(&self) -> usize {
         self.item.len()
@@ -43,11 +46,17 @@ impl InteractionLog {
         self.item.is_empty()
     }
 
+    /// Whether an interaction of this action can be appended: whether it is known or there is room for one
+    /// more.
+    pub fn has_room_for(&self, action: &Action) -> bool {
+        self.actions.len() < Self::MOST_ACTIONS || self.actions.contains(action)
+    }
+
     /// Appends one interaction.
     ///
     /// # Panics
     ///
-    /// Panics at the 257th distinct action.
+    /// Panics at the 257th distinct action; see [`has_room_for`](Self::has_room_for).
     pub fn push(&mut self, user: u32, item: ItemId, action: &Action, value: Option<f32>, at: Timestamp) {
         let code = self.actions.iter().position(|known| known == action).unwrap_or_else(|| {
             self.actions.push(action.clone());

@@ -143,6 +143,11 @@ impl CatalogBuilder {
         }
     }
 
+    /// The values of an extra attribute so far, in order of the items that have it.
+    pub fn extra_mut(&mut self, name: &str) -> impl Iterator<Item = &mut Value> {
+        self.extra.get_mut(name).into_iter().flatten().flatten()
+    }
+
     /// Number of items so far.
     pub fn len(&self) -> usize {
         self.catalog.len()
