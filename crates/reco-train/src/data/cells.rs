@@ -1,97 +1,167 @@
 //! Cells of a column as what a field needs: text, numbers, moments, lists.
 
+use super::moments;
+use super::tables::Text;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, ListArray, StringArray,
+    TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMillisecondType};
-use jiff::civil;
 use reco_core::catalog::Value;
 use reco_core::time::Timestamp;
 use std::borrow::Cow;
 
+const LONGEST_KEY: usize = 512;
+
+/// Whole numbers up to this size are floating-point numbers, too.
+const LARGEST_EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+
 /// One column of a batch.
-pub(super) enum Cells<'a> {
+pub(super) struct Cells<'a> {
+    name: &'a str,
+    values: Values<'a>,
+}
+
+enum Values<'a> {
     Text(&'a StringArray),
+    /// Text whose words are a list, as RecBole's `token_seq`.
+    Words(&'a StringArray),
     Whole(&'a Int64Array),
     Number(&'a Float64Array),
     Flag(&'a BooleanArray),
-    Moment(&'a arrow::array::TimestampMillisecondArray),
+    Moment(&'a TimestampMillisecondArray),
     List(&'a ListArray),
 }
 
-/// A cell that does not fit its field: the value and what would be right.
+/// A cell that does not fit its field: its column, its value and what would be right.
 pub(super) struct Misfit {
+    pub(super) column: String,
     pub(super) value: String,
     pub(super) want: &'static str,
 }
 
+/// The kind of values in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Flag,
+    List,
+}
+
+/// The key of a user or an item.
+pub(super) enum Id<'a> {
+    /// As the file has it.
+    Text(Cow<'a, str>),
+    /// A whole number, which needs no text to be found again.
+    Whole(i64),
+}
+
 impl<'a> Cells<'a> {
-    pub(super) fn new(column: &'a ArrayRef) -> Self {
-        match column.data_type() {
-            DataType::Int64 => Self::Whole(column.as_primitive::<Int64Type>()),
-            DataType::Float64 => Self::Number(column.as_primitive::<Float64Type>()),
-            DataType::Boolean => Self::Flag(column.as_boolean()),
-            DataType::Timestamp(..) => Self::Moment(column.as_primitive::<TimestampMillisecondType>()),
-            DataType::List(_) => Self::List(column.as_list()),
-            _ => Self::Text(column.as_string()),
+    pub(super) fn new(name: &'a str, column: &'a ArrayRef, text: Text) -> Self {
+        let values = match column.data_type() {
+            DataType::Int64 => Values::Whole(column.as_primitive::<Int64Type>()),
+            DataType::Float64 => Values::Number(column.as_primitive::<Float64Type>()),
+            DataType::Boolean => Values::Flag(column.as_boolean()),
+            DataType::Timestamp(..) => Values::Moment(column.as_primitive::<TimestampMillisecondType>()),
+            DataType::List(_) => Values::List(column.as_list()),
+            _ if text == Text::Words => Values::Words(column.as_string()),
+            _ => Values::Text(column.as_string()),
+        };
+        Self { name, values }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match &self.values {
+            // As a floating-point number it would become another one.
+            Values::Whole(column) if column.iter().flatten().any(is_inexact) => Kind::Text,
+            Values::Text(_) => Kind::Text,
+            Values::Whole(_) | Values::Number(_) | Values::Moment(_) => Kind::Number,
+            Values::Flag(_) => Kind::Flag,
+            Values::Words(_) | Values::List(_) => Kind::List,
         }
+    }
+
+    /// Whether a cell holds several texts.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.values, Values::Words(_) | Values::List(_))
     }
 
     fn is_missing(&self, row: usize) -> bool {
-        match self {
-            Self::Text(column) => column.is_null(row) || column.value(row).is_empty(),
-            Self::Whole(column) => column.is_null(row),
-            Self::Number(column) => column.is_null(row),
-            Self::Flag(column) => column.is_null(row),
-            Self::Moment(column) => column.is_null(row),
-            Self::List(column) => column.is_null(row),
+        match &self.values {
+            Values::Text(column) | Values::Words(column) => {
+                column.is_null(row) || column.value(row).trim().is_empty()
+            }
+            Values::Whole(column) => column.is_null(row),
+            Values::Number(column) => column.is_null(row),
+            Values::Flag(column) => column.is_null(row),
+            Values::Moment(column) => column.is_null(row),
+            Values::List(column) => column.is_null(row),
         }
     }
 
-    /// Anything as text; `None` when missing.
+    /// Anything as text, as the file has it; `None` when missing.
     pub(super) fn text(&self, row: usize) -> Option<Cow<'a, str>> {
         if self.is_missing(row) {
             return None;
         }
-        Some(match self {
-            Self::Text(column) => Cow::Borrowed(column.value(row)),
-            Self::Whole(column) => Cow::Owned(column.value(row).to_string()),
-            Self::Number(column) => Cow::Owned(column.value(row).to_string()),
-            Self::Flag(column) => Cow::Owned(column.value(row).to_string()),
-            Self::Moment(column) => Cow::Owned(column.value(row).to_string()),
-            Self::List(_) => Cow::Owned(self.list(row).join(", ")),
+        Some(match &self.values {
+            Values::Text(column) | Values::Words(column) => Cow::Borrowed(column.value(row)),
+            Values::Whole(column) => Cow::Owned(column.value(row).to_string()),
+            Values::Number(column) => Cow::Owned(column.value(row).to_string()),
+            Values::Flag(column) => Cow::Owned(column.value(row).to_string()),
+            Values::Moment(column) => Cow::Owned(column.value(row).to_string()),
+            Values::List(_) => Cow::Owned(self.list(row).join(", ")),
         })
     }
 
-    /// A whole number, where the column holds such: the fast way to ids.
-    pub(super) fn whole(&self, row: usize) -> Option<i64> {
-        match self {
-            Self::Whole(column) if !column.is_null(row) => Some(column.value(row)),
-            _ => None,
+    pub(super) fn id(&self, row: usize) -> Result<Id<'a>, Misfit> {
+        match &self.values {
+            Values::Whole(column) if !column.is_null(row) => Ok(Id::Whole(column.value(row))),
+            _ => self.key(row).map(Id::Text),
         }
     }
 
-    pub(super) fn number(&self, row: usize) -> Result<Option<f64>, Misfit> {
+    /// The key of a user or an item as text.
+    pub(super) fn key(&self, row: usize) -> Result<Cow<'a, str>, Misfit> {
+        let Some(key) = self.text(row) else { return Err(self.misfit(row, "is empty, must be an id")) };
+        if matches!(&self.values, Values::Number(column) if !column.value(row).is_finite()) {
+            return Err(self.misfit(row, "must be an id"));
+        }
+        // A quote that is never closed swallows the rest of its file; it must not become an id.
+        if key.len() > LONGEST_KEY || key.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(self.misfit(row, "must be an id: at most 512 bytes, no line breaks"));
+        }
+        Ok(key)
+    }
+
+    /// A number that 32 bits can hold.
+    pub(super) fn number(&self, row: usize) -> Result<Option<f32>, Misfit> {
         if self.is_missing(row) {
             return Ok(None);
         }
-        let number = match self {
-            Self::Whole(column) => Some(column.value(row) as f64),
-            Self::Number(column) => Some(column.value(row)),
-            Self::Text(column) => column.value(row).trim().parse().ok(),
-            _ => None,
+        let number = self.float(row).map(|number| number as f32).filter(|number| number.is_finite());
+        number.map(Some).ok_or_else(|| self.misfit(row, "must be a finite number"))
+    }
+
+    /// The number that the cell holds, be it as text; `None` where it holds none.
+    pub(super) fn float(&self, row: usize) -> Option<f64> {
+        let number = match &self.values {
+            _ if self.is_missing(row) => None,
+            Values::Whole(column) => Some(column.value(row) as f64),
+            Values::Number(column) => Some(column.value(row)),
+            Values::Moment(column) => Some(column.value(row) as f64),
+            Values::Text(column) | Values::Words(column) => column.value(row).trim().parse().ok(),
+            Values::Flag(_) | Values::List(_) => None,
         };
-        number
-            .filter(|number: &f64| number.is_finite())
-            .map(Some)
-            .ok_or_else(|| self.misfit(row, "must be a finite number"))
+        number.filter(|number| number.is_finite())
     }
 
     pub(super) fn flag(&self, row: usize) -> Result<Option<bool>, Misfit> {
-        let flag = match self {
+        let flag = match &self.values {
             _ if self.is_missing(row) => return Ok(None),
-            Self::Flag(column) => Some(column.value(row)),
-            _ => self.text(row).and_then(|text| match text.to_ascii_lowercase().as_str() {
+            Values::Flag(column) => Some(column.value(row)),
+            _ => self.text(row).and_then(|text| match text.trim().to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "t" | "y" => Some(true),
                 "false" | "0" | "no" | "f" | "n" => Some(false),
                 _ => None,
@@ -100,127 +170,81 @@ impl<'a> Cells<'a> {
         flag.map(Some).ok_or_else(|| self.misfit(row, "must be true or false"))
     }
 
+    /// A moment of the years 1 to 9999, before 1970 perhaps; `None` also where it is written that nobody
+    /// knows it.
     pub(super) fn moment(&self, row: usize) -> Result<Option<Timestamp>, Misfit> {
         const WANT: &str =
             "must be seconds, milli- or microseconds since 1970, or a date such as 2017-06-01T12:30:00Z";
-        let moment = match self {
+        let moment = match &self.values {
             _ if self.is_missing(row) => return Ok(None),
-            Self::Moment(column) => Some(Timestamp::from_millis(column.value(row))),
-            Self::Whole(column) => Some(from_number(column.value(row))),
-            Self::Number(column) if column.value(row).is_finite() => from_fraction(column.value(row)),
-            Self::Text(column) => from_text(column.value(row).trim()),
+            Values::Moment(column) => Some(Timestamp::from_millis(column.value(row))),
+            Values::Whole(column) => Some(moments::from_number(column.value(row))),
+            Values::Number(column) => moments::from_fraction(column.value(row)),
+            Values::Text(column) => moments::from_text(column.value(row).trim()),
             _ => None,
         };
-        moment.filter(|at| at.millis() >= 0).map(Some).ok_or_else(|| self.misfit(row, WANT))
+        let moment = moment.and_then(moments::within_reason).ok_or_else(|| self.misfit(row, WANT))?;
+        Ok(Some(moment).filter(|&at| !moments::is_unknown(at)))
     }
 
-    /// Texts of a list; text is split at `|` or, without any, at commas.
+    /// Texts of a list; text is split at `|` or, without any, at commas. A JSON list is understood too.
     pub(super) fn list(&self, row: usize) -> Vec<String> {
-        match self {
+        match &self.values {
             _ if self.is_missing(row) => Vec::new(),
-            Self::List(column) => {
+            Values::List(column) => {
                 let values = column.value(row);
                 let values: &StringArray = values.as_string();
                 values.iter().flatten().filter(|value| !value.is_empty()).map(str::to_owned).collect()
             }
+            Values::Words(column) => column.value(row).split_whitespace().map(str::to_owned).collect(),
             _ => self.text(row).map(|text| split_list(&text)).unwrap_or_default(),
         }
     }
 
-    /// Whatever it is; `None` when missing.
+    /// Whatever it is; `None` when missing. Text stays text: see [`settle`](super::extra::settle).
     pub(super) fn value(&self, row: usize) -> Option<Value> {
         if self.is_missing(row) {
             return None;
         }
-        Some(match self {
-            Self::Whole(column) => Value::Number(column.value(row) as f64),
-            Self::Number(column) => Value::Number(column.value(row)),
-            Self::Flag(column) => Value::Flag(column.value(row)),
-            Self::Moment(column) => Value::Number(column.value(row) as f64),
-            Self::List(_) => Value::List(self.list(row)),
-            Self::Text(column) => match column.value(row).parse::<f64>() {
-                Ok(number) if number.is_finite() => Value::Number(number),
-                _ => Value::Text(column.value(row).to_owned()),
-            },
+        Some(match &self.values {
+            Values::Whole(column) if is_inexact(column.value(row)) => {
+                Value::Text(column.value(row).to_string())
+            }
+            Values::Whole(_) | Values::Number(_) | Values::Moment(_) => Value::Number(self.float(row)?),
+            Values::Flag(column) => Value::Flag(column.value(row)),
+            Values::List(_) | Values::Words(_) => Value::List(self.list(row)),
+            Values::Text(column) => Value::Text(column.value(row).to_owned()),
         })
     }
 
-    fn misfit(&self, row: usize, want: &'static str) -> Misfit {
-        Misfit { value: self.text(row).unwrap_or_default().into_owned(), want }
+    pub(super) fn misfit(&self, row: usize, want: &'static str) -> Misfit {
+        let value = self.text(row).unwrap_or_default().into_owned();
+        Misfit { column: self.name.to_owned(), value, want }
     }
 }
 
-pub(super) fn split_list(text: &str) -> Vec<String> {
+fn is_inexact(number: i64) -> bool {
+    number.unsigned_abs() > LARGEST_EXACT
+}
+
+fn split_list(text: &str) -> Vec<String> {
+    if text.starts_with(['[', '{'])
+        && let Ok(json) = serde_json::from_str::<serde_json::Value>(text)
+    {
+        let mut found = Vec::new();
+        collect_labels(&json, &mut found);
+        return found;
+    }
     let separator = if text.contains('|') { '|' } else { ',' };
     text.split(separator).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// Seconds, milli-, micro- or nanoseconds by size: ten digits are seconds until the year 2286.
-fn from_number(number: i64) -> Timestamp {
-    match number.unsigned_abs() {
-        0..100_000_000_000 => Timestamp::from_secs(number),
-        100_000_000_000..100_000_000_000_000 => Timestamp::from_millis(number),
-        100_000_000_000_000..100_000_000_000_000_000 => Timestamp::from_millis(number / 1_000),
-        _ => Timestamp::from_millis(number / 1_000_000),
-    }
-}
-
-fn from_fraction(number: f64) -> Option<Timestamp> {
-    let whole = number.trunc();
-    if whole.abs() >= 9e18 {
-        return None;
-    }
-    let base = from_number(whole as i64);
-    let is_seconds = whole.abs() < 1e11;
-    Some(if is_seconds {
-        Timestamp::from_millis(base.millis() + (number.fract() * 1_000.0) as i64)
-    } else {
-        base
-    })
-}
-
-fn from_text(text: &str) -> Option<Timestamp> {
-    if let Ok(number) = text.parse::<i64>() {
-        return Some(from_number(number));
-    }
-    if let Ok(number) = text.parse::<f64>() {
-        return number.is_finite().then(|| from_fraction(number)).flatten();
-    }
-    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
-        return Some(Timestamp::from_millis(instant.as_millisecond()));
-    }
-    // As Go prints times: 2020-01-01 00:00:00 +0000 UTC.
-    let go = text.strip_suffix(" UTC").unwrap_or(text);
-    if let Ok(instant) = jiff::Timestamp::strptime("%Y-%m-%d %H:%M:%S%.f %z", go) {
-        return Some(Timestamp::from_millis(instant.as_millisecond()));
-    }
-    // Dates without a zone are taken as UTC.
-    let local = text.parse::<civil::DateTime>().ok();
-    let local = local.or_else(|| civil::DateTime::strptime("%d-%b-%Y", text).ok());
-    let local = local
-        .or_else(|| Some(civil::Date::strptime("%d-%b-%Y", text).ok()?.to_datetime(civil::Time::midnight())));
-    let zoned = local?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_recognised_by_size_and_shape() {
-        for text in [
-            "1496320200",
-            "1496320200000",
-            "1496320200000000",
-            "2017-06-01T12:30:00Z",
-            "2017-06-01 12:30:00",
-            "1496320200.0",
-        ] {
-            assert_eq!(from_text(text), Some(Timestamp::from_secs(1_496_320_200)), "{text}");
-        }
-        assert_eq!(from_text("01-Jan-1995"), Some(Timestamp::from_secs(788_918_400)));
-        assert_eq!(from_text("soon"), None);
-        assert_eq!(from_text("1e300"), None);
+/// The labels in JSON: texts of a list, or values of an object, at any depth.
+fn collect_labels(json: &serde_json::Value, found: &mut Vec<String>) {
+    match json {
+        serde_json::Value::String(label) if !label.trim().is_empty() => found.push(label.trim().to_owned()),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| collect_labels(value, found)),
+        serde_json::Value::Object(values) => values.values().for_each(|value| collect_labels(value, found)),
+        _ => {}
     }
 }

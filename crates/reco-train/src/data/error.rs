@@ -37,6 +37,14 @@ pub enum DataError {
         /// What the file has.
         columns: String,
     },
+    /// Two columns have one name, so that none can be meant by it.
+    #[error("{path}: there are two columns named `{column}`; rename one", path = .path.display())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+    },
     /// A cell makes no sense.
     #[error("{0}")]
     BadRow(BadRow),

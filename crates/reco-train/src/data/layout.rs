@@ -1,8 +1,8 @@
 //! Which column holds which field.
 
-use super::spec::{Bare, FileSpec, Format, Preset};
-use super::{DataError, ImportSpec};
-use std::path::Path;
+use super::DataError;
+use super::spec::FileSpec;
+use super::tables::{Table, Text};
 
 /// What a file tells about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,57 +62,101 @@ impl Role {
         }
     }
 
-    fn prefix(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Interactions => "",
-            Self::Items => "items.",
-            Self::Users => "users.",
+            Self::Interactions => "interactions",
+            Self::Items => "items",
+            Self::Users => "users",
+        }
+    }
+
+    /// How the option `--column` spells a field.
+    fn option(self, field: &str) -> String {
+        match self {
+            Self::Interactions => field.to_owned(),
+            Self::Items | Self::Users => format!("{}.{field}", self.name()),
         }
     }
 }
 
-/// Finds the column of every field; the answer has one entry a field.
-pub(super) fn columns(
+/// Which column holds which field, and which are kept as attributes.
+pub(super) struct Layout {
     role: Role,
-    file: &FileSpec,
-    names: &[String],
-) -> Result<Vec<Option<usize>>, DataError> {
-    if let Some(unknown) =
-        file.columns.keys().find(|name| role.fields().iter().all(|field| field.name != name.as_str()))
-    {
-        let known: Vec<&str> = role.fields().iter().map(|field| field.name).collect();
-        return Err(DataError::Spec(format!(
-            "there is no field `{unknown}`; there are {}",
-            known.join(", ")
-        )));
-    }
-    let mut taken = vec![false; names.len()];
-    let mut found = Vec::with_capacity(role.fields().len());
-    for field in role.fields() {
-        let column = match file.columns.get(field.name) {
-            Some(name) => names.iter().position(|known| known == name),
-            None => by_alias(field, names, &taken),
-        };
-        if column.is_none() && (field.required || file.columns.contains_key(field.name)) {
-            return Err(DataError::NoColumn {
-                path: file.path.clone(),
-                field: field.name,
-                option: format!("{}{}", role.prefix(), field.name),
-                columns: names.join(", "),
-            });
-        }
-        if let Some(column) = column {
-            taken[column] = true;
-        }
-        found.push(column);
-    }
-    Ok(found)
+    /// Column of every field of the role.
+    fields: Vec<Option<usize>>,
+    /// Columns that hold no field.
+    pub(super) extra: Vec<Extra>,
 }
 
-fn by_alias(field: &Field, names: &[String], taken: &[bool]) -> Option<usize> {
-    let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
-    let position = |alias: &&str| (0..names.len()).find(|&i| !taken[i] && plain[i] == **alias);
-    field.aliases.iter().find_map(position)
+/// A column that is kept as an attribute.
+#[derive(Clone, Debug)]
+pub(super) struct Extra {
+    pub(super) column: usize,
+    /// Its name, told apart from the fields'.
+    pub(super) name: String,
+    /// Whether the file knows no types, so that its text may be numbers.
+    pub(super) is_untyped: bool,
+}
+
+impl Layout {
+    /// Finds the columns of `table`. Where names mean exactly what they say, other names are not recognised.
+    pub(super) fn new(role: Role, file: &FileSpec, table: &Table) -> Result<Self, DataError> {
+        known_fields(role, file)?;
+        let names = &table.names;
+        let mut fields: Vec<Option<usize>> = Vec::with_capacity(role.fields().len());
+        for field in role.fields() {
+            let wanted = file.columns.get(field.name);
+            let column = wanted.and_then(|name| names.iter().position(|known| known == name));
+            if wanted.is_some() && column.is_none() {
+                return Err(no_column(role, field, file, names));
+            }
+            fields.push(column);
+        }
+        for (place, field) in role.fields().iter().enumerate() {
+            if fields[place].is_none() {
+                let is_free = |column: &usize| !fields.contains(&Some(*column));
+                let free: Vec<usize> = (0..names.len()).filter(is_free).collect();
+                fields[place] = recognised(field, names, &free, table.canonical);
+            }
+            if field.required && fields[place].is_none() {
+                return Err(no_column(role, field, file, names));
+            }
+        }
+        let extra = rest(role, &fields, table);
+        Ok(Self { role, fields, extra })
+    }
+
+    /// The column of a field.
+    pub(super) fn column(&self, field: &str) -> Option<usize> {
+        let place = self.role.fields().iter().position(|known| known.name == field)?;
+        self.fields[place]
+    }
+}
+
+fn known_fields(role: Role, file: &FileSpec) -> Result<(), DataError> {
+    let is_unknown = |name: &&String| role.fields().iter().all(|field| field.name != name.as_str());
+    let Some(unknown) = file.columns.keys().find(is_unknown) else { return Ok(()) };
+    let known: Vec<&str> = role.fields().iter().map(|field| field.name).collect();
+    let known = known.join(", ");
+    Err(DataError::Spec(format!("{} have no field `{unknown}`; there are {known}", role.name())))
+}
+
+fn no_column(role: Role, field: &Field, file: &FileSpec, names: &[String]) -> DataError {
+    DataError::NoColumn {
+        path: file.path.clone(),
+        field: field.name,
+        option: role.option(field.name),
+        columns: names.join(", "),
+    }
+}
+
+/// The first of the field's names that a free column has.
+fn recognised(field: &Field, names: &[String], free: &[usize], exactly: bool) -> Option<usize> {
+    if exactly {
+        return free.iter().copied().find(|&column| names[column] == field.name);
+    }
+    let by = |alias: &&str| free.iter().copied().find(|&column| plain(&names[column]) == **alias);
+    field.aliases.iter().find_map(by)
 }
 
 /// `User_ID` is `userid`.
@@ -120,118 +164,22 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-const GENRES: &[&str] = &[
-    "item",
-    "title",
-    "created_at",
-    "video_release",
-    "url",
-    "unknown",
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
-];
-
-impl Preset {
-    /// Format of a file in this layout; `None`: by its ending.
-    pub(super) fn format(self, role: Role) -> Option<Format> {
-        let bare = |separator, columns| Some(Format::Bare(Bare { separator, columns }));
-        match (self, role) {
-            (Self::Movielens100k, Role::Interactions) => bare("\t", &["user", "item", "rating", "timestamp"]),
-            (Self::Movielens100k, Role::Items) => bare("|", GENRES),
-            (Self::Movielens100k, Role::Users) => {
-                bare("|", &["user", "age", "gender", "occupation", "zip_code"])
-            }
-            (Self::Movielens1m, Role::Interactions) => bare("::", &["user", "item", "rating", "timestamp"]),
-            (Self::Movielens1m, Role::Items) => bare("::", &["item", "title", "genres"]),
-            (Self::Movielens1m, Role::Users) => {
-                bare("::", &["user", "gender", "age", "occupation", "zip_code"])
-            }
-            (Self::Recbole, _) => Some(Format::Recbole),
-            (Self::MovielensCsv, _) => Some(Format::Csv),
-            (Self::Gorse, _) => None,
-        }
-    }
-
-    /// Name or ending of the file in a folder.
-    fn file(self, role: Role) -> &'static str {
-        match (self, role) {
-            (Self::Movielens100k, Role::Interactions) => "u.data",
-            (Self::Movielens100k, Role::Items) => "u.item",
-            (Self::Movielens100k, Role::Users) => "u.user",
-            (Self::Movielens1m, Role::Interactions) => "ratings.dat",
-            (Self::Movielens1m, Role::Items) => "movies.dat",
-            (Self::Movielens1m, Role::Users) => "users.dat",
-            (Self::MovielensCsv, Role::Interactions) => "ratings.csv",
-            (Self::MovielensCsv, Role::Items) => "movies.csv",
-            (Self::Recbole, Role::Interactions) => ".inter",
-            (Self::Recbole, Role::Items) => ".item",
-            (Self::Recbole, Role::Users) => ".user",
-            (Self::Gorse, Role::Interactions) => "feedback.csv",
-            (Self::Gorse, Role::Items) => "items.csv",
-            (_, Role::Users) => "users.csv",
-        }
-    }
-
-    /// Whether film titles end with the year in parentheses.
-    pub(super) fn titles_have_years(self) -> bool {
-        matches!(self, Self::Movielens100k | Self::Movielens1m | Self::MovielensCsv)
-    }
-}
-
-/// The files to read: where `interactions` is a folder, those in it.
-pub(super) fn files(spec: &ImportSpec) -> Result<[Option<FileSpec>; 3], DataError> {
-    let given = [spec.interactions.clone(), spec.items.clone(), spec.users.clone()];
-    let Some(interactions) = &given[0] else {
-        return Err(DataError::Spec("an import needs interactions".to_owned()));
+fn rest(role: Role, fields: &[Option<usize>], table: &Table) -> Vec<Extra> {
+    let columns = (0..table.names.len()).filter(|column| !fields.contains(&Some(*column)));
+    let extra = |column| Extra {
+        column,
+        name: distinct(role, column, &table.names),
+        is_untyped: table.texts[column] == Text::Untyped,
     };
-    if !interactions.path.is_dir() {
-        return Ok(given);
-    }
-    let folder = interactions.path.clone();
-    let roles = [Role::Interactions, Role::Items, Role::Users];
-    let mut files = given;
-    for (slot, role) in files.iter_mut().zip(roles) {
-        let name = match spec.preset {
-            Some(preset) => preset.file(role),
-            None => super::store::file_name(role),
-        };
-        let columns = slot.take().map(|file| file.columns).unwrap_or_default();
-        *slot = in_folder(&folder, name)?.map(|path| FileSpec { path, format: None, columns });
-    }
-    if files[0].is_none() {
-        let name = spec
-            .preset
-            .map_or(super::store::file_name(Role::Interactions), |preset| preset.file(Role::Interactions));
-        return Err(DataError::Spec(format!("{}: holds no file {name}", folder.display())));
-    }
-    Ok(files)
+    columns.map(extra).collect()
 }
 
-/// The file of that name, or with that ending when the name begins with a dot.
-fn in_folder(folder: &Path, name: &str) -> Result<Option<std::path::PathBuf>, DataError> {
-    let path = folder.join(name);
-    if !name.starts_with('.') {
-        return Ok(path.is_file().then_some(path));
+/// The name of a column, numbered where it is that of a field which another column holds.
+fn distinct(role: Role, column: usize, names: &[String]) -> String {
+    let name = &names[column];
+    if role.fields().iter().all(|field| field.name != name) {
+        return name.clone();
     }
-    let entries = std::fs::read_dir(folder).map_err(|cause| DataError::io(folder, cause))?;
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.to_string_lossy().ends_with(name));
-    paths.sort();
-    Ok(paths.into_iter().next())
+    let numbered = (2..).map(|number| format!("{name}_{number}"));
+    numbered.into_iter().find(|free| !names.contains(free)).unwrap_or_default()
 }

@@ -2,18 +2,27 @@
 
 mod cells;
 mod error;
+mod extra;
+mod files;
 mod import;
+mod ipc;
+mod json_lines;
 mod layout;
+mod moments;
+mod preset;
+mod rows;
+mod separated;
+mod source;
 mod spec;
 mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod text;
 
 pub use error::{BadRow, DataError};
 pub use import::{ImportReport, read};
-pub use spec::{Bare, FileSpec, Format, ImportSpec, Preset};
+pub use preset::Preset;
+pub use spec::{FileSpec, Format, ImportSpec};
 
 use reco_core::catalog::{Catalog, Column, Value};
 use reco_core::interactions::InteractionLog;

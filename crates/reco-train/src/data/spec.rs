@@ -1,19 +1,19 @@
 //! What to read and how.
 
+use super::Preset;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 /// Files to read. Without `items` and `users`, what the interactions name is all that is known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImportSpec {
-    /// Interactions.
+    /// Interactions: their file, or a folder that holds all three under their usual names.
     pub interactions: Option<FileSpec>,
-    /// Items.
+    /// Items; wins over what a folder holds.
     pub items: Option<FileSpec>,
-    /// Users.
+    /// Users; win over what a folder holds.
     pub users: Option<FileSpec>,
     /// Layout of a well-known data set.
     pub preset: Option<Preset>,
@@ -27,10 +27,14 @@ pub struct ImportSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FileSpec {
-    /// Where it is.
+    /// Where it is. May be left out where `interactions` is a folder: the file in it is meant then.
     pub path: PathBuf,
     /// How it is written; by its ending unless set.
     pub format: Option<Format>,
+    /// What divides the fields of separated text; a comma or a tab by its format unless set.
+    pub separator: Option<String>,
+    /// The columns in order, for separated text without a header.
+    pub names: Option<Vec<String>>,
     /// Column per field, for names that are not recognised.
     pub columns: BTreeMap<String, String>,
 }
@@ -59,18 +63,6 @@ pub enum Format {
     Jsonl,
     /// RecBole atomic files: tab-separated, `name:type` headers.
     Recbole,
-    /// Text without a header, fields divided by a separator; the layout names the columns.
-    #[serde(skip)]
-    Bare(Bare),
-}
-
-/// Text without a header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bare {
-    /// What divides the fields.
-    pub separator: &'static str,
-    /// Names in order.
-    pub columns: &'static [&'static str],
 }
 
 impl Format {
@@ -96,50 +88,6 @@ impl Format {
             Self::Tsv => "TSV",
             Self::Jsonl => "JSON Lines",
             Self::Recbole => "RecBole atomic file",
-            Self::Bare(_) => "separated text",
         }
-    }
-}
-
-/// Layout of a well-known data set. The files' own names are known, so that `interactions` may also be the
-/// folder that holds them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Preset {
-    /// u.data, u.item, u.user.
-    #[serde(rename = "movielens-100k")]
-    Movielens100k,
-    /// ratings.dat, movies.dat, users.dat, divided by `::`.
-    #[serde(rename = "movielens-1m")]
-    Movielens1m,
-    /// ratings.csv and movies.csv of the newer releases.
-    MovielensCsv,
-    /// NAME.inter, NAME.item, NAME.user.
-    Recbole,
-    /// feedback.csv, items.csv, users.csv as gorse exports them.
-    Gorse,
-}
-
-impl Preset {
-    /// All presets with their names.
-    pub const ALL: [(&'static str, Self); 5] = [
-        ("movielens-100k", Self::Movielens100k),
-        ("movielens-1m", Self::Movielens1m),
-        ("movielens-csv", Self::MovielensCsv),
-        ("recbole", Self::Recbole),
-        ("gorse", Self::Gorse),
-    ];
-}
-
-impl FromStr for Preset {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|(_, preset)| *preset).ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|(known, _)| *known).collect();
-            format!("there is no preset `{name}`; there are {}", known.join(", "))
-        })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::import::Import;
 use super::layout::Role;
+use super::source::Source;
 use super::spec::{FileSpec, ImportSpec};
 use super::{DataError, Dataset, read, tables};
 use crate::progress::Silent;
@@ -11,6 +12,7 @@ use arrow::array::{
 };
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use reco_core::catalog::{Catalog, Column, Labels, TagSets, Value};
 use reco_core::id::{ItemId, UserKey};
@@ -49,18 +51,15 @@ impl Dataset {
         interactions: &'static [u8],
     ) -> Result<Self, DataError> {
         let mut import = Import::new(&ImportSpec::default());
-        let table = |bytes: &'static [u8], role| {
+        let source = |bytes: &'static [u8], role| {
             let path = PathBuf::from(file_name(role));
-            let bytes = bytes::Bytes::from_static(bytes);
-            Ok::<_, DataError>((tables::parquet(bytes, &path)?, FileSpec::new(path)))
+            let table = tables::parquet(bytes::Bytes::from_static(bytes), &path)?;
+            Source::of(table, &FileSpec::new(path), role, None)
         };
-        let (items, file) = table(items, Role::Items)?;
-        import.items_of(items, &file, &Silent)?;
-        let (users, file) = table(users, Role::Users)?;
-        import.users_of(users, &file, &Silent)?;
-        let (interactions, file) = table(interactions, Role::Interactions)?;
-        import.interactions_of(interactions, &file, &Silent)?;
-        Ok(import.finish(0).0)
+        import.items(source(items, Role::Items)?, &Silent)?;
+        import.users(source(users, Role::Users)?, &Silent)?;
+        import.interactions(source(interactions, Role::Interactions)?, &Silent)?;
+        Ok(import.finish().0)
     }
 
     /// Writes items.parquet, users.parquet and interactions.parquet into `folder`, which is made if need
@@ -123,6 +122,11 @@ fn of_values<'a>(values: impl Iterator<Item = Option<&'a Value>> + Clone) -> Arr
         let flags = values.map(|value| if let Some(Value::Flag(flag)) = value { Some(*flag) } else { None });
         return Arc::new(BooleanArray::from_iter(flags));
     }
+    if all(|value| matches!(value, Value::List(_))) {
+        return lists(
+            values.map(|value| if let Some(Value::List(list)) = value { Some(list) } else { None }),
+        );
+    }
     let text = |value: &Value| match value {
         Value::Text(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -176,10 +180,15 @@ fn labels(column: &Labels, n_rows: usize) -> ArrayRef {
 }
 
 fn tags(column: &TagSets, n_rows: usize) -> ArrayRef {
+    lists(ids(n_rows).map(|id| Some(column.get(id))))
+}
+
+fn lists(rows: impl Iterator<Item = Option<impl IntoIterator<Item = impl AsRef<str>>>>) -> ArrayRef {
     let mut lists = ListBuilder::new(StringBuilder::new());
-    for id in ids(n_rows) {
-        column.get(id).for_each(|tag| lists.values().append_value(tag));
-        lists.append(true);
+    for row in rows {
+        let is_known = row.is_some();
+        row.into_iter().flatten().for_each(|label| lists.values().append_value(label));
+        lists.append(is_known);
     }
     Arc::new(lists.finish())
 }
@@ -205,7 +214,11 @@ fn write(path: &Path, columns: Vec<(String, ArrayRef)>) -> Result<(), DataError>
     );
     let batch = batch.map_err(|cause| wrong(&cause))?;
     let level = ZstdLevel::try_new(9).map_err(|cause| wrong(&cause))?;
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
+    let mark = KeyValue { key: tables::CANONICAL.to_owned(), value: None };
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_key_value_metadata(Some(vec![mark]))
+        .build();
     let unfinished = path.with_extension("parquet.unfinished");
     let file = File::create(&unfinished).map_err(|cause| DataError::io(&unfinished, cause))?;
     let mut writer =

@@ -1,12 +1,14 @@
 //! Every format reads back what was meant, and says what is wrong.
 
+mod damage;
+mod meaning;
+mod refusals;
+
 use super::*;
 use crate::progress::Silent;
-use proptest::prelude::*;
 use reco_core::id::ItemId;
 use reco_core::time::Timestamp;
 use std::fs;
-use std::path::Path;
 
 struct Folder(tempfile::TempDir);
 
@@ -122,51 +124,6 @@ fn presets_know_their_layouts() {
 }
 
 #[test]
-fn errors_name_file_row_column_and_value() {
-    let folder = Folder::with(&[
-        ("time.csv", "user,item,timestamp\na,b,5\na,b,soon\n"),
-        ("fields.csv", "user,item\na,b,c\n"),
-        ("empty.csv", "user,item\na,\n"),
-        ("column.csv", "who,item\na,b\n"),
-        ("nothing.csv", ""),
-        ("not.parquet", "hello"),
-        ("not.arrow", "hello"),
-        ("list.jsonl", "[1]\n"),
-        ("odd.xyz", ""),
-    ]);
-    for (name, parts) in [
-        ("time.csv", &["time.csv", "row 3", "`timestamp`", "\"soon\"", "seconds"][..]),
-        ("fields.csv", &["row 2", "\"a,b,c\"", "has 3 fields, must have 2"]),
-        ("empty.csv", &["row 2", "`item`", "must be an id"]),
-        ("column.csv", &["no column for `user`", "who, item", "--column user=COLUMN"]),
-        ("nothing.csv", &["nothing.csv", "empty"]),
-        ("not.parquet", &["not.parquet", "Parquet"]),
-        ("not.arrow", &["not.arrow", "Arrow"]),
-        ("list.jsonl", &["row 1", "must be a JSON object"]),
-        ("odd.xyz", &["odd.xyz", "endings known"]),
-        ("absent.csv", &["absent.csv"]),
-    ] {
-        let error = folder.read(name, None).expect_err(name).to_string();
-        for part in parts {
-            assert!(error.contains(part), "{name}: {error:?} lacks {part:?}");
-        }
-    }
-}
-
-#[test]
-fn bad_rows_are_tolerated_up_to_the_limit() {
-    let folder = Folder::with(&[("a.csv", "user,item,timestamp\na,b,5\na,b,x\na,b,6\na\na,b,-7\n")]);
-    let read_with = |skip_bad_rows| {
-        let interactions = Some(folder.file("a.csv"));
-        read(&ImportSpec { interactions, skip_bad_rows, ..ImportSpec::default() }, &Silent)
-    };
-    let (dataset, report) = read_with(3).unwrap();
-    assert_eq!((dataset.log.len(), report.bad_rows, report.bad_examples.len()), (2, 3, 3));
-    let error = read_with(2).unwrap_err().to_string();
-    assert!(error.starts_with("3 bad rows, at most 2 are tolerated"), "{error}");
-}
-
-#[test]
 fn a_data_set_comes_back_as_it_was_saved() {
     let folder = Folder::with(&[
         (
@@ -196,42 +153,4 @@ fn a_data_set_comes_back_as_it_was_saved() {
     assert_eq!((b.title(tea), b.price(tea), b.created_at(tea)), ("Green tea", Some(3.25), a.created_at(tea)));
     assert_eq!(b.created_at(tea), Some(Timestamp::from_secs(1_496_275_200)));
     assert_eq!((a.tags(), a.category(), a.brand()), (b.tags(), b.category(), b.brand()));
-}
-
-/// One valid file per format.
-fn valid(folder: &Path) -> Vec<(&'static str, Vec<u8>)> {
-    let csv = "user,item,rating,timestamp\na,b,3,5\nc,d,4,6\n";
-    fs::write(folder.join("v.csv"), csv).unwrap();
-    let spec =
-        ImportSpec { interactions: Some(FileSpec::new(folder.join("v.csv"))), ..ImportSpec::default() };
-    read(&spec, &Silent).unwrap().0.save(&folder.join("v")).unwrap();
-    vec![
-        ("v.csv", csv.into()),
-        ("v.jsonl", b"{\"user\":1,\"item\":2}\n{\"user\":1,\"item\":3}\n".to_vec()),
-        ("v.inter", b"user_id:token\titem_id:token\n1\t2\n".to_vec()),
-        ("v.parquet", fs::read(folder.join("v/interactions.parquet")).unwrap()),
-        ("v.arrow", fs::read(folder.join("v/interactions.parquet")).unwrap()),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-
-    #[test]
-    fn no_bytes_panic(cut in 0.0f64..1.0, flips in prop::collection::vec((0.0f64..1.0, any::<u8>()), 0..6), skip in 0usize..9) {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, mut bytes) in valid(folder.path()) {
-            for (place, bits) in &flips {
-                let place = (place * bytes.len() as f64) as usize;
-                bytes[place] ^= bits;
-            }
-            if skip % 2 == 0 {
-                bytes.truncate((cut * bytes.len() as f64) as usize);
-            }
-            let path = folder.path().join(name);
-            fs::write(&path, bytes).unwrap();
-            let spec = ImportSpec { interactions: Some(FileSpec::new(path)), skip_bad_rows: skip, ..ImportSpec::default() };
-            let _ = read(&spec, &Silent);
-        }
-    }
 }

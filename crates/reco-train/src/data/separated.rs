@@ -1,0 +1,141 @@
+//! Fields divided by a separator: CSV, TSV, RecBole's atomic files, MovieLens' `::`.
+
+use super::DataError;
+use super::rows::{LONGEST_LINE, Rows, decoded, read_line};
+use super::spec::{FileSpec, Format};
+use super::tables::{Batches, Table, Text};
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::BufReader;
+
+/// Lines that one quoted field may span. More means that a quote was never closed.
+const LONGEST_QUOTE: u64 = 1_000;
+
+pub(super) fn open(opened: File, file: &FileSpec, format: Format) -> Result<Table, DataError> {
+    let usual = if format == Format::Csv { "," } else { "\t" };
+    let separator = file.separator.as_deref().unwrap_or(usual);
+    match (separator.as_bytes(), file.names.clone()) {
+        ([byte], names) => quoted(opened, file, format, *byte, names),
+        ([_, _, ..], Some(names)) => Ok(bare(opened, file, separator.to_owned(), names)),
+        ([_, _, ..], None) => Err(DataError::Spec(format!(
+            "{}: with a separator of several characters the columns must be named: set `names`",
+            file.path.display()
+        ))),
+        ([], _) => Err(DataError::Spec(format!("{}: the separator is empty", file.path.display()))),
+    }
+}
+
+/// Lines without quotes, header and escapes.
+fn bare(opened: File, file: &FileSpec, separator: String, names: Vec<String>) -> Table {
+    let mut lines = BufReader::new(opened);
+    let (mut rows, mut line, mut number) =
+        (Rows::new(&file.path, &vec![Text::Untyped; names.len()]), Vec::new(), 0);
+    let batches = std::iter::from_fn(move || {
+        while !rows.is_full() {
+            match read_line(&mut lines, &mut line) {
+                Err(cause) => return Some(Err(DataError::io(&rows.path, cause))),
+                Ok(None) => break,
+                Ok(Some(())) => number += 1,
+            }
+            let text = decoded(&line);
+            let n_fields = text.split(&separator).count();
+            if n_fields == rows.n_columns() && text.len() <= LONGEST_LINE {
+                rows.push(number, text.split(&separator).map(Cow::Borrowed));
+            } else if !text.is_empty() {
+                rows.refuse(number, "", &text, field_count(n_fields, rows.n_columns()));
+            }
+        }
+        rows.finish().map(Ok)
+    });
+    Table::untyped(names, Box::new(batches))
+}
+
+fn field_count(has: usize, must: usize) -> String {
+    format!("has {has} fields, must have {must}")
+}
+
+/// CSV and its kin, with quotes as RFC 4180 has them where the separator is a comma or a semicolon.
+fn quoted(
+    opened: File,
+    file: &FileSpec,
+    format: Format,
+    separator: u8,
+    names: Option<Vec<String>>,
+) -> Result<Table, DataError> {
+    let path = &file.path;
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(names.is_none())
+        .quoting(matches!(separator, b',' | b';'))
+        .flexible(true)
+        .from_reader(opened);
+    let header = if let Some(names) = names {
+        names
+    } else {
+        let names = reader.byte_headers().map_err(|cause| DataError::format(path, format.name(), cause))?;
+        names.iter().map(|name| decoded(name).trim_start_matches('\u{feff}').trim().to_owned()).collect()
+    };
+    if header.is_empty() {
+        return Err(DataError::format(path, format.name(), "the file is empty, it must begin with a header"));
+    }
+    let (names, texts): (Vec<String>, Vec<Text>) = match format {
+        Format::Recbole => header.iter().map(|name| atomic(name)).unzip(),
+        _ => header.into_iter().map(|name| (name, Text::Untyped)).unzip(),
+    };
+    let rows = Rows::new(path, &texts);
+    let batches = records(reader, rows, names.clone(), format.name(), separator);
+    Ok(Table { names, texts, batches, n_rows: None, canonical: false })
+}
+
+fn records(
+    mut reader: csv::Reader<File>,
+    mut rows: Rows,
+    names: Vec<String>,
+    format: &'static str,
+    separator: u8,
+) -> Batches {
+    let (mut record, mut broken) = (csv::ByteRecord::new(), false);
+    Box::new(std::iter::from_fn(move || {
+        while !rows.is_full() && !broken {
+            match reader.read_byte_record(&mut record) {
+                Ok(false) => break,
+                Err(cause) => {
+                    // The reader cannot tell where the next row begins.
+                    broken = true;
+                    return Some(Err(DataError::format(&rows.path, format, cause)));
+                }
+                Ok(true) => {}
+            }
+            let line = record.position().map_or(0, csv::Position::line);
+            if reader.position().line() > line + LONGEST_QUOTE {
+                broken = true;
+                let cause = format!("a quote that opens in row {line} is not closed");
+                return Some(Err(DataError::format(&rows.path, format, cause)));
+            }
+            if record.len() == rows.n_columns() {
+                match rows.misfit(record.iter().map(decoded)) {
+                    Some((column, cell)) => rows.refuse(line, &names[column], &cell, "must be a number"),
+                    None => rows.push(line, record.iter().map(decoded)),
+                }
+            } else {
+                let between = char::from(separator).to_string();
+                let text = record.iter().map(decoded).collect::<Vec<_>>().join(&between);
+                rows.refuse(line, "", &text, field_count(record.len(), rows.n_columns()));
+            }
+        }
+        rows.finish().map(Ok)
+    }))
+}
+
+/// RecBole's headers are `name:type`; a `token_seq` holds words divided by spaces. A `float_seq` stays text,
+/// for attributes know no lists of numbers.
+fn atomic(header: &str) -> (String, Text) {
+    let (name, kind) = header.split_once(':').unwrap_or((header, ""));
+    let text = match kind {
+        "token_seq" => Text::Words,
+        "float" => Text::Number,
+        "" => Text::Untyped,
+        _ => Text::Typed,
+    };
+    (name.to_owned(), text)
+}
