@@ -190,12 +190,17 @@ impl Config {
 fn map_column(spec: &mut ImportSpec, text: &str) -> Result<(), String> {
     let (field, column) =
         text.split_once('=').ok_or_else(|| format!("--column {text}: must be FIELD=COLUMN"))?;
+    // A folder may hold them all.
+    let is_folder = spec.interactions.as_ref().is_some_and(|file| file.path.is_dir());
     let (file, field) = match field.split_once('.') {
         Some(("items", field)) => (&mut spec.items, field),
         Some(("users", field)) => (&mut spec.users, field),
         Some((other, _)) => return Err(format!("--column {text}: `{other}` must be items or users")),
         None => (&mut spec.interactions, field),
     };
+    if is_folder {
+        file.get_or_insert_default();
+    }
     let file = file.as_mut().ok_or_else(|| format!("--column {text}: that file is not given"))?;
     file.columns.insert(field.to_owned(), column.to_owned());
     Ok(())
@@ -241,6 +246,18 @@ mod tests {
         ] {
             assert!(error.contains(part), "{part} is not in\n{error}");
         }
+    }
+
+    #[test]
+    fn columns_may_be_named_for_the_files_of_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec =
+            |path: &Path| ImportSpec { interactions: Some(FileSpec::new(path)), ..ImportSpec::default() };
+        let mut of_folder = spec(folder.path());
+        assert_eq!(map_column(&mut of_folder, "items.title=label"), Ok(()));
+        assert_eq!(of_folder.items.map(|file| file.columns["title"].clone()), Some("label".to_owned()));
+        let mut of_file = spec(&folder.path().join("a.csv"));
+        assert!(map_column(&mut of_file, "items.title=label").is_err());
     }
 
     #[test]
