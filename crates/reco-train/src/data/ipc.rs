@@ -140,6 +140,10 @@ fn stream_within(mut source: File) -> io::Result<Option<io::Take<BufReader<File>
     let length = source.metadata()?.len();
     let mut magic = Vec::new();
     Read::by_ref(&mut source).take(MAGIC.len() as u64).read_to_end(&mut magic)?;
+    if magic.starts_with(b"FEA1") {
+        let cause = "Feather of version 1 is no Arrow IPC; write it as version 2";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+    }
     if magic != MAGIC {
         source.seek(SeekFrom::Start(0))?;
         return Ok(Some(BufReader::new(source).take(length)));

@@ -101,6 +101,19 @@ fn a_named_file_wins_over_that_of_the_folder() {
     assert_eq!(title(None), "President, The");
     assert_eq!(title(Some("better.csv")), "The President");
     assert_eq!(title(Some("own.jsonl")), "Mine (1995)", "a file of another kind has a layout of its own");
+    // Of the folder's own file only the columns are told.
+    let renamed = Folder::with(&[
+        ("feedback.csv", "user_id,item_id\n1,31\n"),
+        ("items.csv", "item_id,label\n31,Tea\n"),
+    ]);
+    let columns = BTreeMap::from([("title".to_owned(), "label".to_owned())]);
+    let spec = ImportSpec {
+        interactions: Some(renamed.file("")),
+        items: Some(FileSpec { columns, ..FileSpec::default() }),
+        preset: Some(Preset::Gorse),
+        ..ImportSpec::default()
+    };
+    assert_eq!(read(&spec, &Silent).unwrap().0.catalog.title(ItemId::new(0)), "Tea");
     let saved = folder.0.path().join("saved");
     folder.read("ratings.csv", None).unwrap().0.save(&saved).unwrap();
     let spec = ImportSpec {
