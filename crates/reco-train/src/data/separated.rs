@@ -39,7 +39,9 @@ fn bare(opened: File, file: &FileSpec, separator: String, names: Vec<String>) ->
             }
             let text = decoded(&line);
             let n_fields = text.split(&separator).count();
-            if n_fields == rows.n_columns() && text.len() <= LONGEST_LINE {
+            if text.len() > LONGEST_LINE {
+                rows.refuse(number, "", &text, format!("is longer than {LONGEST_LINE} bytes"));
+            } else if n_fields == rows.n_columns() {
                 rows.push(number, text.split(&separator).map(Cow::Borrowed));
             } else if !text.is_empty() {
                 rows.refuse(number, "", &text, field_count(n_fields, rows.n_columns()));

@@ -69,6 +69,27 @@ fn bad_rows_are_tolerated_up_to_the_limit() {
 }
 
 #[test]
+fn lines_without_end_are_no_rows() {
+    let long = "x".repeat(3 << 20);
+    let folder = Folder::with(&[
+        ("ratings.dat", &format!("1::2::3::4\n1::{long}::3::4\n5::6::3::4\n")),
+        (
+            "a.jsonl",
+            &format!(
+                "{{\"user\":1,\"item\":2}}\n{{\"user\":1,\"item\":\"{long}\"}}\n{{\"user\":5,\"item\":6}}\n"
+            ),
+        ),
+    ]);
+    for (name, preset) in [("ratings.dat", Some(Preset::Movielens1m)), ("a.jsonl", None)] {
+        let interactions = Some(folder.file(name));
+        let spec = ImportSpec { interactions, preset, skip_bad_rows: 1, ..ImportSpec::default() };
+        let (dataset, report) = read(&spec, &Silent).unwrap();
+        let bad = &report.bad_examples[0];
+        assert_eq!((dataset.log.len(), bad.row, bad.want.contains("is longer than")), (2, 2, true), "{bad}");
+    }
+}
+
+#[test]
 fn one_action_too_many_is_a_bad_row() {
     let actions = (0..300).map(|action| format!("a,b,act{action}\n"));
     // Known actions and the usual one are welcome afterwards; the latter only while there is room.
