@@ -1,0 +1,129 @@
+//! Every example, compiled into this test and run, with a look at what it shows.
+#![allow(dead_code, reason = "the `main` of an example is for `cargo run --example`")]
+#![allow(clippy::duplicate_mod, reason = "every example brings the shop along, as it does by itself")]
+
+#[path = "../examples/axum_service.rs"]
+mod axum_service;
+#[path = "../examples/custom_generator.rs"]
+mod custom_generator;
+#[path = "../examples/embed.rs"]
+mod embed;
+#[path = "../examples/filters.rs"]
+mod filters;
+#[path = "../examples/live_events.rs"]
+mod live_events;
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What an example writes.
+fn written(run: impl Fn(&mut dyn Write) -> Result<(), Box<dyn Error>>) -> String {
+    let mut out = Vec::new();
+    run(&mut out).expect("an example succeeds");
+    String::from_utf8(out).expect("an example writes text")
+}
+
+/// The items of a line such as `hide whisk   sencha, genmaicha, assam`.
+fn items(line: &str) -> BTreeSet<&str> {
+    let list = line.rsplit_once("  ").map_or(line, |(_, list)| list);
+    list.split(", ").map(str::trim).collect()
+}
+
+#[test]
+fn no_example_is_left_out() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for entry in folder.read_dir().expect("the folder is there") {
+        let name = entry.expect("a readable entry").file_name().into_string().expect("a plain name");
+        let is_run = include_str!("examples.rs").contains(&format!("../examples/{name}"));
+        assert!(is_run || name == "shop", "examples/{name} is not run by this test");
+    }
+}
+
+#[test]
+fn embed_finds_three_new_things_for_ann_and_says_why() {
+    let text = written(embed::run);
+    let places: Vec<&str> =
+        text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).collect();
+    assert_eq!(places.len(), 3, "{text}");
+    assert!(
+        !places.iter().any(|line| line.contains("tea") || line.contains("bread")),
+        "Ann has them: {text}"
+    );
+    assert!(text.contains("Often taken together with tea and bread"), "{text}");
+}
+
+#[test]
+fn the_custom_generator_brings_candidates_and_reasons() {
+    let text = written(custom_generator::run);
+    assert!(text.starts_with("same_brand keeps every promise"), "{text}");
+    let (uji, rest) = text.split_once("\n2. ").expect("more than one place");
+    assert!(uji.contains("by Uji") && uji.contains("Suggested by same_brand because of"), "{text}");
+    assert!(!rest.contains("same_brand"), "Ben has nothing of the other brands: {text}");
+}
+
+#[tokio::test]
+async fn every_event_changes_the_next_page() {
+    let mut out = Vec::new();
+    live_events::run(&mut out).await.expect("an example succeeds");
+    let text = String::from_utf8(out).expect("an example writes text");
+    let lines: Vec<&str> = text.lines().take(4).collect();
+    for pair in lines.windows(2) {
+        assert_ne!(items(pair[0]), items(pair[1]), "{text}");
+    }
+    assert!(!items(lines[2]).contains("matcha"), "it was bought: {text}");
+    assert!(items(lines[2]).contains("whisk") && !items(lines[3]).contains("whisk"), "it was hidden: {text}");
+    assert!(text.contains("Fits your taste, above all"), "nobody trained on this user: {text}");
+}
+
+#[test]
+fn filters_filter_and_mistakes_are_located() {
+    let text = written(filters::run);
+    for expected in [
+        "and tags has \"organic\"\n  matcha, darjeeling\n",
+        "no filter: column 12: found `und`, expected `and`, `or` or the end",
+        "filter: column 1: there is no column `prize`; did you mean `price`?",
+        "why not matcha: it does not match the request's filter",
+        "why not honey: it does not match the rule `category != \"pantry\"`",
+        "why not sencha: it was taken by this user before",
+        "why not anvil: the catalogue does not have it",
+    ] {
+        assert!(text.contains(expected), "{expected}\nis not in\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_answers_on_its_own_routes_and_the_ready_made_ones() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let app = axum_service::app().expect("the example can be built");
+    let server = tokio::spawn(reco_http::serve(listener, app, std::future::pending()));
+
+    let before = ask(&address, "GET /shelf/ann", "").await;
+    assert_eq!(before.matches('"').count(), 6, "three titles: {before}");
+    let hide = r#"{"user_id": "ann", "item_id": "matcha", "action": "hide"}"#;
+    assert!(before.contains("Matcha"), "{before}");
+    assert!(ask(&address, "POST /interactions", hide).await.contains("\"accepted\":1"));
+    let after = ask(&address, "GET /shelf/ann", "").await;
+    assert!(!after.contains("Matcha"), "both sides share one recommender: {after}");
+    assert!(ask(&address, "GET /health", "").await.contains("\"status\":\"ok\""));
+    server.abort();
+}
+
+/// One exchange; the answer's body, which must come with a status of success.
+async fn ask(address: &str, what: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let request = format!(
+        "{what} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("the server reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("the server answers");
+    assert!(answer.starts_with("HTTP/1.1 2"), "{what}: {answer}");
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("a body")
+}
