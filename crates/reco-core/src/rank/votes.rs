@@ -81,7 +81,8 @@ impl Ranker for VoteRanker {
             let votes = set.hits(row).iter().zip(&weights);
             let votes =
                 votes.filter_map(|(hit, weight)| Some(weight / (1.0 + (*hit)?.rank as f32 / half_rank)));
-            *score = votes.sum();
+            // Not `sum`: of no votes that is -0, which would show.
+            *score = votes.fold(0.0, |sum, vote| sum + vote);
         }
         Ok(())
     }
@@ -116,5 +117,6 @@ mod tests {
         let mut scores = vec![0.0; 4];
         ranker.score(&query, &set, &mut scores).unwrap();
         assert_eq!(scores, [3.0, 0.5, 1.75, 0.0]);
+        assert!(scores[3].is_sign_positive(), "no votes are zero, not minus zero");
     }
 }
