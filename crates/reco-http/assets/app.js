@@ -1,175 +1,172 @@
 // The page at /: a user's history beside their recommendations; every click changes the next list.
 
+import { api, send } from "./api.js";
+import { combobox } from "./combobox.js";
+import { showHistory } from "./history.js";
+import { difference, showFacts, showList, warnings } from "./page.js";
+import { counted, labels } from "./words.js";
+
 const at = (id) => document.getElementById(id);
-const ACTIONS = [["click", "Click"], ["add_to_cart", "Add to cart"], ["purchase", "Buy"], ["hide", "Hide"]];
-const state = { shown: new Map(), titles: new Map(), similarTo: null };
+const FIELDS = ["user", "category", "filter", "count", "seed"];
+const DONE = {
+  click: (title) => `You clicked ${title}`,
+  add_to_cart: (title) => `You put ${title} into the cart`,
+  purchase: (title) => `You bought ${title}`,
+  hide: (title) => `You hid ${title}`,
+};
 
-async function api(path, options) {
-  const response = await fetch(path, options);
-  const body = await response.json();
-  if (!response.ok) {
-    const problem = body.error ?? body.rejected?.[0] ?? { message: `the server answered ${response.status}` };
-    throw Object.assign(new Error(problem.message ?? problem.problem), { field: problem.field });
+/** What is shown: places by item, the item that the page is about, the one that is missed, the request under way. */
+const state = { places: new Map(), similarTo: null, missed: null, request: new AbortController(), retry: () => show() };
+
+const value = (id) => at(id).value.trim();
+
+function pagePath() {
+  const query = new URLSearchParams({ user_id: value("user"), count: value("count"), seed: value("seed") });
+  if (value("filter")) query.set("filter", value("filter"));
+  if (state.missed) query.set("why_not", state.missed);
+  if (state.similarTo) query.set("item_id", state.similarTo.item_id);
+  else if (value("category")) query.set("category", value("category"));
+  return `${state.similarTo ? "similar" : "recommendations"}?${query}`;
+}
+
+function surface() {
+  if (state.similarTo) return "similar";
+  return value("category") ? "category" : "home";
+}
+
+/** Asks for the history and the page and shows both. `because` says what the user did that this follows. */
+async function show({ because } = {}) {
+  if (!at("controls").reportValidity()) return;
+  state.request.abort();
+  state.request = new AbortController();
+  const { signal } = state.request;
+  state.retry = () => show({ because });
+  at("page-side").setAttribute("aria-busy", "true");
+  try {
+    const history = `users/${encodeURIComponent(value("user"))}/history?limit=100`;
+    const [past, page] = await Promise.all([api(history, { signal }), api(pagePath(), { signal })]);
+    forgive();
+    showHistory(past, at("history"), at("history-note"), similar);
+    showPage(page, because);
+    at("page-side").setAttribute("aria-busy", "false");
+  } catch (problem) {
+    if (signal.aborted) return; // A later request has taken over.
+    complain(problem);
   }
-  return body;
-}
-
-function element(tag, text, className) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function say(text, bad = false) {
-  at("status").textContent = text;
-  at("status").classList.toggle("bad", bad);
-}
-
-function about(item) {
-  const price = item.price === undefined ? null : item.price.toFixed(2);
-  return [item.category, item.subcategory, item.brand, price].filter(Boolean).join(" · ");
-}
-
-const times = (count) => count === 1 ? "once" : `${count} times`;
-
-async function showHistory(user) {
-  const history = await api(`/users/${encodeURIComponent(user)}/history?limit=100`);
-  history.items.forEach((item) => state.titles.set(item.item_id, item.title));
-  const days = (last) => Math.max(0, Math.floor((history.now - last) / 86_400_000));
-  at("history").replaceChildren(...history.items.map((item) => {
-    const row = element("li");
-    const ago = days(item.last) === 0 ? "today" : `${days(item.last)} days ago`;
-    row.append(element("span", item.title, item.rejected ? "rejected" : ""), element("br"));
-    row.append(element("small", [about(item), `${times(item.count)}, ${ago}`].filter(Boolean).join(" · ")));
-    return row;
-  }));
-  at("history-note").textContent = history.total === 0
-    ? "Nothing yet: this is what a new user sees. Click something."
-    : `${history.total} items, newest first`;
-}
-
-function explainInto(details, item) {
-  const rows = item.why.sources.map((vote) => {
-    const row = element("tr");
-    row.append(element("td", vote.source), element("td", `#${vote.rank}`), element("td", vote.score.toPrecision(3)));
-    return row;
-  });
-  details.querySelector("tbody").replaceChildren(...rows);
-  const because = item.why.because.map((own) => `${state.titles.get(own.item) ?? own.item} (${own.source}, ${Math.round(own.share * 100)} %)`);
-  details.querySelector(".because").textContent = because.length ? `Rests on: ${because.join(", ")}` : "";
-  const moves = item.why.moves.map((move) => `${move.rule}: ${move.from} → ${move.to}`);
-  details.querySelector(".moves").textContent = moves.length ? `Moved by: ${moves.join(", ")}` : "";
-}
-
-function card(item, isNew) {
-  const made = at("card").content.cloneNode(true).firstElementChild;
-  made.dataset.item = item.item_id;
-  made.classList.toggle("fresh", isNew);
-  made.querySelector(".badge").hidden = !isNew;
-  made.querySelector(".rank").textContent = item.rank;
-  made.querySelector(".title").textContent = item.title;
-  made.querySelector(".about").textContent = about(item);
-  made.querySelector(".reasons").replaceChildren(...item.reasons.map((reason) => element("li", reason)));
-  explainInto(made.querySelector("details"), item);
-  const buttons = ACTIONS.map(([action, label]) => button(label, item, () => act(item, action)));
-  buttons.push(button("Similar", item, () => show({ similarTo: item })));
-  made.querySelector(".actions").append(...buttons);
-  return made;
-}
-
-function button(label, item, onClick) {
-  const made = element("button", label);
-  made.type = "button";
-  made.setAttribute("aria-label", `${label}: ${item.title}`);
-  made.addEventListener("click", onClick);
-  return made;
-}
-
-function difference(items) {
-  const before = state.shown;
-  const fresh = items.filter((item) => !before.has(item.item_id)).length;
-  const moved = items.filter((item) => before.has(item.item_id) && before.get(item.item_id) !== item.rank).length;
-  return `${fresh} new, ${moved} moved`;
-}
-
-function pagePath(user, similarTo, extra = {}) {
-  const query = new URLSearchParams({ user_id: user, count: 12, ...extra });
-  if (at("filter").value.trim()) query.set("filter", at("filter").value.trim());
-  if (similarTo) {
-    query.set("item_id", similarTo.item_id);
-    return `/similar?${query}`;
-  }
-  if (at("category").value) query.set("category", at("category").value);
-  return `/recommendations?${query}`;
 }
 
 function showPage(page, because) {
-  const comparing = because !== undefined;
-  const note = comparing ? `${difference(page.items)} because ${because}` : `rung ${page.rung}, snapshot ${page.snapshot}`;
-  const warnings = page.warnings.map((warning) => warning.message).join("; ");
-  say(warnings ? `${note} — ${warnings}` : note, page.degraded);
-  at("page").replaceChildren(...page.items.map((item) => card(item, comparing && !state.shown.has(item.item_id))));
-  if (page.items.length === 0) say("Nothing matches. A wider filter may help.");
-  state.shown = new Map(page.items.map((item) => [item.item_id, item.rank]));
+  const before = because ? state.places : undefined;
+  const title = state.similarTo ? `Similar to ${state.similarTo.title}` : value("category") || "Recommended";
+  at("page-title").textContent = title;
+  document.title = `${title} · ${value("user")} · reco`;
+  at("back").hidden = !state.similarTo;
+  showFacts(at("facts"), page, { surface: surface(), seed: value("seed") });
+  showList(at("page"), at("page-title"), page, before, { act, similar });
+  const changed = because ? `${because}: ${difference(page.items, before)}.` : "";
+  const empty = page.items.length === 0 ? "Nothing matches. A wider filter may help." : "";
+  at("status").textContent = [changed, empty, warnings(page)].filter(Boolean).join(" ");
+  at("status").classList.toggle("bad", page.degraded);
+  const answer = page.why_not?.[0];
+  at("why-not-answer").textContent = answer ? `${answer.title}: ${answer.message}.` : "";
+  state.places = new Map(page.items.map((item) => [item.item_id, item.rank]));
 }
 
-async function show({ similarTo = null, because } = {}) {
-  const user = at("user").value.trim();
-  if (!user) return;
-  state.similarTo = similarTo;
+function forgive() {
+  at("trouble").hidden = true;
   at("filter-error").hidden = true;
-  at("page-title").textContent = similarTo ? `Similar to ${similarTo.title}` : "Recommended";
-  try {
-    const [, page] = await Promise.all([showHistory(user), api(pagePath(user, similarTo))]);
-    showPage(page, because);
-  } catch (problem) {
-    complain(problem);
-  }
+  at("filter").removeAttribute("aria-invalid");
 }
 
 function complain(problem) {
-  if (problem.field === "filter") {
-    at("filter-error").textContent = problem.message;
-    at("filter-error").hidden = false;
-  } else {
-    say(problem.message, true);
-  }
+  const [place, text] = problem.field === "filter" ? [at("filter-error"), at("filter-error")] : [at("trouble"), at("trouble").firstChild];
+  forgive();
+  if (problem.field === "filter") at("filter").setAttribute("aria-invalid", "true");
+  text.textContent = problem.message;
+  place.hidden = false;
+  at("page-side").setAttribute("aria-busy", "false");
 }
 
 async function act(item, action) {
-  const event = { user_id: at("user").value.trim(), item_id: item.item_id, action };
   try {
-    await api("/interactions", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(event) });
-    await show({ because: `of "${action.replaceAll("_", " ")}" on ${item.title}` });
+    await send({ user_id: value("user"), item_id: item.item_id, action });
+    await show({ because: DONE[action](item.title) });
+  } catch (problem) {
+    state.retry = () => act(item, action);
+    complain(problem);
+  }
+}
+
+function similar(item) {
+  state.similarTo = item;
+  go();
+  at("page-title").focus();
+}
+
+/** Shows what the controls say and keeps it in the address, so that it can be shared and gone back to. */
+function go() {
+  const fields = FIELDS.map((id) => [id, value(id)]).filter(([id, text]) => text !== at(id).defaultValue && text !== "");
+  const address = new URLSearchParams(fields);
+  if (state.similarTo) address.set("similar", state.similarTo.item_id);
+  if (`?${address}` !== location.search) history.pushState(null, "", `?${address}`);
+  return show();
+}
+
+async function follow() {
+  const address = new URLSearchParams(location.search);
+  FIELDS.forEach((id) => { at(id).value = address.get(id) ?? at(id).defaultValue ?? ""; });
+  const about = address.get("similar");
+  state.similarTo = about && await api(`items/${encodeURIComponent(about)}`).catch(() => ({ item_id: about, title: about }));
+  if (!value("user")) at("user").value = state.first;
+  await show();
+}
+
+const suggestUsers = async (text) => (await api(`users?limit=8&q=${encodeURIComponent(text)}`)).users
+  .map((user) => ({ value: user.user_id, text: user.user_id, note: counted(user.items, "item") }));
+
+const suggestItems = async (text) => (await api(`items?limit=8&q=${encodeURIComponent(text)}`)).items
+  .map((item) => ({ value: item.item_id, text: item.title, note: [labels(item), item.item_id].join(" · ") }));
+
+function miss(item) {
+  state.missed = item;
+  return show();
+}
+
+/** Enter without a choice takes the best match, or the text as it stands, to hear that there is no such item. */
+async function missTyped() {
+  const text = value("why-not");
+  const [best] = text ? await suggestItems(text).catch(() => []) : [];
+  await miss((best?.value ?? text) || null);
+}
+
+function home() {
+  state.similarTo = null;
+  return go();
+}
+
+function wire() {
+  const users = combobox(at("user"), suggestUsers, home);
+  const missing = combobox(at("why-not"), suggestItems, (option) => miss(option.value));
+  at("controls").addEventListener("submit", (event) => { event.preventDefault(); users.close(); home(); });
+  at("category").addEventListener("change", home);
+  at("back").addEventListener("click", home);
+  at("retry").addEventListener("click", () => state.retry());
+  at("stranger").addEventListener("click", () => { at("user").value = `guest-${Date.now().toString(36)}`; home(); });
+  at("why-not-form").addEventListener("submit", (event) => { event.preventDefault(); missing.close(); missTyped(); });
+  addEventListener("popstate", follow);
+}
+
+async function start() {
+  state.retry = start;
+  try {
+    const [{ users }, { categories }] = await Promise.all([api("users?limit=1"), api("categories")]);
+    state.first = users[0]?.user_id ?? "anybody";
+    at("category").replaceChildren(new Option("Home", ""), ...categories.map((name) => new Option(name, name)));
+    await follow();
   } catch (problem) {
     complain(problem);
   }
 }
 
-async function askWhyNot() {
-  const item = at("why-not").value.trim();
-  if (!item) return;
-  try {
-    const page = await api(pagePath(at("user").value.trim(), state.similarTo, { why_not: item, explain: false }));
-    at("why-not-answer").textContent = page.why_not[0]?.message ?? "";
-  } catch (problem) {
-    at("why-not-answer").textContent = problem.message;
-  }
-}
-
-async function start() {
-  at("controls").addEventListener("submit", (event) => { event.preventDefault(); show(); });
-  at("category").addEventListener("change", () => show());
-  at("why-not-form").addEventListener("submit", (event) => { event.preventDefault(); askWhyNot(); });
-  const [{ users }, { categories }] = await Promise.all([api("/users?limit=200"), api("/categories")]);
-  const option = (value) => Object.assign(element("option", value), { value });
-  at("users").replaceChildren(...users.map((user) => option(user.user_id)));
-  at("category").append(...categories.map(option));
-  if (users.length > 0) {
-    at("user").value = users[0].user_id;
-    await show();
-  }
-}
-
-start().catch((problem) => say(problem.message, true));
+wire();
+start();
