@@ -14,7 +14,6 @@ use reco::pipeline::Recommender;
 use reco::request::Request;
 use reco_http::{HttpConfig, router, serve, shutdown_signal};
 use std::error::Error;
-use std::time::Duration;
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -38,7 +37,7 @@ async fn shelf(
     State(recommender): State<Recommender>,
     Path(user): Path<String>,
 ) -> Result<Json<Vec<String>>, (StatusCode, String)> {
-    let request = Request::for_user(user).count(3).explain(false).within(Duration::from_millis(20));
+    let request = Request::for_user(user).count(3).explain(false);
     let page = recommender.recommend(request).await.map_err(refusal)?;
     // Looked up by key: another snapshot may have taken over since, and ids belong to one snapshot.
     let catalog = &recommender.snapshot().catalog;

@@ -49,8 +49,9 @@ const BASKETS: [(&str, &[&str]); 12] = [
 ];
 
 /// The usual pipeline, but what a customer bought does not come again: these are pages to discover things on.
+/// And an example has time; a page of the default deadline, 50 ms, may go without a part on a busy machine.
 pub(crate) fn pipeline() -> PipelineConfig {
-    PipelineConfig { seen: SeenPolicy::Always, ..PipelineConfig::default() }
+    PipelineConfig { seen: SeenPolicy::Always, deadline_ms: 5_000, ..PipelineConfig::default() }
 }
 
 /// Everything a page is computed from: the catalogue, the histories and all models, fitted now.
