@@ -44,9 +44,10 @@ async function show({ because } = {}) {
   at("page-side").setAttribute("aria-busy", "true");
   try {
     const history = `users/${encodeURIComponent(value("user"))}/history?limit=100`;
-    const [past, page] = await Promise.all([api(history, { signal }), api(pagePath(), { signal })]);
+    // The history stands by itself: it is there even when the page is refused.
+    const past = api(history, { signal }).then((known) => showHistory(known, at("history"), at("history-note"), similar));
+    const [page] = await Promise.all([api(pagePath(), { signal }), past]);
     forgive();
-    showHistory(past, at("history"), at("history-note"), similar);
     showPage(page, because);
     at("page-side").setAttribute("aria-busy", "false");
   } catch (problem) {
