@@ -167,7 +167,7 @@ mod tests {
         let config = AgainConfig { lasting_share: 1.0, due_gain: 0.0, ..AgainConfig::default() };
         let score =
             |days: &[i64]| AgainGenerator::new(config.clone()).score(&touch(days), None, fixture::now());
-        assert_eq!([score(&[1]), score(&[1, 2]), score(&[1, 2, 3, 4])], [1.0, 2.0, 4.0]);
+        assert_eq!(vec![score(&[1]), score(&[1, 2]), score(&[1, 2, 3, 4])], [1.0, 2.0, 4.0]);
     }
 
     #[test]
