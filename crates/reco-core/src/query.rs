@@ -77,6 +77,20 @@ impl Query {
         &self.anchors
     }
 
+    /// The items that speak for the user's taste with their weights, newest first, then those of the
+    /// running session; one of these counts as one event. Rejected ones are left out.
+    pub fn liked(&self) -> Vec<(ItemId, f32)> {
+        let liked = self.history.iter().filter(|touch| !touch.rejected && touch.weight > 0.0);
+        let mut liked: Vec<(ItemId, f32)> = liked.map(|touch| (touch.item, touch.weight)).collect();
+        let session = self.request.context.session_items.iter();
+        for item in session.filter_map(|key| self.snapshot.catalog.id(key.as_str())) {
+            if !liked.iter().any(|(known, _)| *known == item) {
+                liked.push((item, 1.0));
+            }
+        }
+        liked
+    }
+
     /// The user's own record of an item, if there is one.
     pub fn touch(&self, item: ItemId) -> Option<&Touch> {
         let by_item = self.memo(TouchRows::new);

@@ -93,6 +93,24 @@ impl Csr {
         self
     }
 
+    /// Every value replaced by `value(row, column, value)`.
+    #[must_use]
+    pub fn map_cells(mut self, value: impl Fn(usize, usize, f32) -> f32) -> Self {
+        for row in 0..self.n_rows() {
+            for cell in self.offsets[row]..self.offsets[row + 1] {
+                self.values[cell] = value(row, self.columns[cell] as usize, self.values[cell]);
+            }
+        }
+        self
+    }
+
+    /// Number of cells in each column.
+    pub fn column_lengths(&self) -> Vec<u32> {
+        let mut lengths = vec![0; self.n_columns];
+        self.columns.iter().for_each(|&column| lengths[column as usize] += 1);
+        lengths
+    }
+
     /// Rows become columns.
     #[must_use]
     pub fn transpose(&self) -> Self {

@@ -1,7 +1,9 @@
 //! Ranking: a score for every candidate.
 
+mod blend;
 mod votes;
 
+pub use blend::{BlendModel, BlendRanker, Opinion, SourceWeights, voted};
 pub use votes::{VoteRanker, VoteWeights};
 
 use crate::candidate::Candidates;

@@ -194,17 +194,9 @@ impl AlsGenerator {
     }
 }
 
-/// The user's items with their confidences; an item of the running session counts as one event.
+/// The user's items with their confidences.
 fn observed(query: &Query) -> Vec<(ItemId, f32)> {
-    let liked = query.history().iter().filter(|touch| !touch.rejected && touch.weight > 0.0);
-    let mut observed: Vec<_> = liked.map(|touch| (touch.item, AlsLoss::confidence(touch.weight))).collect();
-    let session = query.request.context.session_items.iter();
-    for item in session.filter_map(|key| query.snapshot.catalog.id(key.as_str())) {
-        if !observed.iter().any(|(known, _)| *known == item) {
-            observed.push((item, AlsLoss::confidence(1.0)));
-        }
-    }
-    observed
+    query.liked().into_iter().map(|(item, weight)| (item, AlsLoss::confidence(weight))).collect()
 }
 
 /// The observations that explanations look at: a page is explained by what is fresh in memory.

@@ -6,6 +6,7 @@ pub mod curated;
 pub mod neighbors;
 pub mod popular;
 pub mod repeats;
+pub mod spectral;
 #[cfg(test)]
 mod tests;
 pub mod trending;

@@ -5,10 +5,12 @@ use crate::candidate::{Hits, top_k};
 use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
 use crate::query::Query;
+use crate::request::Surface;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-/// For every item the items nearest to it, nearest first, with similarities above 0.
+/// For every item the items nearest to it, nearest first, with similarities; by regression the weights
+/// that are largest by amount, below 0 for items that speak against one another.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Neighbors {
     offsets: Vec<u32>,
@@ -19,6 +21,10 @@ pub struct Neighbors {
 impl Neighbors {
     /// The snapshot's name for neighbours by what the same users took.
     pub const BY_USERS: &'static str = "item_item";
+    /// The snapshot's name for weights by regression on all items, some of them below 0.
+    pub const BY_REGRESSION: &'static str = "ease";
+    /// The snapshot's name for what follows an item.
+    pub const BY_SEQUENCE: &'static str = "sequence";
     /// The snapshot's name for neighbours by text and attributes.
     pub const BY_CONTENT: &'static str = "content";
     /// The snapshot's name for neighbours by the cosine of the items' factors.
@@ -51,27 +57,71 @@ impl Neighbors {
     }
 }
 
-/// Proposes the neighbours of the query's anchors. An anchor's weight falls with its place, so
-/// that the latest interest counts most.
+/// What of the user's a page rests on, and how much each counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Basis {
+    /// The query's anchors, of which the one at place n counts 1 / sqrt(1 + n): the latest interest first.
+    Latest,
+    /// The query's anchors, each place counting 0.8 times the one before: what one is at just now.
+    Now,
+    /// The latest 200 items the user liked, all alike: their taste.
+    Taste,
+}
+
+impl Basis {
+    const TASTE: usize = 200;
+
+    /// The weight of the item at `place`, 0 for the latest.
+    pub fn weight(self, place: usize) -> f32 {
+        match self {
+            Self::Latest => 1.0 / (1.0 + place as f32).sqrt(),
+            Self::Now => 0.8f32.powi(i32::try_from(place).unwrap_or(i32::MAX)),
+            Self::Taste => 1.0,
+        }
+    }
+
+    /// The items of a page with their weights.
+    fn of(self, query: &Query) -> Vec<(ItemId, f32)> {
+        let similar = matches!(query.request.surface, Surface::Similar(_));
+        if self == Self::Taste && !similar {
+            let liked = query.liked().into_iter().take(Self::TASTE);
+            return liked.map(|(item, _)| (item, 1.0)).collect();
+        }
+        query.anchors().iter().enumerate().map(|(place, &item)| (item, self.weight(place))).collect()
+    }
+}
+
+/// Proposes the neighbours of what the page rests on, by summed similarity.
 #[derive(Clone, Debug)]
 pub struct NeighborGenerator {
     model: &'static str,
+    basis: Basis,
 }
 
 impl NeighborGenerator {
     /// Neighbours by what the same users took.
     pub fn by_users() -> Self {
-        Self { model: Neighbors::BY_USERS }
+        Self { model: Neighbors::BY_USERS, basis: Basis::Latest }
     }
 
     /// Neighbours by text and attributes; reaches items that nobody took yet.
     pub fn by_content() -> Self {
-        Self { model: Neighbors::BY_CONTENT }
+        Self { model: Neighbors::BY_CONTENT, basis: Basis::Latest }
     }
 
     /// Neighbours by the cosine of the items' factors.
     pub fn by_vector() -> Self {
-        Self { model: Neighbors::BY_VECTOR }
+        Self { model: Neighbors::BY_VECTOR, basis: Basis::Latest }
+    }
+
+    /// What the user's whole taste speaks for, by regression.
+    pub fn by_regression() -> Self {
+        Self { model: Neighbors::BY_REGRESSION, basis: Basis::Taste }
+    }
+
+    /// What usually follows.
+    pub fn by_sequence() -> Self {
+        Self { model: Neighbors::BY_SEQUENCE, basis: Basis::Now }
     }
 
     fn neighbors<'a>(&self, query: &'a Query) -> Result<&'a Neighbors, Fault> {
@@ -123,11 +173,6 @@ impl Sums {
     }
 }
 
-/// The weight of the anchor at `place`, 0 for the first.
-fn anchor_weight(place: usize) -> f32 {
-    1.0 / (1.0 + place as f32).sqrt()
-}
-
 impl CandidateGenerator for NeighborGenerator {
     fn name(&self) -> &'static str {
         self.model
@@ -136,11 +181,11 @@ impl CandidateGenerator for NeighborGenerator {
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let neighbors = self.neighbors(query)?;
         let mut sums = Sums::new(query.snapshot.catalog.len());
-        for (place, &anchor) in query.anchors().iter().enumerate() {
-            let weight = anchor_weight(place);
-            neighbors.of(anchor).for_each(|(item, similarity)| sums.add(item, weight * similarity));
+        for (item, weight) in self.basis.of(query) {
+            neighbors.of(item).for_each(|(near, similarity)| sums.add(near, weight * similarity));
         }
         let mut rows = sums.into_rows();
+        rows.retain(|(sum, _)| *sum > 0.0);
         top_k(&mut rows, limit);
         rows.into_iter().for_each(|(score, item)| out.push(item, score));
         Ok(())
@@ -148,10 +193,10 @@ impl CandidateGenerator for NeighborGenerator {
 
     fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
         let Ok(neighbors) = self.neighbors(query) else { return };
-        for (place, &anchor) in query.anchors().iter().enumerate() {
-            let weight = anchor_weight(place) * neighbors.similarity(anchor, item);
+        for (own, weight) in self.basis.of(query) {
+            let weight = weight * neighbors.similarity(own, item);
             if weight > 0.0 {
-                out.push(Support { item: anchor, weight });
+                out.push(Support { item: own, weight });
             }
         }
     }

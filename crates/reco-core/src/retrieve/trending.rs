@@ -36,6 +36,11 @@ impl Trends {
         Self { by_item, top, half_life_days }
     }
 
+    /// Days in which a trend halves.
+    pub fn half_life_days(&self) -> f64 {
+        self.half_life_days
+    }
+
     /// The trend of an item.
     pub fn of(&self, item: ItemId) -> Trend {
         self.by_item.get(item.index()).copied().unwrap_or_default()

@@ -28,6 +28,8 @@ pub(super) struct Inputs {
     pub(super) held: Vec<Held>,
     /// User, item pairs.
     pub(super) negatives: Option<Vec<(u32, ItemId)>>,
+    /// How `held` was divided off, or comes closest to how a test file was.
+    pub(super) held_out: Split,
 }
 
 impl Inputs {
@@ -35,28 +37,30 @@ impl Inputs {
         source: Source,
         negatives: Option<&Path>,
         weights: &ActionWeights,
+        seed: u64,
     ) -> Result<Self, EvaluateError> {
         let mut extra = ExtraItems::default();
-        let (mut train, held) = match source {
-            Source::Split(dataset, how) => divided(*dataset, how, weights)?,
+        let (mut train, held, held_out) = match source {
+            Source::Split(dataset, how) => {
+                check(how, &dataset)?;
+                let (train, held) = divided(&dataset, how, weights);
+                (train, held, how)
+            }
             Source::Files(mut train, path) => {
                 let held = from_file(&path, &mut train, &mut extra, weights)?;
-                (*train, held)
+                let held_out = if train.log.has_times() { Split::LastOne } else { Split::AnyOne { seed } };
+                (*train, held, held_out)
             }
         };
         let negatives = match negatives {
             Some(path) => Some(Foreign::read(path, &mut train, &mut extra)?.pairs().collect()),
             None => None,
         };
-        Ok(Self { train, held, negatives })
+        Ok(Self { train, held, negatives, held_out })
     }
 }
 
-fn divided(
-    dataset: Dataset,
-    how: Split,
-    weights: &ActionWeights,
-) -> Result<(Dataset, Vec<Held>), EvaluateError> {
+fn check(how: Split, dataset: &Dataset) -> Result<(), EvaluateError> {
     if let Split::Time { test_share } = how {
         if !(test_share > 0.0 && test_share < 1.0) {
             return Err(EvaluateError::TestShare(test_share));
@@ -65,6 +69,11 @@ fn divided(
             return Err(EvaluateError::NoTimes);
         }
     }
+    Ok(())
+}
+
+/// What trains and what tests.
+pub(super) fn divided(dataset: &Dataset, how: Split, weights: &ActionWeights) -> (Dataset, Vec<Held>) {
     let log = &dataset.log;
     let Division { train, test, cut } = split(log, how, weights);
     let held = |row: u32| {
@@ -72,7 +81,7 @@ fn divided(
         Held { user: log.user[row], item: log.item[row], asked_at: cut.unwrap_or(log.at[row]) }
     };
     let held = test.into_iter().map(held).collect();
-    Ok((Dataset { log: log.select(&train), ..dataset }, held))
+    (Dataset { log: log.select(&train), ..dataset.clone() }, held)
 }
 
 /// The interactions of a test file that have weight.

@@ -18,6 +18,7 @@
 //!
 //! The same data, options and seed give the same figures, except times and memory, on any number of threads.
 
+mod blend;
 mod bootstrap;
 mod cases;
 mod exposure;

@@ -1,11 +1,16 @@
 //! The models an evaluation can ask for, and fitting them.
 
+use super::blend::Blend;
+use super::inputs::Inputs;
 use super::options::EvaluateOptions;
 use super::pipeline::Pages;
-use super::scorers::{Again, Factors, Frequency, Near, Popular, Random, Scorer};
-use super::split::Target;
+use super::scorers::{
+    Again, Factors, Filtered, Following, Frequency, Near, Popular, Random, Scorer, Trending,
+};
+use super::split::{Split, Target};
 use crate::data::Dataset;
-use crate::fit::{FitError, als, content, item_item};
+use crate::fit::spectral::SpectralParams;
+use crate::fit::{FitError, als, content, counts, ease, item_item, sequence, spectral};
 use crate::progress::Progress;
 use reco_core::event::ActionWeights;
 use reco_core::interactions::{Csr, Histories};
@@ -14,8 +19,21 @@ use std::time::Instant;
 
 /// Names that `--model` takes. `pipeline` is the whole recommender as configured: generators, filters, ranker
 /// and rules.
-pub const MODELS: [&str; 8] =
-    ["popularity", "frequency", "random", "again", "item-knn", "content", "ials", "pipeline"];
+pub const MODELS: [&str; 13] = [
+    "popularity",
+    "trending",
+    "frequency",
+    "random",
+    "again",
+    "item-knn",
+    "content",
+    "sequence",
+    "ials",
+    "ease",
+    "spectral",
+    "blend",
+    "pipeline",
+];
 
 /// Why a model cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +64,8 @@ pub enum ModelError {
 /// Training data in the forms that models want.
 pub(super) struct TrainData<'a> {
     pub(super) dataset: &'a Dataset,
+    /// How the test was divided off it.
+    pub(super) held_out: Split,
     pub(super) matrix: Csr,
     pub(super) histories: Histories,
     /// Distinct users per item.
@@ -53,13 +73,15 @@ pub(super) struct TrainData<'a> {
 }
 
 impl<'a> TrainData<'a> {
-    pub(super) fn new(dataset: &'a Dataset, weights: &ActionWeights) -> Self {
+    pub(super) fn new(inputs: &'a Inputs, weights: &ActionWeights) -> Self {
+        let dataset = &inputs.train;
         let matrix = dataset.log.matrix(dataset.catalog.len(), weights);
         let mut popularity = vec![0.0; dataset.catalog.len()];
         for user in 0..matrix.n_rows() {
             matrix.row(user).0.iter().for_each(|&item| popularity[item as usize] += 1.0);
         }
-        Self { dataset, matrix, histories: Histories::from_log(&dataset.log, weights), popularity }
+        let histories = Histories::from_log(&dataset.log, weights);
+        Self { dataset, held_out: inputs.held_out, matrix, histories, popularity }
     }
 
     /// Users with at least one training interaction.
@@ -139,6 +161,26 @@ pub(super) fn fit<'a>(
             seconds_per_iteration = Some(fit.seconds_per_iteration);
             Box::new(Factors(fit.model))
         }
+        "sequence" => {
+            let params = plan.sequence.clone().unwrap_or_default();
+            let (log, n_items) = (&train.dataset.log, train.dataset.catalog.len());
+            let neighbors = sequence::fit(log, n_items, &options.weights, &params, progress)?;
+            Box::new(Following { neighbors, histories: &train.histories })
+        }
+        "spectral" => {
+            let params = SpectralParams { seed: options.seed, ..plan.spectral.clone().unwrap_or_default() };
+            let model = spectral::fit(&train.matrix, &params, progress)?;
+            Box::new(Filtered { model, matrix: &train.matrix })
+        }
+        "ease" => {
+            let params = plan.ease.clone().unwrap_or_default();
+            Box::new(Near { neighbors: ease::fit(&train.matrix, &params, progress)?, matrix: &train.matrix })
+        }
+        "trending" => {
+            let (log, n_items) = (&train.dataset.log, train.dataset.catalog.len());
+            Box::new(Trending(counts::trends(log, n_items, &options.weights, plan.trend_half_life_days)))
+        }
+        Blend::NAME => Box::new(Blend::fit(train, options, progress)?),
         Pages::NAME => Box::new(Pages::fit(train, options, progress)?),
         name => return Err(ModelError::Unknown { name: name.to_owned() }),
     };

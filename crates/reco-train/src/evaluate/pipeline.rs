@@ -1,5 +1,6 @@
 //! The whole pipeline as a model: the very code that serves.
 
+use super::cases::Case;
 use super::models::{ModelError, TrainData};
 use super::options::EvaluateOptions;
 use super::scorers::Scorer;
@@ -14,7 +15,7 @@ use reco_core::id::UserKey;
 use reco_core::pipeline::Recommender;
 use reco_core::query::Query;
 use reco_core::request::{Context, Request};
-use reco_core::time::{ManualClock, Timestamp};
+use reco_core::time::ManualClock;
 use std::sync::Arc;
 
 /// Pages of a recommender over the training data, with a clock that stands still: no page is cut short
@@ -59,9 +60,9 @@ impl<'a> Pages<'a> {
 }
 
 impl Scorer for Pages<'_> {
-    fn score(&self, user: u32, asked_at: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
-        let context = Context { time: Some(asked_at), ..Context::default() };
-        let request = Request::for_user(self.key(user)).count(self.count).context(context);
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let context = Context { time: Some(case.asked_at), ..Context::default() };
+        let request = Request::for_user(self.key(case.user)).count(self.count).context(context);
         let page = self.recommender.recommend_now(request.explain(false).seed(self.seed))?;
         // What is not on the page is not ranked.
         scores.fill(f32::NEG_INFINITY);

@@ -35,8 +35,8 @@ pub fn run(
         return Err(EvaluateError::CutOff);
     }
     let names = models::names(options)?;
-    let inputs = Inputs::gather(source, options.negatives.as_deref(), &options.weights)?;
-    let data = TrainData::new(&inputs.train, &options.weights);
+    let inputs = Inputs::gather(source, options.negatives.as_deref(), &options.weights, options.seed)?;
+    let data = TrainData::new(&inputs, &options.weights);
     let cases = Cases::new(&inputs, &data.histories, options.target);
     if cases.tested.is_empty() {
         let hint = "a larger test share, another split, target all or negatives for more users may help";
@@ -120,7 +120,7 @@ fn ranked(
     scores: &mut [f32],
     k: usize,
 ) -> Result<Vec<ItemId>, RecommendError> {
-    scorer.score(case.user, case.asked_at, scores)?;
+    scorer.score(case, scores)?;
     let best = match &case.among {
         None => top_scores(scores, k, |id| !case.is_masked(id)),
         Some(among) => {

@@ -1,5 +1,6 @@
 //! Fitted models behind one interface: a score for every item.
 
+use super::cases::Case;
 use rand::SeedableRng;
 use rand::distr::{Distribution, StandardUniform};
 use rand_pcg::Pcg64;
@@ -9,23 +10,36 @@ use reco_core::interactions::{Csr, Histories, Touch};
 use reco_core::linalg::{dot, scan};
 use reco_core::retrieve::again::{AgainConfig, AgainGenerator};
 use reco_core::retrieve::als::AlsModel;
-use reco_core::retrieve::neighbors::Neighbors;
+use reco_core::retrieve::neighbors::{Basis, Neighbors};
 use reco_core::retrieve::repeats::Repeats;
-use reco_core::time::Timestamp;
+use reco_core::retrieve::spectral::SpectralModel;
+use reco_core::retrieve::trending::Trends;
 
 /// A fitted model.
 pub(super) trait Scorer: Sync {
-    /// Overwrites `scores`, one per item of the catalogue, with what speaks for each of them when the user of
-    /// this training row asks at `asked_at`. What is not finite is not ranked.
-    fn score(&self, user: u32, asked_at: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError>;
+    /// Overwrites `scores`, one per item of the catalogue, with what speaks for each of them in this case. What
+    /// is not finite is not ranked.
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError>;
 }
 
 /// Everybody gets what most users had.
 pub(super) struct Popular<'a>(pub(super) &'a [f32]);
 
 impl Scorer for Popular<'_> {
-    fn score(&self, _: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+    fn score(&self, _: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
         scores.copy_from_slice(self.0);
+        Ok(())
+    }
+}
+
+/// Everybody gets what has most momentum when they ask.
+pub(super) struct Trending(pub(super) Trends);
+
+impl Scorer for Trending {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        for (score, id) in scores.iter_mut().zip((0..).map(ItemId::new)) {
+            *score = self.0.of(id).at(case.asked_at, self.0.half_life_days()) as f32;
+        }
         Ok(())
     }
 }
@@ -34,8 +48,8 @@ impl Scorer for Popular<'_> {
 pub(super) struct Random(pub(super) u64);
 
 impl Scorer for Random {
-    fn score(&self, user: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
-        let mut rng = Pcg64::seed_from_u64(self.0.rotate_left(32) ^ u64::from(user));
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let mut rng = Pcg64::seed_from_u64(self.0.rotate_left(32) ^ u64::from(case.user));
         scores.fill_with(|| StandardUniform.sample(&mut rng));
         Ok(())
     }
@@ -60,9 +74,9 @@ impl<'a> Frequency<'a> {
 }
 
 impl Scorer for Frequency<'_> {
-    fn score(&self, user: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
         scores.copy_from_slice(&self.below);
-        for Touch { item, count, .. } in self.histories.of(user) {
+        for Touch { item, count, .. } in self.histories.of(case.user) {
             scores[item.index()] += *count as f32;
         }
         Ok(())
@@ -89,10 +103,11 @@ impl<'a> Again<'a> {
 }
 
 impl Scorer for Again<'_> {
-    fn score(&self, user: u32, asked_at: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
         scores.copy_from_slice(&self.below);
-        for touch in self.histories.of(user).iter().filter(|touch| touch.count > 0 && !touch.rejected) {
-            scores[touch.item.index()] += 1.0 + self.generator.score(touch, Some(&self.repeats), asked_at);
+        for touch in self.histories.of(case.user).iter().filter(|touch| touch.count > 0 && !touch.rejected) {
+            scores[touch.item.index()] +=
+                1.0 + self.generator.score(touch, Some(&self.repeats), case.asked_at);
         }
         Ok(())
     }
@@ -105,9 +120,9 @@ pub(super) struct Near<'a> {
 }
 
 impl Scorer for Near<'_> {
-    fn score(&self, user: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
         scores.fill(0.0);
-        for &item in self.matrix.row(user as usize).0 {
+        for &item in self.matrix.row(case.user as usize).0 {
             for (near, similarity) in self.neighbors.of(ItemId::new(item)) {
                 scores[near.index()] += similarity;
             }
@@ -116,12 +131,52 @@ impl Scorer for Near<'_> {
     }
 }
 
+/// What follows the user's latest items.
+pub(super) struct Following<'a> {
+    pub(super) neighbors: Neighbors,
+    pub(super) histories: &'a Histories,
+}
+
+impl Following<'_> {
+    /// As many as a query has anchors.
+    const LATEST: usize = 20;
+}
+
+impl Scorer for Following<'_> {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        scores.fill(0.0);
+        let latest =
+            self.histories.of(case.user).iter().filter(|touch| !touch.rejected && touch.weight > 0.0);
+        for (place, touch) in latest.take(Self::LATEST).enumerate() {
+            let weight = Basis::Now.weight(place);
+            for (next, strength) in self.neighbors.of(touch.item) {
+                scores[next.index()] += weight * strength;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the low-pass filter lets through.
+pub(super) struct Filtered<'a> {
+    pub(super) model: SpectralModel,
+    pub(super) matrix: &'a Csr,
+}
+
+impl Scorer for Filtered<'_> {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let items = self.matrix.row(case.user as usize).0.iter().map(|&item| ItemId::new(item));
+        self.model.score_all(&self.model.user_vector(items), scores);
+        Ok(())
+    }
+}
+
 /// Inner products of factors.
 pub(super) struct Factors(pub(super) AlsModel);
 
 impl Scorer for Factors {
-    fn score(&self, user: u32, _: Timestamp, scores: &mut [f32]) -> Result<(), RecommendError> {
-        let user = self.0.users.row(user as usize);
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let user = self.0.users.row(case.user as usize);
         if dot(user, user) == 0.0 {
             scores.fill(0.0);
         } else {

@@ -1,5 +1,8 @@
 //! Dividing interactions into training and test.
 
+use rand::SeedableRng;
+use rand::distr::{Distribution, StandardUniform};
+use rand_pcg::Pcg64;
 use reco_core::event::ActionWeights;
 use reco_core::interactions::InteractionLog;
 use reco_core::time::Timestamp;
@@ -16,6 +19,11 @@ pub enum Split {
     /// The last interaction of every user with at least two tests; of several at one moment the last in the
     /// file. What other users did later is known to training then.
     LastOne,
+    /// One interaction of every user with at least two tests, drawn by the seed: for data without times.
+    AnyOne {
+        /// Seed of the draw.
+        seed: u64,
+    },
 }
 
 /// The question asked.
@@ -41,13 +49,18 @@ pub struct Division {
 }
 
 /// Divides a log. Only interactions whose action weighs more than 0 count and test; others train if they
-/// come before the cut (by time) or wherever they are (last one).
+/// come before the cut (by time) or wherever they are (one of each user).
 pub fn split(log: &InteractionLog, how: Split, weights: &ActionWeights) -> Division {
     let weight = log.weights(weights);
     let counts = |row: u32| weight[row as usize] > 0.0;
     match how {
         Split::Time { test_share } => by_time(log, test_share, counts),
-        Split::LastOne => last_one(log, counts),
+        Split::LastOne => one_each(log, counts, |row| log.at[row as usize].millis()),
+        Split::AnyOne { seed } => {
+            let mut rng = Pcg64::seed_from_u64(seed);
+            let drawn: Vec<i64> = (0..log.len()).map(|_| StandardUniform.sample(&mut rng)).collect();
+            one_each(log, counts, |row| drawn[row as usize])
+        }
     }
 }
 
@@ -65,14 +78,15 @@ fn by_time(log: &InteractionLog, test_share: f64, counts: impl Fn(u32) -> bool) 
     Division { train, test: later.into_iter().filter(|&row| counts(row)).collect(), cut: Some(cut) }
 }
 
-fn last_one(log: &InteractionLog, counts: impl Fn(u32) -> bool) -> Division {
+/// Every user's interaction with the highest key tests; of several the last in the file.
+fn one_each(log: &InteractionLog, counts: impl Fn(u32) -> bool, key: impl Fn(u32) -> i64) -> Division {
     let mut last: Vec<Option<u32>> = vec![None; log.users.len()];
     let mut n_counted = vec![0u32; log.users.len()];
     let rows = 0..log.len() as u32;
     for row in rows.clone().filter(|&row| counts(row)) {
         let user = log.user[row as usize] as usize;
         n_counted[user] += 1;
-        if last[user].is_none_or(|known| log.at[row as usize] >= log.at[known as usize]) {
+        if last[user].is_none_or(|known| key(row) >= key(known)) {
             last[user] = Some(row);
         }
     }
@@ -90,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
     use reco_core::event::Action;
     use reco_core::id::ItemId;
+    use std::collections::BTreeSet;
 
     fn log(events: &[(u8, i64, bool)]) -> InteractionLog {
         let mut log = InteractionLog::default();
@@ -127,6 +142,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_one_draws_one_of_each_user_with_two(
+            events in prop::collection::vec((0u8..5, 0i64..3, prop::bool::weighted(0.8)), 0..60),
+            seed in any::<u64>(),
+        ) {
+            let log = log(&events);
+            let weights = ActionWeights::default();
+            let Division { train, test, .. } = split(&log, Split::AnyOne { seed }, &weights);
+            let n_counted = |user| events.iter().filter(|event| event.0 == user && event.2).count();
+            let eligible = (0..5).filter(|&user| n_counted(user) > 1).count();
+            let users: BTreeSet<u32> = test.iter().map(|&row| log.user[row as usize]).collect();
+            prop_assert_eq!((test.len(), users.len()), (eligible, eligible));
+            prop_assert!(test.iter().all(|&row| events[row as usize].2));
+            prop_assert_eq!(train.len() + test.len(), events.len());
+        }
+
         #[test]
         fn no_training_interaction_comes_after_the_cut(
             events in prop::collection::vec((0u8..5, 0i64..30, prop::bool::weighted(0.8)), 0..60),

@@ -1,10 +1,14 @@
 //! Fitting models.
 
 pub mod als;
+pub mod blend;
 pub mod content;
 pub mod counts;
+pub mod ease;
 pub mod item_item;
+pub mod sequence;
 pub mod snapshot;
+pub mod spectral;
 pub mod stored;
 pub mod vectors;
 

@@ -3,7 +3,10 @@
 use super::als::{self, AlsParams};
 use super::content::{self, ContentParams};
 use super::counts::{self, PopularParams};
+use super::ease::{self, EaseParams};
 use super::item_item::{self, ItemItemParams};
+use super::sequence::{self, SequenceParams};
+use super::spectral::{self, SpectralParams};
 use super::{FitError, bad, vectors};
 use crate::data::Dataset;
 use crate::progress::Progress;
@@ -13,6 +16,7 @@ use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::repeats::Repeats;
+use reco_core::retrieve::spectral::SpectralModel;
 use reco_core::retrieve::trending::Trends;
 use reco_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -25,6 +29,12 @@ pub struct Plan {
     pub als: Option<AlsParams>,
     /// Neighbours by what the same users took.
     pub item_item: Option<ItemItemParams>,
+    /// Weights of all items for one another in closed form.
+    pub ease: Option<EaseParams>,
+    /// A low-pass filter over who took what.
+    pub spectral: Option<SpectralParams>,
+    /// What follows what.
+    pub sequence: Option<SequenceParams>,
     /// Neighbours by text and attributes.
     pub content: Option<ContentParams>,
     /// Neighbours by the factors of `als`, this many per item; 0 for none.
@@ -40,6 +50,9 @@ impl Default for Plan {
         Self {
             als: Some(AlsParams::default()),
             item_item: Some(ItemItemParams::default()),
+            ease: Some(EaseParams::default()),
+            spectral: Some(SpectralParams::default()),
+            sequence: Some(SequenceParams::default()),
             content: Some(ContentParams::default()),
             vector_neighbors: 50,
             popular: PopularParams::default(),
@@ -56,6 +69,9 @@ impl Plan {
         };
         let mut problems: Vec<String> = under("als", self.als.as_ref().map(AlsParams::problems))
             .chain(under("item_item", self.item_item.as_ref().map(ItemItemParams::problems)))
+            .chain(under("ease", self.ease.as_ref().map(EaseParams::problems)))
+            .chain(under("spectral", self.spectral.as_ref().map(SpectralParams::problems)))
+            .chain(under("sequence", self.sequence.as_ref().map(SequenceParams::problems)))
             .chain(under("content", self.content.as_ref().map(ContentParams::problems)))
             .chain(under("popular", Some(self.popular.problems())))
             .collect();
@@ -98,6 +114,16 @@ pub fn fit(
     }
     if let Some(params) = &plan.item_item {
         models.insert(Neighbors::BY_USERS, item_item::fit(&matrix, params, progress)?);
+    }
+    if let Some(params) = &plan.ease {
+        models.insert(Neighbors::BY_REGRESSION, ease::fit(&matrix, params, progress)?);
+    }
+    if let Some(params) = &plan.spectral {
+        models.insert(SpectralModel::NAME, spectral::fit(&matrix, params, progress)?);
+    }
+    if let Some(params) = &plan.sequence {
+        let sequence = sequence::fit(&log, catalog.len(), weights, params, progress)?;
+        models.insert(Neighbors::BY_SEQUENCE, sequence);
     }
     if let Some(params) = &plan.content {
         models.insert(Neighbors::BY_CONTENT, content::fit(&catalog, params, progress)?);

@@ -9,6 +9,7 @@ use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::repeats::Repeats;
+use reco_core::retrieve::spectral::SpectralModel;
 use reco_core::retrieve::trending::Trends;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::Timestamp;
@@ -18,7 +19,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"RECOSNAP";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER: usize = 24;
 
 /// Why a snapshot file is refused or was not written.
@@ -67,6 +68,7 @@ struct Outgoing<'a> {
     users: &'a UserTable,
     histories: &'a Histories,
     als: Option<&'a AlsModel>,
+    spectral: Option<&'a SpectralModel>,
     neighbors: Vec<(&'a str, &'a Neighbors)>,
     popularity: Option<&'a Popularity>,
     trends: Option<&'a Trends>,
@@ -80,12 +82,19 @@ struct Incoming {
     users: UserTable,
     histories: Histories,
     als: Option<AlsModel>,
+    spectral: Option<SpectralModel>,
     neighbors: Vec<(String, Neighbors)>,
     popularity: Option<Popularity>,
     trends: Option<Trends>,
 }
 
-const NEIGHBORS: [&str; 3] = [Neighbors::BY_USERS, Neighbors::BY_CONTENT, Neighbors::BY_VECTOR];
+const NEIGHBORS: [&str; 5] = [
+    Neighbors::BY_USERS,
+    Neighbors::BY_REGRESSION,
+    Neighbors::BY_SEQUENCE,
+    Neighbors::BY_CONTENT,
+    Neighbors::BY_VECTOR,
+];
 
 /// Writes a snapshot with its built-in models and returns the file's length. The file appears whole or not at all.
 ///
@@ -101,6 +110,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         users: &snapshot.users,
         histories: &snapshot.histories,
         als: models.get(AlsModel::NAME),
+        spectral: models.get(SpectralModel::NAME),
         neighbors: NEIGHBORS.iter().filter_map(|name| Some((*name, models.get(name)?))).collect(),
         popularity: models.get(Popularity::NAME),
         trends: models.get(Trends::NAME),
@@ -171,6 +181,9 @@ impl Incoming {
         models.insert(Repeats::NAME, repeats);
         if let Some(als) = self.als {
             models.insert(AlsModel::NAME, als);
+        }
+        if let Some(spectral) = self.spectral {
+            models.insert(SpectralModel::NAME, spectral);
         }
         for (name, neighbors) in self.neighbors {
             models.insert(name, neighbors);

@@ -1,0 +1,225 @@
+//! Learning how much to trust each source.
+
+use super::FitError;
+use rayon::prelude::*;
+use reco_core::linalg::{Matrix, Spd, add_outers, axpy, dot};
+
+/// Lists to learn from: one candidate a row, its features side by side.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    features: Vec<f32>,
+    n_features: usize,
+    lists: Vec<List>,
+}
+
+/// One user's candidates: rows `start..end`, the first `n_relevant` of them relevant.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    start: usize,
+    end: usize,
+    n_relevant: usize,
+}
+
+impl Lists {
+    /// No lists yet, of candidates with this many features.
+    pub fn new(n_features: usize) -> Self {
+        Self { n_features, ..Self::default() }
+    }
+
+    /// Number of lists.
+    pub fn len(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// True without lists.
+    pub fn is_empty(&self) -> bool {
+        self.lists.is_empty()
+    }
+
+    /// Appends a list, `features` row after row, the first `n_relevant` rows being what the user took. A list
+    /// in which all or none are relevant teaches nothing and is left out.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `features` is not made of whole rows.
+    pub fn push(&mut self, features: &[f32], n_relevant: usize) {
+        assert_eq!(features.len() % self.n_features, 0, "rows of {} features", self.n_features);
+        let n_rows = features.len() / self.n_features;
+        if n_relevant == 0 || n_relevant >= n_rows {
+            return;
+        }
+        let start = self.features.len() / self.n_features;
+        self.features.extend_from_slice(features);
+        self.lists.push(List { start, end: start + n_rows, n_relevant });
+    }
+
+    fn rows(&self, start: usize, end: usize) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.features[start * self.n_features..end * self.n_features].chunks_exact(self.n_features)
+    }
+}
+
+/// Newton steps; the loss is convex and smooth, so that a dozen suffice.
+const MOST_STEPS: usize = 50;
+
+/// Lists summed by one task, in a fixed order.
+const BLOCK: usize = 64;
+
+/// The weights w that minimise the mean softmax cross-entropy of what was taken, per list
+/// log Σ exp(w x) - mean of w x over the relevant, plus `regularization` / 2 * |w|².
+///
+/// That loss bounds 1 - NDCG (Bruch et al., "An Analysis of the Softmax Cost Function for Learning to Rank",
+/// ICTIR 2019); it is convex, and solved by Newton's method with halved steps where a whole one overshoots.
+/// The same lists give the same bits on any number of threads.
+///
+/// # Errors
+///
+/// [`FitError::Params`] for a regularisation that is not above 0, [`FitError::Empty`] without lists,
+/// [`FitError::Diverged`] for features that are not finite.
+pub fn fit(lists: &Lists, regularization: f32) -> Result<Vec<f32>, FitError> {
+    if !(regularization.is_finite() && regularization > 0.0) {
+        let problems = vec![super::bad("regularization", regularization, "a finite number above 0")];
+        return Err(FitError::Params { model: "blend", problems });
+    }
+    if lists.is_empty() {
+        return Err(FitError::Empty { model: "blend" });
+    }
+    let mut weights = vec![0.0; lists.n_features];
+    let mut here = Slope::at(&weights, lists, regularization);
+    for _ in 0..MOST_STEPS {
+        let Some((better, there)) = improved(&weights, &here, lists, regularization)? else { break };
+        let gain = here.loss - there.loss;
+        (weights, here) = (better, there);
+        if gain < 1e-9 * here.loss.abs() {
+            break;
+        }
+    }
+    Ok(weights)
+}
+
+/// Where a Newton step leads, halved until it helps; `None` at the bottom.
+fn improved(
+    weights: &[f32],
+    here: &Slope,
+    lists: &Lists,
+    regularization: f32,
+) -> Result<Option<(Vec<f32>, Slope)>, FitError> {
+    let mut step = here.gradient.clone();
+    let curvature = Spd::factor(weights.len(), here.curvature.clone());
+    curvature.map_err(|cause| FitError::Diverged { model: "blend", cause })?.solve(&mut step);
+    for halving in 0..20 {
+        let mut moved = weights.to_vec();
+        axpy(-0.5f32.powi(halving), &step, &mut moved);
+        let there = Slope::at(&moved, lists, regularization);
+        if there.loss < here.loss {
+            return Ok(Some((moved, there)));
+        }
+    }
+    Ok(None)
+}
+
+/// The loss at some weights with its first and second derivatives.
+struct Slope {
+    loss: f64,
+    gradient: Vec<f32>,
+    /// Row-major, its upper triangle.
+    curvature: Vec<f32>,
+}
+
+impl Slope {
+    fn nothing(n: usize) -> Self {
+        Self { loss: 0.0, gradient: vec![0.0; n], curvature: vec![0.0; n * n] }
+    }
+
+    fn at(weights: &[f32], lists: &Lists, regularization: f32) -> Self {
+        let n = weights.len();
+        let blocks: Vec<Self> = lists
+            .lists
+            .par_chunks(BLOCK)
+            .map(|block| {
+                let mut sum = Self::nothing(n);
+                block.iter().for_each(|list| sum.add(list, weights, lists));
+                sum
+            })
+            .collect();
+        let mut sum = Self::nothing(n);
+        let scale = 1.0 / lists.len() as f32;
+        for block in &blocks {
+            sum.loss += block.loss * f64::from(scale);
+            axpy(scale, &block.gradient, &mut sum.gradient);
+            axpy(scale, &block.curvature, &mut sum.curvature);
+        }
+        sum.loss += 0.5 * f64::from(regularization * dot(weights, weights));
+        axpy(regularization, weights, &mut sum.gradient);
+        (0..n).for_each(|i| sum.curvature[i * n + i] += regularization);
+        sum
+    }
+
+    fn add(&mut self, list: &List, weights: &[f32], lists: &Lists) {
+        let rows = || lists.rows(list.start, list.end);
+        let mut shares: Vec<f32> = rows().map(|row| dot(row, weights)).collect();
+        let taken = shares[..list.n_relevant].iter().sum::<f32>() / list.n_relevant as f32;
+        let top = shares.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        shares.iter_mut().for_each(|score| *score = (*score - top).exp());
+        let total: f32 = shares.iter().sum();
+        self.loss += f64::from(total.ln() + top - taken);
+        shares.iter_mut().for_each(|share| *share /= total);
+        let mut mean = vec![0.0; weights.len()];
+        rows().zip(&shares).for_each(|(row, share)| axpy(*share, row, &mut mean));
+        axpy(1.0, &mean, &mut self.gradient);
+        let each = -1.0 / list.n_relevant as f32;
+        rows().take(list.n_relevant).for_each(|row| axpy(each, row, &mut self.gradient));
+        // Around the mean, not E[x x'] - mean mean': that would lose all digits once one row has all the share.
+        let mut centered = Matrix::zeros(shares.len(), weights.len());
+        for (row, to) in rows().zip(0..) {
+            let to = centered.row_mut(to);
+            to.copy_from_slice(row);
+            axpy(-1.0, &mean, to);
+        }
+        let terms: Vec<(&[f32], f32)> = centered.rows().zip(shares.iter().copied()).collect();
+        add_outers(&terms, &mut self.curvature);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_informative_feature_gets_the_weight() {
+        let mut lists = Lists::new(2);
+        for i in 0..200u32 {
+            let noise = |k: u32| ((i * 7 + k * 13) % 11) as f32 / 11.0;
+            // The relevant row has the larger first feature nine times of ten.
+            let signal = if i % 10 == 0 { 0.2 } else { 0.9 };
+            lists.push(&[signal, noise(1), 0.5, noise(2), 0.4, noise(3)], 1);
+        }
+        let weights = fit(&lists, 1e-3).unwrap();
+        assert!(weights[0] > 2.0 && weights[1].abs() < 0.5, "{weights:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_learned_from_is_refused() {
+        let mut lists = Lists::new(1);
+        lists.push(&[1.0, 2.0], 2);
+        lists.push(&[1.0, 2.0], 0);
+        assert!(matches!(fit(&lists, 1.0), Err(FitError::Empty { .. })));
+        lists.push(&[f32::NAN, 2.0], 1);
+        assert!(matches!(fit(&lists, 1.0), Err(FitError::Diverged { .. })));
+        assert!(matches!(fit(&lists, 0.0), Err(FitError::Params { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn the_gradient_vanishes_at_the_solution(
+            lists in prop::collection::vec((prop::collection::vec(-1.0f32..1.0, 12), 1usize..4), 1..20),
+        ) {
+            let mut all = Lists::new(3);
+            lists.iter().for_each(|(features, n_relevant)| all.push(features, *n_relevant));
+            prop_assume!(!all.is_empty());
+            let weights = fit(&all, 0.1).unwrap();
+            let slope = Slope::at(&weights, &all, 0.1);
+            prop_assert!(slope.gradient.iter().all(|g| g.abs() < 1e-3), "{:?}", slope.gradient);
+        }
+    }
+}
