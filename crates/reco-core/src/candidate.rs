@@ -177,6 +177,13 @@ impl Candidates {
         self.select(&order);
     }
 
+    /// Sorts by descending score like [`sort`](Self::sort), but equal scores keep the order they have.
+    pub(crate) fn sort_stably(&mut self) {
+        let mut order: Vec<u32> = (0..self.len() as u32).collect();
+        order.sort_by(|&a, &b| by_score(self.scores[a as usize], self.scores[b as usize]));
+        self.select(&order);
+    }
+
     /// Keeps the first `n` rows.
     pub fn truncate(&mut self, n: usize) {
         self.ids.truncate(n);

@@ -68,7 +68,9 @@ impl Action {
 }
 
 impl From<&str> for Action {
+    /// Names vary between systems, so case, hyphens and spaces do not matter: "Add-to-cart".
     fn from(name: &str) -> Self {
+        let name = &*name.trim().to_lowercase().replace(['-', ' '], "_");
         let known = Self::NAMED.iter().find(|(_, known)| *known == name);
         known.map_or_else(|| Self::Custom(name.into()), |(action, _)| action.clone())
     }

@@ -151,9 +151,15 @@ fn merge_history(
 ) -> (Vec<Touch>, usize) {
     let mut history = trained.to_vec();
     let mut n_fresh = 0;
-    for event in features.recent.iter().filter(|event| event.at > snapshot.data_until) {
+    for event in &features.recent {
         let Some(item) = snapshot.catalog.id(event.item.as_str()) else { continue };
-        let row = history.iter().position(|touch| touch.item == item).unwrap_or_else(|| {
+        let known = history.iter().position(|touch| touch.item == item);
+        // What training saw must not count twice; an event may well be older than the end of the data.
+        let is_trained = |row: usize| row < trained.len() && trained[row].last >= event.at;
+        if event.at <= snapshot.data_until && known.is_some_and(is_trained) {
+            continue;
+        }
+        let row = known.unwrap_or_else(|| {
             history.push(Touch::new(item, event.at));
             history.len() - 1
         });

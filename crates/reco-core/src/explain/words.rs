@@ -42,7 +42,7 @@ fn sentence(source: &str, because: &[&Evidence], catalog: &Catalog) -> String {
         .collect();
     let own = titles.join(" and ");
     match (source, own.is_empty()) {
-        (AgainGenerator::NAME, _) => "You take this regularly".to_owned(),
+        (AgainGenerator::NAME, _) => "You have taken this before".to_owned(),
         (AlsModel::NAME, false) => format!("Fits your taste, above all {own}"),
         (AlsModel::NAME, true) => "Fits your taste".to_owned(),
         (Neighbors::BY_USERS, false) => format!("Often taken together with {own}"),

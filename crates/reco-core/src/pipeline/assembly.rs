@@ -11,6 +11,7 @@ use crate::retrieve::again::{AgainConfig, AgainGenerator};
 use crate::retrieve::als::AlsGenerator;
 use crate::retrieve::neighbors::NeighborGenerator;
 use crate::retrieve::popular::PopularGenerator;
+use crate::retrieve::spectral::SpectralGenerator;
 use crate::retrieve::trending::TrendingGenerator;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -38,13 +39,15 @@ pub struct PipelineConfig {
     pub max_waiting: usize,
     /// Most items one request may ask for, at least 1.
     pub max_count: usize,
-    /// Built-in generators by name: `again`, `als`, `item_item`, `content`, `vector`, `popular`, `trending`.
+    /// Built-in generators by name: `again`, `als`, `content`, `ease`, `item_item`, `popular`, `sequence`,
+    /// `spectral`, `trending`, `vector`.
     pub sources: BTreeMap<String, SourceConfig>,
     /// The user's own items.
     pub again: AgainConfig,
     /// Whether items the user bought or rated may come again.
     pub seen: SeenPolicy,
     /// Only items that match this expression are ever shown.
+    #[serde(with = "crate::switch")]
     pub only: Option<Predicate>,
     /// The ranker.
     pub votes: VoteWeights,
@@ -92,6 +95,10 @@ impl Default for PipelineConfig {
         let sources = [
             ("again", SourceConfig::new(50, &[("similar", 0)])),
             ("als", SourceConfig::new(50, &[("similar", 0)])),
+            // Off until the training plan fits their models.
+            ("ease", SourceConfig::new(0, &[])),
+            ("sequence", SourceConfig::new(0, &[])),
+            ("spectral", SourceConfig::new(0, &[])),
             ("item_item", SourceConfig::new(50, &[])),
             ("content", SourceConfig::new(30, &[])),
             ("vector", SourceConfig::new(0, &[("similar", 50)])),
@@ -193,15 +200,19 @@ impl PipelineConfig {
     }
 }
 
-const BUILT_IN: [&str; 7] = ["again", "als", "content", "item_item", "popular", "trending", "vector"];
+const BUILT_IN: [&str; 10] =
+    ["again", "als", "content", "ease", "item_item", "popular", "sequence", "spectral", "trending", "vector"];
 
 fn generator(name: &str, again: &AgainConfig) -> Option<Arc<dyn CandidateGenerator>> {
     Some(match name {
         "again" => Arc::new(AgainGenerator::new(again.clone())),
         "als" => Arc::new(AlsGenerator),
         "content" => Arc::new(NeighborGenerator::by_content()),
+        "ease" => Arc::new(NeighborGenerator::by_regression()),
         "item_item" => Arc::new(NeighborGenerator::by_users()),
         "popular" => Arc::new(PopularGenerator),
+        "sequence" => Arc::new(NeighborGenerator::by_sequence()),
+        "spectral" => Arc::new(SpectralGenerator),
         "trending" => Arc::new(TrendingGenerator),
         "vector" => Arc::new(NeighborGenerator::by_vector()),
         _ => return None,

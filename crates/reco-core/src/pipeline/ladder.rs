@@ -1,16 +1,26 @@
 //! The lower rungs: what is popular, and the page when nothing could be computed.
 
-use crate::error::{Fault, Rung};
+use super::guarded::guarded;
+use super::merge::Merge;
+use super::parts::Parts;
+use crate::candidate::KeepMask;
+use crate::error::{Fault, OnFault, RecommendError, Rung};
 use crate::id::ItemId;
 use crate::page::{Page, PageItem};
 use crate::query::Query;
 use crate::request::Surface;
 use crate::retrieve::popular::Popularity;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// How many of the user's categories count as theirs.
 const FAVOURITE_CATEGORIES: usize = 3;
+
+/// How many popular items of each come before those of the whole catalogue.
+const FAVOURITES_EACH: usize = 20;
+
+/// Items filtered at a time.
+pub(super) const BLOCK: usize = 1_024;
 
 /// Popular items of the categories that matter here, in turn, then of the whole catalogue,
 /// then the catalogue itself. May name an item more than once.
@@ -21,6 +31,8 @@ pub(super) fn popular_items(query: &Query) -> impl Iterator<Item = ItemId> + '_ 
         .filter_map(|category| popularity.map(|popularity| popularity.top(Some(category))))
         .collect();
     let longest = lists.iter().map(|list| list.len()).max().unwrap_or(0);
+    // Rules may cap a category, so the favourites must not crowd out all others.
+    let longest = if lists.len() > 1 { longest.min(FAVOURITES_EACH) } else { longest };
     let in_turn = (0..longest).flat_map(move |place| {
         let of_place: Vec<ItemId> = lists.iter().filter_map(|list| list.get(place).copied()).collect();
         of_place
@@ -44,33 +56,27 @@ fn categories(query: &Query) -> Vec<u32> {
     counts.into_iter().take(FAVOURITE_CATEGORIES).map(|(code, _)| code).collect()
 }
 
-/// The last rung: needs no part that could be stuck, so it is answered even when the pool is.
-/// Keeps only what is never optional: inactive, excluded, rejected and unmatched items stay out.
-pub(super) fn static_page(query: &Query, faults: Vec<Fault>) -> Page {
+/// The last rung: needs no model and no thread of the pool, so it is answered even when those are stuck.
+/// Of the filters it keeps those that are never optional, and what the user rejected stays out.
+pub(super) fn static_page(parts: &Parts, query: &Query, faults: Vec<Fault>) -> Result<Page, RecommendError> {
     let catalog = &query.snapshot.catalog;
     let request = &*query.request;
-    let rules = request.filter.as_ref().and_then(|filter| filter.bind(catalog).ok());
-    let anchor = if let Surface::Similar(_) = request.surface { query.anchors() } else { &[] };
-    let in_category = |id| match &request.surface {
-        Surface::Category(name) => catalog.category().get(id) == Some(name),
-        _ => true,
-    };
-    let mut shown = Vec::with_capacity(request.count);
-    for id in popular_items(query) {
-        if shown.len() == request.count {
+    let mut popular = popular_items(query).filter(|&id| query.touch(id).is_none_or(|touch| !touch.rejected));
+    let mut shown = Vec::with_capacity(request.count.min(BLOCK));
+    let mut seen = FxHashSet::default();
+    while shown.len() < request.count {
+        let mut block = Merge::new(Arc::default());
+        let new = popular.by_ref().filter(|&id| seen.insert(id)).take(BLOCK);
+        if block.fill(&new.collect::<Vec<_>>()) == 0 {
             break;
         }
-        let admitted = catalog.is_active(id)
-            && catalog.stock(id).is_none_or(|stock| stock > 0.0)
-            && !shown.contains(&id)
-            && !anchor.contains(&id)
-            && !request.exclude.contains(catalog.key(id))
-            && in_category(id)
-            && query.touch(id).is_none_or(|touch| !touch.rejected)
-            && rules.as_ref().is_none_or(|rules| rules.matches(catalog, id));
-        if admitted {
-            shown.push(id);
+        let mut set = block.set().clone();
+        for filter in parts.filters.iter().filter(|filter| filter.on_fault == OnFault::Fail) {
+            let mut keep = KeepMask::all(set.len());
+            guarded(&filter.name, || filter.part.apply(query, &set, &mut keep))?;
+            set.retain(&keep);
         }
+        shown.extend(set.ids().iter().copied().take(request.count - shown.len()));
     }
     let items = shown.into_iter().zip(1..).map(|(id, rank)| PageItem {
         id,
@@ -79,11 +85,11 @@ pub(super) fn static_page(query: &Query, faults: Vec<Fault>) -> Page {
         score: -(rank as f32),
         why: request.explain.then(crate::page::Why::default),
     });
-    Page {
+    Ok(Page {
         items: items.collect(),
         why_not: Vec::new(),
         rung: Rung::Static,
         faults,
         snapshot: Arc::clone(&query.snapshot.version),
-    }
+    })
 }

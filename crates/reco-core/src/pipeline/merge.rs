@@ -33,13 +33,15 @@ impl Merge {
         }
     }
 
+    /// Whether the item is in the set.
+    pub(super) fn contains(&self, id: ItemId) -> bool {
+        self.row_of.contains_key(&id)
+    }
+
     /// Appends items that no source proposed, below all others, and says how many were new.
-    pub(super) fn fill(&mut self, items: impl Iterator<Item = ItemId>, limit: usize) -> usize {
+    pub(super) fn fill(&mut self, items: &[ItemId]) -> usize {
         let before = self.set.len();
-        for id in items {
-            if self.set.len() - before == limit {
-                break;
-            }
+        for &id in items {
             // A negative score sinks below every fused one and keeps the order given.
             let score = -(self.set.len() as f32);
             self.row_of.entry(id).or_insert_with(|| self.set.append(id, score));
@@ -67,7 +69,7 @@ mod tests {
         let mut merge = Merge::new([Arc::from("a"), Arc::from("b")].into());
         merge.add(0, 1.0, &hits(&[1, 2, 2]));
         merge.add(1, 1.0, &hits(&[2, 3]));
-        assert_eq!(merge.fill([3, 4, 5].map(ItemId::new).into_iter(), 1), 1);
+        assert_eq!(merge.fill(&[3, 4].map(ItemId::new)), 1);
         let mut set = merge.set().clone();
         set.sort();
         assert_eq!(set.ids(), [2, 1, 3, 4].map(ItemId::new));

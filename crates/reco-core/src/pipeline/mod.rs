@@ -172,7 +172,8 @@ impl Recommender {
             }
         });
         if let Some(answer) = run.query.retrieval.run(&mut receive).await {
-            return answer.unwrap_or_else(|_| Ok(ladder::static_page(&run.query, vec![pool_fault()])));
+            return answer
+                .unwrap_or_else(|_| ladder::static_page(&run.parts, &run.query, vec![pool_fault()]));
         }
         if run.claim() {
             let (working, finishing) = (Arc::clone(&run), Arc::clone(&finish));
@@ -180,10 +181,10 @@ impl Recommender {
         }
         match run.query.budget.run(receive).await {
             Some(Ok(answer)) => answer,
-            Some(Err(_)) => Ok(ladder::static_page(&run.query, vec![pool_fault()])),
+            Some(Err(_)) => ladder::static_page(&run.parts, &run.query, vec![pool_fault()]),
             None => {
                 let late = Fault::new("pipeline", FaultKind::Timeout);
-                Ok(ladder::static_page(&run.query, vec![late]))
+                ladder::static_page(&run.parts, &run.query, vec![late])
             }
         }
     }

@@ -6,6 +6,7 @@ use super::parts::{Parts, Policed};
 use crate::candidate::{Candidates, Hits, KeepMask};
 use crate::error::{Fault, FaultKind, OnFault, RecommendError, Rung};
 use crate::explain::Trail;
+use crate::id::ItemId;
 use crate::page::{Page, PageItem};
 use crate::query::Query;
 use crate::rerank::Reranker;
@@ -64,6 +65,8 @@ impl Run {
         if self.query.retrieval.is_spent() {
             return Err(Fault::new(Arc::clone(&source.name), FaultKind::Timeout));
         }
+        // Most of what a source proposes may not match the filter asked for, so it is asked for more.
+        let quota = if self.query.request.filter.is_some() { quota * Self::WIDER } else { quota };
         guarded(&source.name, || {
             let mut hits = Hits::default();
             source.part.generate(&self.query, quota, &mut hits)?;
@@ -72,6 +75,12 @@ impl Run {
             Ok(hits)
         })
     }
+
+    /// Times its quota that a source may propose where the request filters.
+    const WIDER: usize = 8;
+
+    /// Fillers looked at in one go: enough for caps over a whole catalogue's categories.
+    const MOST_FILLERS: usize = 16_384;
 
     /// True for the first caller only: the one to go on with the stages after retrieval.
     pub(super) fn claim(&self) -> bool {
@@ -84,19 +93,21 @@ impl Run {
         let mut merge = stages.merge()?;
         let want = self.query.request.count;
         let mut set = stages.arrange(merge.set().clone())?;
-        // Rules may leave the page short. What is popular fills it, the second time from far down the list.
-        for depth in [4 * want.max(8), 64 * want.max(8)] {
-            if set.len() >= want {
+        // Filters and rules may leave the page short. What is popular fills it, ever more of it as long as
+        // rules still take it away again.
+        let is_personal = !merge.set().is_empty();
+        let mut popular = super::ladder::popular_items(&self.query);
+        let mut more = 4 * want.max(8);
+        while set.len() < want && more <= Self::MOST_FILLERS && !self.query.budget.is_spent() {
+            let admitted = stages.admitted(&mut popular, &merge, more)?;
+            if merge.fill(&admitted) == 0 {
                 break;
             }
-            let personal = merge.set().len();
-            if merge.fill(super::ladder::popular_items(&self.query), depth) == 0 {
-                break;
-            }
-            if personal == 0 {
+            if !is_personal {
                 stages.step_down(Rung::Popular);
             }
             set = stages.arrange(merge.set().clone())?;
+            more *= 4;
         }
         Ok(stages.page(&set))
     }
@@ -159,6 +170,29 @@ impl Stages<'_> {
         Ok(merge)
     }
 
+    /// The next items that no source proposed and that all filters let through, at most `limit`: a filter that
+    /// few items pass is searched for through the whole catalogue, as long as there is time.
+    fn admitted(
+        &mut self,
+        items: &mut impl Iterator<Item = ItemId>,
+        merge: &Merge,
+        limit: usize,
+    ) -> Result<Vec<ItemId>, RecommendError> {
+        let query = &*self.run.query;
+        let mut admitted = Vec::new();
+        while admitted.len() < limit && !query.budget.is_spent() {
+            let mut block = Merge::new(Arc::default());
+            let new = items.by_ref().filter(|id| !merge.contains(*id)).take(super::ladder::BLOCK);
+            if block.fill(&new.collect::<Vec<_>>()) == 0 {
+                break;
+            }
+            let mut set = block.set().clone();
+            self.filter(&mut set)?;
+            admitted.extend_from_slice(set.ids());
+        }
+        Ok(admitted)
+    }
+
     /// Filter, rank, re-rank.
     fn arrange(&mut self, mut set: Candidates) -> Result<Candidates, RecommendError> {
         self.trail = Trail::new(set.ids());
@@ -191,6 +225,8 @@ impl Stages<'_> {
     fn rank(&mut self, set: &mut Candidates) -> Result<(), RecommendError> {
         let query = &*self.run.query;
         let mut rung = Rung::CandidateScores;
+        // By merged score first: what the ranker finds equal, such as items no source proposed, stays so.
+        set.sort();
         let mut scores = vec![0.0; set.len()];
         for (step, ranker) in self.run.parts.rankers.iter().enumerate() {
             let outcome = if query.budget.is_spent() {
@@ -209,7 +245,7 @@ impl Stages<'_> {
             }
         }
         self.step_down(rung);
-        set.sort();
+        set.sort_stably();
         self.trail.ranked(set);
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! What the pipeline promises, whatever its parts do.
 
+mod fill;
+mod moods;
+
 use super::*;
 use crate::candidate::{Candidates, DropCode, KeepMask};
 use crate::catalog::{Catalog, ItemRecord};
 use crate::error::{OnFault, Rung};
 use crate::event::{Action, Event, EventId};
-use crate::filter::Filter;
+use crate::filter::{Excluded, Filter};
 use crate::id::{ItemId, UserKey};
 use crate::page::WhyNotReason;
 use crate::rank::Ranker;
@@ -13,7 +16,6 @@ use crate::rerank::Reranker;
 use crate::retrieve::{CandidateGenerator, Support};
 use crate::time::{ManualClock, Timestamp};
 use async_trait::async_trait;
-use proptest::prelude::*;
 use std::sync::mpsc;
 
 /// How a part misbehaves, if it does.
@@ -306,7 +308,9 @@ async fn when_every_thread_hangs_the_static_page_comes() {
     let (let_go, release) = mpsc::channel();
     let clock = clock();
     let stuck = Stuck { entered, release: Mutex::new(release) };
-    let recommender = builder(10, &clock).generator(stuck, Quotas::everywhere(5)).build().unwrap();
+    let recommender =
+        builder(10, &clock).generator(stuck, Quotas::everywhere(5)).filter(Excluded, OnFault::Fail);
+    let recommender = recommender.build().unwrap();
     let answer = tokio::spawn({
         let recommender = recommender.clone();
         async move { recommender.recommend(Request::for_user("ann").count(3).exclude(["item1"])).await }
@@ -340,71 +344,4 @@ async fn an_event_is_felt_by_the_next_request_and_counts_once() {
     let refused: Vec<_> = outcome.rejected.iter().map(|problem| (problem.index, problem.field)).collect();
     assert_eq!(refused, [(1, "item_id"), (2, "at")]);
     assert_eq!(recommender.live().recent(&"ann".into()).len(), 2);
-}
-
-/// What a page says, without the faults' causes.
-fn bytes(page: &Page) -> String {
-    format!("{:?} {:?} {:?} {:?}", page.items, page.why_not, page.rung, page.warnings())
-}
-
-fn mood() -> impl Strategy<Value = Mood> {
-    prop_oneof![Just(Mood::Fine), Just(Mood::Faulty), Just(Mood::Panicking), Just(Mood::Nan)]
-}
-
-fn moody(moods: &[Mood], n_threads: usize) -> Recommender {
-    builder(40, &clock())
-        .pool(n_threads, 16)
-        .features(Moody(moods[0]))
-        .generator(From("a", 0, moods[1]), Quotas::everywhere(10))
-        .generator(From("b", 6, moods[2]), Quotas::everywhere(10))
-        .filter(NoThirds(moods[3]), OnFault::Skip)
-        .ranker(ById("first", moods[4]))
-        .ranker(ById("second", moods[5]))
-        .reranker(LastFirst(moods[6]))
-        .build()
-        .unwrap()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn any_subset_of_failing_parts_still_answers(moods in prop::collection::vec(mood(), 7), count in 1usize..30) {
-        let page = moody(&moods, 1).recommend_now(Request::for_user("ann").count(count)).unwrap();
-        // The catalogue holds 40 items, two thirds of which pass the filter when that works.
-        prop_assert_eq!(page.items.len(), count.min(if moods[3].check_quietly() { 26 } else { 40 }));
-        let asked = |i: &usize| *i != 5; // The second ranker is asked only when the first fails.
-        prop_assert_eq!(page.is_degraded(), (0..7).filter(asked).any(|i| !moods[i].check_quietly()));
-        if moods[3].check_quietly() {
-            prop_assert!(page.items.iter().all(|item| item.id.raw() % 3 != 0), "a filtered item never appears");
-        }
-    }
-
-    #[test]
-    fn the_same_request_gives_the_same_bytes(moods in prop::collection::vec(mood(), 7), count in 1usize..30) {
-        let request = || Request::for_user("ann").count(count).why_not(["item3", "item39"]);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let now = bytes(&moody(&moods, 1).recommend_now(request()).unwrap());
-        let pooled = runtime.block_on(moody(&moods, 2).recommend(request())).unwrap();
-        prop_assert_eq!(now, bytes(&pooled));
-    }
-
-    #[test]
-    fn another_generator_never_empties_a_page(first in mood(), second in mood(), count in 1usize..30) {
-        let with = |second: Option<Mood>| {
-            let mut builder = builder(40, &clock()).generator(From("a", 0, first), Quotas::everywhere(10));
-            if let Some(mood) = second {
-                builder = builder.generator(From("b", 6, mood), Quotas::everywhere(10));
-            }
-            builder.build().unwrap().recommend_now(Request::for_user("ann").count(count)).unwrap().items.len()
-        };
-        prop_assert!(with(Some(second)) >= with(None));
-    }
-}
-
-impl Mood {
-    /// Whether a part in this mood works; NaN is a result, not a failure.
-    fn check_quietly(self) -> bool {
-        matches!(self, Self::Fine | Self::Nan)
-    }
 }

@@ -144,8 +144,7 @@ impl<'a, 'b> Actions<'a, 'b> {
         };
         let Some(name) = cells.text(row) else { return with_room(self.fallback) };
         if self.last.as_ref().is_none_or(|(last, _)| *last != name) {
-            // Names vary in case and hyphens: "Add-to-cart".
-            let action = Action::from(name.trim().to_lowercase().replace(['-', ' '], "_"));
+            let action = Action::from(&*name);
             self.last = Some((name, action));
         }
         with_room(self.last.as_ref().map_or(self.fallback, |(_, action)| action))

@@ -1,0 +1,103 @@
+//! Pages that filters and rules would leave short, and what fills them.
+
+use super::*;
+use crate::rank::VoteWeights;
+use crate::rerank::RerankConfig;
+use crate::retrieve::popular::Popularity;
+use proptest::prelude::*;
+
+const N_ITEMS: u32 = 3_000;
+
+/// Thirty categories; the one item of `rare` is the least popular of all, and popularity falls with the id.
+fn shop() -> Snapshot {
+    let mut builder = Catalog::builder();
+    for id in 0..N_ITEMS {
+        let category = if id + 1 == N_ITEMS { "rare".to_owned() } else { format!("category{}", id % 30) };
+        let record = ItemRecord { category: Some(category), ..ItemRecord::new(format!("item{id}")) };
+        builder.push(record).unwrap();
+    }
+    let mut snapshot = Snapshot { catalog: builder.build(), ..Snapshot::default() };
+    let labels = snapshot.catalog.category();
+    let users = (0..N_ITEMS).map(|id| N_ITEMS - id).collect();
+    let popularity = Popularity::new(users, labels.cardinality(), |id| labels.code(id));
+    snapshot.models.insert(Popularity::NAME, popularity);
+    snapshot
+}
+
+/// No source proposes anything; all other parts are the usual ones.
+fn sourceless(change: impl FnOnce(&mut PipelineConfig)) -> Recommender {
+    let mut config = PipelineConfig { threads: 1, ..PipelineConfig::default() };
+    config.sources.clear();
+    change(&mut config);
+    config.builder(shop()).unwrap().clock(Arc::new(clock())).build().unwrap()
+}
+
+fn page(recommender: &Recommender, request: Request) -> Vec<u32> {
+    ids(&recommender.recommend_now(request).unwrap())
+}
+
+#[test]
+fn fillers_come_by_popularity_and_not_by_id() {
+    let uncapped = sourceless(|config| config.rerank.per_category = None);
+    assert_eq!(page(&uncapped, Request::for_user("ann").count(5)), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_filter_finds_the_one_item_that_matches() {
+    let filter = "category = \"rare\"".parse().unwrap();
+    assert_eq!(page(&sourceless(|_| ()), Request::for_user("ann").filter(filter)), [N_ITEMS - 1]);
+}
+
+#[test]
+fn a_filter_lets_sources_look_further_than_their_quota() {
+    let far: crate::predicate::Predicate = "category = \"category15\"".parse().unwrap();
+    let recommender = Recommender::builder(shop())
+        .clock(Arc::new(clock()))
+        .generator(From("a", 0, Mood::Fine), Quotas::everywhere(10))
+        .filter(crate::filter::Requested, OnFault::Fail)
+        .build()
+        .unwrap();
+    let page = recommender.recommend_now(Request::for_user("ann").count(1).filter(far)).unwrap();
+    assert_eq!((ids(&page), page.rung), (vec![15], Rung::CandidateScores));
+    let why = page.items[0].why.as_ref().unwrap();
+    assert_eq!(&*why.sources[0].source, "a");
+}
+
+#[tokio::test]
+async fn even_the_static_page_shows_only_what_may_be_shown() {
+    let only = Some("category != \"category0\"".parse().unwrap());
+    let config = PipelineConfig { only, ..PipelineConfig::default() };
+    let (entered, has_entered) = mpsc::sync_channel(1);
+    let (let_go, release) = mpsc::channel();
+    let stuck = Stuck { entered, release: Mutex::new(release) };
+    let clock = clock();
+    let builder = config.builder(shop()).unwrap().pool(1, 16).clock(Arc::new(clock.clone()));
+    let recommender = builder.generator(stuck, Quotas::everywhere(5)).build().unwrap();
+    let answer = tokio::spawn({
+        let recommender = recommender.clone();
+        async move { recommender.recommend(Request::for_user("ann").count(3)).await }
+    });
+    tokio::task::spawn_blocking(move || has_entered.recv()).await.unwrap().unwrap();
+    clock.advance(Duration::from_millis(60));
+    let page = answer.await.unwrap().unwrap();
+    let_go.send(()).unwrap();
+    assert_eq!((ids(&page), page.rung), (vec![1, 2, 3], Rung::Static));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_page_is_full_while_the_catalogue_has_items_that_rules_allow(
+        count in 1usize..120,
+        per_category in 1usize..4,
+    ) {
+        let rerank = RerankConfig { per_category: Some(per_category), ..RerankConfig::default() };
+        let recommender = sourceless(|config| {
+            config.rerank = rerank;
+            config.votes = VoteWeights::default();
+        });
+        let shown = page(&recommender, Request::for_user("ann").count(count));
+        prop_assert_eq!(shown.len(), count.min(30 * per_category + 1));
+    }
+}
