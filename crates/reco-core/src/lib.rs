@@ -31,5 +31,6 @@ pub mod rerank;
 pub mod retrieve;
 pub mod snapshot;
 pub mod store;
+pub mod switch;
 pub mod time;
 pub mod trend;

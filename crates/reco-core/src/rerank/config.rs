@@ -8,7 +8,7 @@ use crate::error::OnFault;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The rules for the page as a whole; an absent one is off. They run in the order of the fields: scores
+/// The rules for the page as a whole; `false` in configuration switches one off. They run in the order of the fields: scores
 /// are changed first, then variety is made, then the caps count, pinned items before all others, and the
 /// pins are set last. A pinned item thus keeps its place against others of its kind; of pins beyond a cap
 /// the later ones leave.
@@ -16,20 +16,26 @@ use std::sync::Arc;
 #[serde(default, deny_unknown_fields)]
 pub struct RerankConfig {
     /// Items with a margin below this share of the price leave.
+    #[serde(with = "crate::switch")]
     pub low_margin_below: Option<f32>,
     /// What trends gains this share of its score (0.1 is +10 %); at least 0.
+    #[serde(with = "crate::switch")]
     pub trending_gain: Option<f32>,
     /// How many of the strongest trends gain.
     pub trending_top: usize,
     /// What is new gains this share of its score; at least 0.
+    #[serde(with = "crate::switch")]
     pub freshness_gain: Option<f32>,
     /// Days after which that gain has halved; above 0.
     pub freshness_half_life_days: f64,
     /// Relevance against variety, 0 to 1; 1 is relevance alone.
+    #[serde(with = "crate::switch")]
     pub mmr_lambda: Option<f32>,
     /// At most so many items of a category; at least 1.
+    #[serde(with = "crate::switch")]
     pub per_category: Option<usize>,
     /// At most so many items of a brand; at least 1.
+    #[serde(with = "crate::switch")]
     pub per_brand: Option<usize>,
     /// Items with a fixed place.
     pub pins: Vec<Pin>,

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PopularParams {
-    /// Only the last days of the data count; above 0, or absent for all of it. Data without times counts whole.
+    /// Only the last days of the data count; above 0, or `false` for all of it. Data without times counts whole.
+    #[serde(with = "reco_core::switch")]
     pub window_days: Option<f64>,
 }
 
