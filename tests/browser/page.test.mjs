@@ -1,10 +1,10 @@
-// The page at / in a real browser, against the real server over the demo data. RECO_URL says where that is.
+// The page at / in a real browser, against the real server over the demo data. BROWSER_TEST_URL says where that is.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 
-const url = process.env.RECO_URL;
+const url = process.env.BROWSER_TEST_URL;
 const EXPECTED = [/status of 400/, /ERR_FAILED/]; // What the tests of errors provoke.
 let browser;
 let page;

@@ -79,7 +79,22 @@ pub(crate) async fn history(
     };
     let items: Vec<TouchJson<'_>> = query.history().iter().take(limit).map(touch).collect();
     let now = query.now.millis();
-    json(&serde_json::json!({ "user_id": user, "now": now, "total": query.history().len(), "items": items }))
+    json(&History { user_id: &user, now, total: query.history().len(), items })
+}
+
+/// A user's record. Types, not loose values: prices would gain digits on their way through f64.
+#[derive(Serialize)]
+struct History<'a> {
+    user_id: &'a str,
+    now: i64,
+    total: usize,
+    items: Vec<TouchJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    items: Vec<ItemJson<'a>>,
+    total: usize,
 }
 
 /// Items whose title or id contains `q`, those that begin with it first.
@@ -95,7 +110,7 @@ pub(crate) async fn items(State(app): State<App>, query: RawQuery) -> Result<Res
     }
     let items: Vec<ItemJson<'_>> =
         rows.into_iter().map(|row| ItemJson::new(catalog, ItemId::new(row as u32))).collect();
-    json(&serde_json::json!({ "items": items, "total": catalog.len() }))
+    json(&Found { items, total: catalog.len() })
 }
 
 /// Rows whose name contains `wanted`, whatever the case, at most `limit`: first those that begin with it.
