@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// How much to trust each source, learned from what people then took.
 ///
-/// A source's opinion of an item is seen from three sides ([`Opinion`]), for scores tell more than ranks
+/// A source's opinion of an item is seen from several sides ([`Opinion`]), for scores tell more than ranks
 /// where their scale can be trusted, and ranks more where it cannot. An item's score is the weighted sum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BlendModel {
@@ -24,13 +24,15 @@ pub struct SourceWeights {
     pub weights: [f32; Opinion::SIDES],
 }
 
-/// What a source thinks of an item, each value from 0 (nothing) to 1 (its best).
+/// What a source thinks of an item: the share of its best score, at most 1; the logarithm of one plus its
+/// score, where that is above 0; and two votes by rank, 1 for the best item, that fall fast and slowly. All are
+/// 0 for an item that the source has nothing to say about.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Opinion(pub [f32; Opinion::SIDES]);
 
 impl Opinion {
     /// Sides of an opinion.
-    pub const SIDES: usize = 3;
+    pub const SIDES: usize = 4;
 
     /// Ranks at which the two votes by rank have halved.
     const HALF_RANKS: [f32; 2] = [3.0, 30.0];
@@ -38,8 +40,9 @@ impl Opinion {
     /// Of the item at `rank`, 0 for the best, whose score is `score` where the best one's is `top`.
     pub fn new(rank: u32, score: f32, top: f32) -> Self {
         let share = if top > 0.0 && score.is_finite() { (score / top).clamp(-1.0, 1.0) } else { 0.0 };
+        let size = if score.is_finite() { score.max(0.0).ln_1p() } else { 0.0 };
         let [early, late] = Self::HALF_RANKS.map(|half| 1.0 / (1.0 + rank as f32 / half));
-        Self([share, early, late])
+        Self([share, size, early, late])
     }
 }
 
@@ -107,10 +110,15 @@ mod tests {
 
     #[test]
     fn opinions_fall_with_rank_and_score() {
-        assert_eq!(Opinion::new(0, 5.0, 5.0), Opinion([1.0, 1.0, 1.0]));
-        assert_eq!(Opinion::new(3, 2.5, 5.0).0[..2], [0.5, 0.5]);
-        assert_eq!(Opinion::new(30, f32::NAN, 5.0).0, [0.0, 1.0 / 11.0, 0.5]);
-        assert_eq!(Opinion::new(0, -1.0, -1.0).0[0], 0.0, "a source that likes nothing has no best");
+        let check = |rank, score, top, want: [f32; Opinion::SIDES]| {
+            let found = Opinion::new(rank, score, top).0;
+            assert!(found.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} is not {want:?}");
+        };
+        check(0, 5.0, 5.0, [1.0, 6f32.ln(), 1.0, 1.0]);
+        check(3, 2.5, 5.0, [0.5, 3.5f32.ln(), 0.5, 1.0 / 1.1]);
+        check(30, f32::NAN, 5.0, [0.0, 0.0, 1.0 / 11.0, 0.5]);
+        // A source that likes nothing has no best.
+        check(0, -1.0, -1.0, [0.0, 0.0, 1.0, 1.0]);
     }
 
     #[test]
@@ -121,11 +129,11 @@ mod tests {
             set.propose(row, source, SourceHit { rank, score }, 0.0);
         }
         let mut snapshot = fixture::snapshot();
-        let als = SourceWeights { source: "als".into(), weights: [2.0, 1.0, 0.0] };
+        let als = SourceWeights { source: "als".into(), weights: [2.0, 0.0, 1.0, 0.0] };
         snapshot.models.insert(BlendModel::NAME, BlendModel::new(vec![als]));
         let query = fixture::query_of(Request::for_user("ann"), snapshot);
         conformance::ranker(&BlendRanker, &query, &set);
-        let mut scores = [0.0; 3];
+        let mut scores = vec![0.0; 3];
         BlendRanker.score(&query, &set, &mut scores).unwrap();
         assert_eq!(scores, [3.0, 1.5, 0.0]);
         let without = fixture::query(Request::for_user("ann"));

@@ -6,7 +6,7 @@ use super::models::{self, ModelError, TrainData};
 use super::options::EvaluateOptions;
 use super::scorers::Scorer;
 use super::split::Target;
-use crate::fit::blend::{self, Lists};
+use crate::fit::blend::{self, BlendParams, Lists};
 use crate::progress::Progress;
 use rand::SeedableRng;
 use rand::distr::{Distribution, Uniform};
@@ -21,9 +21,12 @@ use std::collections::BTreeSet;
 /// Fitted sources and their weights, learned on interactions that were held out of the training data in the
 /// way in which the test was; then the sources are fitted to all of it.
 pub(super) struct Blend<'a> {
-    sources: Vec<Box<dyn Scorer + 'a>>,
+    sources: Sources<'a>,
     model: BlendModel,
 }
+
+/// Fitted models in the order of their names.
+type Sources<'a> = Vec<Box<dyn Scorer + 'a>>;
 
 /// Best items of every source that the weights learn to order.
 const DEPTH: usize = 50;
@@ -33,8 +36,6 @@ const MOST_USERS: usize = 5_000;
 
 /// Items drawn to stand for those given beside the relevant ones in a test with negatives.
 const NEGATIVES: usize = 99;
-
-const REGULARIZATION: f32 = 1e-4;
 
 impl<'a> Blend<'a> {
     pub(super) const NAME: &'static str = "blend";
@@ -73,7 +74,7 @@ fn fit_sources<'a>(
     train: &'a TrainData<'a>,
     options: &EvaluateOptions,
     progress: &dyn Progress,
-) -> Result<Vec<Box<dyn Scorer + 'a>>, ModelError> {
+) -> Result<Sources<'a>, ModelError> {
     let fit = |name: &&str| Ok(models::fit(name, train, options, progress)?.scorer);
     names(options.target).iter().map(fit).collect()
 }
@@ -103,7 +104,7 @@ fn learned(
         .collect();
     let mut examples = Lists::new(sources.len() * Opinion::SIDES);
     lists?.iter().for_each(|(features, n_relevant)| examples.push(features, *n_relevant));
-    let weights = blend::fit(&examples, REGULARIZATION)?;
+    let weights = blend::fit(&examples, &BlendParams::default())?;
     progress.end(&format!("learned from {} users", examples.len()));
     let (weights, _) = weights.as_chunks::<{ Opinion::SIDES }>();
     let of_source = |(&name, &weights): (&&str, &[f32; Opinion::SIDES])| SourceWeights {
@@ -130,11 +131,7 @@ fn draw_negatives(train: &TrainData<'_>, held: &[Held], seed: u64) -> Vec<(u32, 
 }
 
 /// Features of the items worth ordering, relevant ones first, and how many those are.
-fn example(
-    case: &Case,
-    sources: &[Box<dyn Scorer + '_>],
-    n_items: usize,
-) -> Result<(Vec<f32>, usize), RecommendError> {
+fn example(case: &Case, sources: &Sources<'_>, n_items: usize) -> Result<(Vec<f32>, usize), RecommendError> {
     let opinions = opinions(case, sources, n_items)?;
     let (relevant, others): (Vec<ItemId>, Vec<ItemId>) =
         candidates(case, &opinions, n_items).into_iter().partition(|&id| case.is_relevant(id));
@@ -161,33 +158,36 @@ struct Opinions {
     best: Vec<ItemId>,
 }
 
-/// What all sources think of the items to be ranked for a case.
-fn opinions(
-    case: &Case,
-    sources: &[Box<dyn Scorer + '_>],
-    n_items: usize,
-) -> Result<Vec<Opinions>, RecommendError> {
-    let mut scores = vec![0.0f32; n_items];
-    let of_source = |source: &Box<dyn Scorer + '_>| {
-        source.score(case, &mut scores)?;
+impl Opinions {
+    /// Of the items to be ranked for a case, from scores of all items.
+    fn new(case: &Case, scores: &[f32]) -> Self {
         let scored = |id: ItemId| Some((*scores.get(id.index())?, id)).filter(|(score, _)| score.is_finite());
-        let mut rows: Vec<(f32, ItemId)> = match &case.among {
-            Some(among) => among.iter().filter_map(|&id| scored(id)).collect(),
-            None => {
-                let ids = (0..n_items as u32).map(ItemId::new).filter(|&id| !case.is_masked(id));
-                ids.filter_map(scored).collect()
-            }
+        let mut rows: Vec<(f32, ItemId)> = if let Some(among) = &case.among {
+            among.iter().filter_map(|&id| scored(id)).collect()
+        } else {
+            let ids = (0..scores.len() as u32).map(ItemId::new);
+            ids.filter(|&id| !case.is_masked(id)).filter_map(scored).collect()
         };
         let n_rows = rows.len();
         top_k(&mut rows, n_rows);
         let top = rows.first().map_or(0.0, |row| row.0);
-        let mut of = vec![Opinion::default(); n_items];
+        let mut of = vec![Opinion::default(); scores.len()];
         for (rank, &(score, id)) in (0u32..).zip(&rows) {
             of[id.index()] = Opinion::new(rank, score, top);
         }
-        Ok(Opinions { of, best: rows.iter().take(DEPTH).map(|row| row.1).collect() })
-    };
-    sources.iter().map(of_source).collect()
+        Self { of, best: rows.iter().take(DEPTH).map(|row| row.1).collect() }
+    }
+}
+
+/// What all sources think, in their order.
+fn opinions(case: &Case, sources: &Sources<'_>, n_items: usize) -> Result<Vec<Opinions>, RecommendError> {
+    let mut scores = vec![0.0f32; n_items];
+    let mut opinions = Vec::with_capacity(sources.len());
+    for source in sources {
+        source.score(case, &mut scores)?;
+        opinions.push(Opinions::new(case, &scores));
+    }
+    Ok(opinions)
 }
 
 impl Scorer for Blend<'_> {

@@ -38,7 +38,7 @@ pub(super) struct Trending(pub(super) Trends);
 impl Scorer for Trending {
     fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
         for (score, id) in scores.iter_mut().zip((0..).map(ItemId::new)) {
-            *score = self.0.of(id).at(case.asked_at, self.0.half_life_days()) as f32;
+            *score = self.0.of(id).at(case.asked_at, self.0.half_life_days());
         }
         Ok(())
     }

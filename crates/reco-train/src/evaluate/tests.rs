@@ -138,9 +138,41 @@ fn the_pipeline_is_a_model_like_any_other() {
     }
 }
 
+/// Forty users of two tastes who come weekly, each for what they took before and for one thing new.
+fn tastes() -> Dataset {
+    let mut events = Vec::new();
+    let names: Vec<(String, Vec<String>)> = (0..40)
+        .map(|user| {
+            (
+                format!("user{user}"),
+                (0..6).map(|i| format!("item{}", (user % 2) * 8 + (user / 2 + i) % 8)).collect(),
+            )
+        })
+        .collect();
+    for (user, items) in &names {
+        for (day, item) in (0i64..).zip(items) {
+            events.push((user.as_str(), item.as_str(), day * 7));
+            events.push((user.as_str(), items[0].as_str(), day * 7));
+        }
+    }
+    dataset(&events)
+}
+
+#[test]
+fn the_blend_is_no_worse_than_its_sources_where_they_agree_on_little() {
+    for target in [Target::All, Target::New] {
+        let names = ["blend", "ials", "ease", "spectral", "sequence", "trending", "again"];
+        let source = Source::Split(Box::new(tastes()), Split::Time { test_share: 0.2 });
+        let report = run(source, &options(target, &names), &Silent).expect("a report");
+        let ndcg = |name| model(&report, name).metrics["ndcg@2"];
+        let best = names[1..].iter().map(|name| ndcg(name)).fold(0.0, f64::max);
+        assert!(ndcg("blend") >= best - 0.1, "{target:?}: {} of {best}", ndcg("blend"));
+    }
+}
+
 #[test]
 fn intervals_hold_their_means_and_nothing_depends_on_the_threads() {
-    let names = ["popularity", "random", "again", "item-knn", "pipeline"];
+    let names = ["popularity", "random", "again", "item-knn", "sequence", "pipeline"];
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         let mut report = pool

@@ -1,20 +1,21 @@
 //! Learning how much to trust each source.
 
-use super::FitError;
+use super::{FitError, bad};
 use rayon::prelude::*;
 use reco_core::linalg::{Matrix, Spd, add_outers, axpy, dot};
+use serde::{Deserialize, Serialize};
 
 /// Lists to learn from: one candidate a row, its features side by side.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
     features: Vec<f32>,
     n_features: usize,
-    lists: Vec<List>,
+    bounds: Vec<Bounds>,
 }
 
 /// One user's candidates: rows `start..end`, the first `n_relevant` of them relevant.
 #[derive(Clone, Copy, Debug)]
-struct List {
+struct Bounds {
     start: usize,
     end: usize,
     n_relevant: usize,
@@ -28,12 +29,12 @@ impl Lists {
 
     /// Number of lists.
     pub fn len(&self) -> usize {
-        self.lists.len()
+        self.bounds.len()
     }
 
     /// True without lists.
     pub fn is_empty(&self) -> bool {
-        self.lists.is_empty()
+        self.bounds.is_empty()
     }
 
     /// Appends a list, `features` row after row, the first `n_relevant` rows being what the user took. A list
@@ -50,7 +51,25 @@ impl Lists {
         }
         let start = self.features.len() / self.n_features;
         self.features.extend_from_slice(features);
-        self.lists.push(List { start, end: start + n_rows, n_relevant });
+        self.bounds.push(Bounds { start, end: start + n_rows, n_relevant });
+    }
+
+    /// The same lists, each cut down to the `most` rows that `weights` score highest.
+    fn hardest(&self, weights: &[f32], most: usize) -> Self {
+        let mut hardest = Self::new(self.n_features);
+        for list in &self.bounds {
+            let mut rows: Vec<(f32, usize)> =
+                self.rows(list.start, list.end).map(|row| dot(row, weights)).zip(0..).collect();
+            rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            rows.truncate(most);
+            rows.sort_unstable_by_key(|row| row.1);
+            let n_relevant = rows.iter().filter(|row| row.1 < list.n_relevant).count();
+            let features = rows
+                .iter()
+                .flat_map(|&(_, row)| self.rows(list.start + row, list.start + row + 1).flatten().copied());
+            hardest.push(&features.collect::<Vec<_>>(), n_relevant);
+        }
+        hardest
     }
 
     fn rows(&self, start: usize, end: usize) -> impl ExactSizeIterator<Item = &[f32]> {
@@ -64,6 +83,38 @@ const MOST_STEPS: usize = 50;
 /// Lists summed by one task, in a fixed order.
 const BLOCK: usize = 64;
 
+/// Parameters of learning weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BlendParams {
+    /// Weight of the squared weights, above 0.
+    pub regularization: f32,
+    /// How often the weights are learned anew on the head of the lists as they were last ordered.
+    pub rounds: usize,
+    /// Rows of that head, at least 2: what a page is made of, with some room.
+    pub head: usize,
+}
+
+impl Default for BlendParams {
+    fn default() -> Self {
+        Self { regularization: 1e-4, rounds: 2, head: 40 }
+    }
+}
+
+impl BlendParams {
+    /// What is wrong with these parameters, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !(self.regularization.is_finite() && self.regularization > 0.0) {
+            problems.push(bad("regularization", self.regularization, "a finite number above 0"));
+        }
+        if self.head < 2 {
+            problems.push(bad("head", self.head, "at least 2"));
+        }
+        problems
+    }
+}
+
 /// The weights w that minimise the mean softmax cross-entropy of what was taken, per list
 /// log Σ exp(w x) - mean of w x over the relevant, plus `regularization` / 2 * |w|².
 ///
@@ -71,15 +122,28 @@ const BLOCK: usize = 64;
 /// ICTIR 2019); it is convex, and solved by Newton's method with halved steps where a whole one overshoots.
 /// The same lists give the same bits on any number of threads.
 ///
+/// That loss cares for the order of a whole list, a page only for its head, so the lists are then cut to what
+/// the weights put first and the weights are learned again on that.
+///
 /// # Errors
 ///
 /// [`FitError::Params`] for a regularisation that is not above 0, [`FitError::Empty`] without lists,
 /// [`FitError::Diverged`] for features that are not finite.
-pub fn fit(lists: &Lists, regularization: f32) -> Result<Vec<f32>, FitError> {
-    if !(regularization.is_finite() && regularization > 0.0) {
-        let problems = vec![super::bad("regularization", regularization, "a finite number above 0")];
-        return Err(FitError::Params { model: "blend", problems });
+pub fn fit(lists: &Lists, params: &BlendParams) -> Result<Vec<f32>, FitError> {
+    FitError::check("blend", params.problems())?;
+    let mut weights = minimum(lists, params.regularization)?;
+    for _ in 0..params.rounds {
+        let hardest = lists.hardest(&weights, params.head);
+        if hardest.is_empty() {
+            break;
+        }
+        weights = minimum(&hardest, params.regularization)?;
     }
+    Ok(weights)
+}
+
+/// The weights at which the loss over these lists is least.
+fn minimum(lists: &Lists, regularization: f32) -> Result<Vec<f32>, FitError> {
     if lists.is_empty() {
         return Err(FitError::Empty { model: "blend" });
     }
@@ -133,7 +197,7 @@ impl Slope {
     fn at(weights: &[f32], lists: &Lists, regularization: f32) -> Self {
         let n = weights.len();
         let blocks: Vec<Self> = lists
-            .lists
+            .bounds
             .par_chunks(BLOCK)
             .map(|block| {
                 let mut sum = Self::nothing(n);
@@ -154,7 +218,7 @@ impl Slope {
         sum
     }
 
-    fn add(&mut self, list: &List, weights: &[f32], lists: &Lists) {
+    fn add(&mut self, list: &Bounds, weights: &[f32], lists: &Lists) {
         let rows = || lists.rows(list.start, list.end);
         let mut shares: Vec<f32> = rows().map(|row| dot(row, weights)).collect();
         let taken = shares[..list.n_relevant].iter().sum::<f32>() / list.n_relevant as f32;
@@ -185,6 +249,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn params(regularization: f32) -> BlendParams {
+        BlendParams { regularization, ..BlendParams::default() }
+    }
+
     #[test]
     fn the_informative_feature_gets_the_weight() {
         let mut lists = Lists::new(2);
@@ -194,7 +262,7 @@ mod tests {
             let signal = if i % 10 == 0 { 0.2 } else { 0.9 };
             lists.push(&[signal, noise(1), 0.5, noise(2), 0.4, noise(3)], 1);
         }
-        let weights = fit(&lists, 1e-3).unwrap();
+        let weights = fit(&lists, &params(1e-3)).unwrap();
         assert!(weights[0] > 2.0 && weights[1].abs() < 0.5, "{weights:?}");
     }
 
@@ -203,10 +271,20 @@ mod tests {
         let mut lists = Lists::new(1);
         lists.push(&[1.0, 2.0], 2);
         lists.push(&[1.0, 2.0], 0);
-        assert!(matches!(fit(&lists, 1.0), Err(FitError::Empty { .. })));
+        assert!(matches!(fit(&lists, &params(1.0)), Err(FitError::Empty { .. })));
         lists.push(&[f32::NAN, 2.0], 1);
-        assert!(matches!(fit(&lists, 1.0), Err(FitError::Diverged { .. })));
-        assert!(matches!(fit(&lists, 0.0), Err(FitError::Params { .. })));
+        assert!(matches!(fit(&lists, &params(1.0)), Err(FitError::Diverged { .. })));
+        assert!(matches!(fit(&lists, &params(0.0)), Err(FitError::Params { .. })));
+    }
+
+    #[test]
+    fn the_head_of_a_list_keeps_its_relevant_rows_first() {
+        let mut lists = Lists::new(1);
+        lists.push(&[0.1, 0.9, 0.5, 0.8, 0.2], 2);
+        let head = lists.hardest(&[1.0], 3);
+        assert_eq!(head.features, [0.9, 0.5, 0.8]);
+        assert_eq!(head.bounds[0].n_relevant, 1);
+        assert!(lists.hardest(&[-1.0], 1).is_empty(), "a single row teaches nothing");
     }
 
     proptest! {
@@ -217,7 +295,7 @@ mod tests {
             let mut all = Lists::new(3);
             lists.iter().for_each(|(features, n_relevant)| all.push(features, *n_relevant));
             prop_assume!(!all.is_empty());
-            let weights = fit(&all, 0.1).unwrap();
+            let weights = minimum(&all, 0.1).unwrap();
             let slope = Slope::at(&weights, &all, 0.1);
             prop_assert!(slope.gradient.iter().all(|g| g.abs() < 1e-3), "{:?}", slope.gradient);
         }

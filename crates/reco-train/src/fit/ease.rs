@@ -29,7 +29,7 @@ pub struct EaseParams {
 
 impl Default for EaseParams {
     fn default() -> Self {
-        Self { regularization: 500.0, neighbors: 300, dense_up_to: 20_000, candidates: 256 }
+        Self { regularization: 500.0, neighbors: 1_000, dense_up_to: 20_000, candidates: 256 }
     }
 }
 

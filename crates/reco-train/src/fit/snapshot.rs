@@ -21,21 +21,27 @@ use reco_core::retrieve::trending::Trends;
 use reco_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
-/// What to fit and how; a model that is absent is not fitted.
+/// What to fit and how; in configuration `false` switches a model off, `true` on with its defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plan {
     /// Matrix factorisation.
+    #[serde(with = "reco_core::switch")]
     pub als: Option<AlsParams>,
     /// Neighbours by what the same users took.
+    #[serde(with = "reco_core::switch")]
     pub item_item: Option<ItemItemParams>,
     /// Weights of all items for one another in closed form.
+    #[serde(with = "reco_core::switch")]
     pub ease: Option<EaseParams>,
     /// A low-pass filter over who took what.
+    #[serde(with = "reco_core::switch")]
     pub spectral: Option<SpectralParams>,
     /// What follows what.
+    #[serde(with = "reco_core::switch")]
     pub sequence: Option<SequenceParams>,
     /// Neighbours by text and attributes.
+    #[serde(with = "reco_core::switch")]
     pub content: Option<ContentParams>,
     /// Neighbours by the factors of `als`, this many per item; 0 for none.
     pub vector_neighbors: usize,
@@ -50,9 +56,9 @@ impl Default for Plan {
         Self {
             als: Some(AlsParams::default()),
             item_item: Some(ItemItemParams::default()),
-            ease: Some(EaseParams::default()),
-            spectral: Some(SpectralParams::default()),
-            sequence: Some(SequenceParams::default()),
+            ease: None,
+            spectral: None,
+            sequence: None,
             content: Some(ContentParams::default()),
             vector_neighbors: 50,
             popular: PopularParams::default(),
