@@ -1,8 +1,9 @@
 //! Exact search: every vector is looked at.
 
-use super::{Allow, IndexError, Metric, VectorIndex, check_vector};
+use super::{Allow, IndexError, Metric, VectorIndex, check_vector, normalize};
 use crate::candidate::Hits;
-use crate::linalg::{Matrix, dot, scan, top_scores};
+use crate::linalg::{Matrix, scan, scan_distances, top_scores};
+use std::borrow::Cow;
 
 /// Scans all vectors. The reference for every other index, and below some twenty thousand
 /// vectors also the fastest.
@@ -24,8 +25,6 @@ pub struct ExactIndex {
     /// As given; normalised under the cosine metric.
     vectors: Matrix,
     metric: Metric,
-    /// |v|² per vector, for L2 only.
-    squares: Vec<f32>,
 }
 
 impl ExactIndex {
@@ -33,23 +32,26 @@ impl ExactIndex {
     ///
     /// # Errors
     ///
-    /// [`IndexError`] for a row that is not finite or, under the cosine metric, zero.
+    /// [`IndexError`] for a row that is not finite, too long or, under the cosine metric, zero.
     pub fn build(mut vectors: Matrix, metric: Metric) -> Result<Self, IndexError> {
         for row in 0..vectors.n_rows() {
             let norm = check_vector(vectors.row(row), metric, || format!("the vector of item {row}"))?;
             if metric == Metric::Cosine {
-                vectors.row_mut(row).iter_mut().for_each(|value| *value /= norm);
+                normalize(vectors.row_mut(row), norm);
             }
         }
-        let squares =
-            if metric == Metric::L2 { vectors.rows().map(|row| dot(row, row)).collect() } else { Vec::new() };
-        Ok(Self { vectors, metric, squares })
+        Ok(Self { vectors, metric })
     }
 
-    /// Refuses a query the metric cannot compare and returns its norm.
-    pub(super) fn check_query(&self, vector: &[f32]) -> Result<f32, IndexError> {
+    /// The query as compared: normalised under the cosine metric. Refuses what cannot be compared.
+    pub(super) fn prepare<'a>(&self, vector: &'a [f32]) -> Result<Cow<'a, [f32]>, IndexError> {
         super::check_dimension(vector, self.dim(), || "the query".to_owned())?;
-        check_vector(vector, self.metric, || "the query".to_owned())
+        let norm = check_vector(vector, self.metric, || "the query".to_owned())?;
+        let mut query = Cow::Borrowed(vector);
+        if self.metric == Metric::Cosine {
+            normalize(query.to_mut(), norm);
+        }
+        Ok(query)
     }
 
     /// The vectors as compared: normalised under the cosine metric.
@@ -58,15 +60,28 @@ impl ExactIndex {
         &self.vectors
     }
 
-    /// The score of one item for a checked query of length `norm`.
+    /// The score of one item for a prepared query.
     #[cfg(feature = "ann")]
-    pub(super) fn score(&self, vector: &[f32], norm: f32, id: crate::id::ItemId) -> f32 {
-        let product = dot(self.vectors.row(id.index()), vector);
+    pub(super) fn score(&self, query: &[f32], id: crate::id::ItemId) -> f32 {
+        let row = self.vectors.row(id.index());
         match self.metric {
-            Metric::InnerProduct => product,
-            Metric::Cosine => product / norm,
-            Metric::L2 => -(self.squares[id.index()] - 2.0 * product + norm * norm).max(0.0),
+            Metric::InnerProduct | Metric::Cosine => crate::linalg::dot(row, query),
+            Metric::L2 => -crate::linalg::squared_distance(row, query),
         }
+    }
+
+    /// What is nearest to a prepared query.
+    pub(super) fn nearest(&self, query: &[f32], k: usize, allow: Option<&dyn Allow>, out: &mut Hits) {
+        let mut scores = vec![0.0; self.len()];
+        match self.metric {
+            Metric::InnerProduct | Metric::Cosine => scan(&self.vectors, query, &mut scores),
+            Metric::L2 => {
+                scan_distances(&self.vectors, query, &mut scores);
+                scores.iter_mut().for_each(|score| *score = -*score);
+            }
+        }
+        let best = top_scores(&scores, k, |id| allow.is_none_or(|allow| allow.allows(id)));
+        best.into_iter().for_each(|(score, id)| out.push(id, score));
     }
 }
 
@@ -95,31 +110,8 @@ impl VectorIndex for ExactIndex {
         out: &mut Hits,
     ) -> Result<(), IndexError> {
         out.clear();
-        let norm = self.check_query(vector)?;
-        let mut scores = vec![0.0; self.len()];
-        scan(&self.vectors, vector, &mut scores);
-        match self.metric {
-            Metric::InnerProduct => {}
-            Metric::Cosine => scores.iter_mut().for_each(|score| *score /= norm),
-            Metric::L2 => {
-                let square = dot(vector, vector);
-                let distances = scores.iter_mut().zip(&self.squares);
-                distances.for_each(|(score, own)| *score = -(own - 2.0 * *score + square).max(0.0));
-            }
-        }
-        let best = top_scores(&scores, k, |id| allow.is_none_or(|allow| allow.allows(id)));
-        best.into_iter().for_each(|(score, id)| out.push(id, score));
+        let query = self.prepare(vector)?;
+        self.nearest(&query, k, allow, out);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conformance;
-
-    #[test]
-    fn conforms() {
-        conformance::vector_index(&|vectors, metric| Ok(Box::new(ExactIndex::build(vectors, metric)?)));
     }
 }

@@ -1,0 +1,136 @@
+//! Every index keeps the promises of the trait; the exact one agrees with f64 arithmetic.
+
+use super::*;
+use crate::conformance;
+use proptest::prelude::*;
+
+const METRICS: [Metric; 3] = [Metric::InnerProduct, Metric::Cosine, Metric::L2];
+
+type Build = fn(Matrix, Metric) -> Result<Box<dyn VectorIndex>, IndexError>;
+
+fn exact(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
+    Ok(Box::new(ExactIndex::build(vectors, metric)?))
+}
+
+#[cfg(feature = "ann")]
+fn hnsw(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
+    Ok(Box::new(HnswIndex::build(vectors, metric, HnswParams::default())?))
+}
+
+fn builders() -> Vec<Build> {
+    vec![
+        exact,
+        #[cfg(feature = "ann")]
+        hnsw,
+    ]
+}
+
+fn find(index: &dyn VectorIndex, query: &[f32], k: usize, allow: Option<&dyn Allow>) -> Hits {
+    let mut hits = Hits::default();
+    index.search(query, k, allow, &mut hits).unwrap();
+    hits
+}
+
+fn score_in_f64(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
+    let sum = |term: fn(f64, f64) -> f64| -> f64 {
+        a.iter().zip(b).map(|(&x, &y)| term(f64::from(x), f64::from(y))).sum()
+    };
+    let product = sum(|x, y| x * y);
+    match metric {
+        Metric::InnerProduct => product,
+        Metric::Cosine => product / (sum(|x, _| x * x).sqrt() * sum(|_, y| y * y).sqrt()),
+        Metric::L2 => -sum(|x, y| (x - y) * (x - y)),
+    }
+}
+
+#[test]
+fn conform() {
+    builders().iter().for_each(|build| conformance::vector_index(build));
+}
+
+proptest! {
+    #[test]
+    fn the_exact_index_finds_what_f64_finds(
+        (n, dim, values, query) in (0usize..60, 1usize..20).prop_flat_map(|(n, dim)| {
+            let values = |n| prop::collection::vec(0.1f32..1.0, n);
+            (Just(n), Just(dim), values(n * dim), values(dim))
+        }),
+        k in 0usize..80,
+        every in 1u32..4,
+        // Small differences far from the origin are where |a|² - 2ab + |b|² goes wrong.
+        offset in prop_oneof![Just(0.0f32), Just(100.0)],
+        metric in prop::sample::select(&METRICS),
+    ) {
+        let moved = |values: Vec<f32>| values.into_iter().map(|x| x + offset).collect::<Vec<_>>();
+        let vectors = Matrix::from_vec(n, dim, moved(values));
+        let query = moved(query);
+        let allow = |id: ItemId| id.raw().is_multiple_of(every);
+        let index = ExactIndex::build(vectors.clone(), metric).unwrap();
+        let hits = find(&index, &query, k, Some(&allow));
+        let allowed = (0..n as u32).map(ItemId::new).filter(|&id| allow(id));
+        prop_assert_eq!(hits.len(), allowed.clone().count().min(k));
+        let true_score = |id: ItemId| score_in_f64(metric, vectors.row(id.index()), &query);
+        let size = if metric == Metric::InnerProduct { 1.0 + f64::from(offset).powi(2) * dim as f64 } else { 1.0 };
+        let close = 1e-5 * size;
+        for (id, score) in hits.iter() {
+            prop_assert!((f64::from(score) - true_score(id)).abs() < close, "{score} is not {}", true_score(id));
+        }
+        let worst = hits.ids.last().map_or(f64::NEG_INFINITY, |&id| true_score(id));
+        let mut missed = allowed.filter(|id| k > 0 && !hits.ids.contains(id));
+        prop_assert!(missed.all(|id| true_score(id) < worst + 2.0 * close));
+    }
+}
+
+#[test]
+fn odd_vectors_are_searched_or_refused_but_never_crash() {
+    for build in builders() {
+        for metric in METRICS {
+            let same = build(Matrix::from_vec(500, 2, vec![0.5; 1_000]), metric).unwrap();
+            assert_eq!(find(&*same, &[0.5, 0.5], 10, None).len(), 10, "{metric:?}: all alike");
+            let (long, short) = (Matrix::from_vec(1, 2, vec![3e38, 1e38]), [1e-38, 1e-40]);
+            match build(long, metric) {
+                Ok(index) => {
+                    assert_eq!(metric, Metric::Cosine, "only angles are free of lengths");
+                    let hits = find(&*index, &short, 1, None);
+                    let cosine = score_in_f64(metric, &[3e38, 1e38], &short);
+                    assert!((f64::from(hits.scores[0]) - cosine).abs() < 1e-6, "{hits:?}");
+                }
+                Err(error) => assert!(matches!(error, IndexError::TooLong { .. }), "{metric:?}: {error}"),
+            }
+        }
+        let flat = build(Matrix::zeros(200, 0), Metric::L2).unwrap();
+        assert_eq!(find(&*flat, &[], 3, None).len(), 3, "vectors without dimensions are all alike");
+    }
+}
+
+#[test]
+fn a_refused_vector_is_named_by_its_item() {
+    let cases = [
+        (Metric::L2, [f32::NAN, 0.0], "the vector of item 1 has the value NaN at position 0"),
+        (Metric::Cosine, [0.0, 0.0], "the vector of item 1 is zero"),
+        (Metric::InnerProduct, [1e30, 0.0], "the vector of item 1 has the length 1.0e30"),
+    ];
+    for (metric, row, want) in cases {
+        let error = exact(Matrix::from_vec(2, 2, vec![1.0, 1.0, row[0], row[1]]), metric).unwrap_err();
+        assert!(error.to_string().starts_with(want), "{error}");
+    }
+}
+
+#[cfg(feature = "ann")]
+#[test]
+fn the_graph_finds_nearly_all_of_the_nearest() {
+    // Vectors of very different lengths: the hard case for inner products.
+    let value = |i: usize, j: usize| ((i * 31 + j * 17) as f32 * 0.7).sin() * (1.0 + (i % 7) as f32);
+    let vectors = Matrix::from_vec(2_000, 8, (0..16_000).map(|cell| value(cell / 8, cell % 8)).collect());
+    for metric in METRICS {
+        let near = exact(vectors.clone(), metric).unwrap();
+        let graph = hnsw(vectors.clone(), metric).unwrap();
+        let mut total = 0;
+        for row in (0..2_000).step_by(50) {
+            let wanted = find(&*near, vectors.row(row), 10, None);
+            let found = find(&*graph, vectors.row(row), 10, None);
+            total += found.ids.iter().filter(|id| wanted.ids.contains(id)).count();
+        }
+        assert!(total >= 380, "{metric:?}: {total} of 400");
+    }
+}
