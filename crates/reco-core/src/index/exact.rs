@@ -54,14 +54,17 @@ impl ExactIndex {
         Ok(query)
     }
 
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        size_of_val(self.vectors.as_slice())
+    }
+
     /// The vectors as compared: normalised under the cosine metric.
-    #[cfg(feature = "ann")]
     pub(super) fn vectors(&self) -> &Matrix {
         &self.vectors
     }
 
     /// The score of one item for a prepared query.
-    #[cfg(feature = "ann")]
     pub(super) fn score(&self, query: &[f32], id: crate::id::ItemId) -> f32 {
         let row = self.vectors.row(id.index());
         match self.metric {

@@ -1,14 +1,18 @@
 //! Nearest neighbours among vectors.
 
+mod codes;
 mod exact;
-#[cfg(feature = "ann")]
 mod hnsw;
+#[cfg(feature = "ann")]
+mod hnsw_rs;
+mod scratch;
 #[cfg(test)]
 mod tests;
 
 pub use exact::ExactIndex;
-#[cfg(feature = "ann")]
 pub use hnsw::{HnswIndex, HnswParams};
+#[cfg(feature = "ann")]
+pub use hnsw_rs::HnswRsIndex;
 
 use crate::candidate::Hits;
 use crate::id::ItemId;
@@ -60,6 +64,29 @@ pub trait VectorIndex: Debug + Send + Sync + 'static {
     ) -> Result<(), IndexError>;
 }
 
+/// Searching where too few answers are a mistake of the caller.
+pub trait VectorIndexExt: VectorIndex {
+    /// The `k` nearest items that `allow` admits, nearest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`search`](VectorIndex::search), and [`IndexError::Empty`], [`IndexError::NoneAsked`] and
+    /// [`IndexError::TooMany`] for what `search` answers with fewer or no items.
+    fn find(&self, vector: &[f32], k: usize, allow: Option<&dyn Allow>) -> Result<Hits, IndexError> {
+        match k {
+            _ if self.is_empty() => return Err(IndexError::Empty),
+            0 => return Err(IndexError::NoneAsked),
+            k if k > self.len() => return Err(IndexError::TooMany { k, len: self.len() }),
+            _ => {}
+        }
+        let mut hits = Hits::default();
+        self.search(vector, k, allow, &mut hits)?;
+        Ok(hits)
+    }
+}
+
+impl<I: VectorIndex + ?Sized> VectorIndexExt for I {}
+
 /// Tells an index which items it may return.
 pub trait Allow: Sync {
     /// Whether `id` may be returned.
@@ -72,7 +99,7 @@ impl<F: Fn(ItemId) -> bool + Sync> Allow for F {
     }
 }
 
-/// Why an index refuses a vector.
+/// Why an index refuses a vector or a question.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IndexError {
@@ -102,6 +129,28 @@ pub enum IndexError {
         /// Which vector.
         what: String,
     },
+    /// A search among no vectors.
+    #[error("the index is empty")]
+    Empty,
+    /// A search for no items.
+    #[error("k is 0, must be at least 1")]
+    NoneAsked,
+    /// A search for more items than there are.
+    #[error("k is {k}, must be at most {len}, the number of vectors")]
+    TooMany {
+        /// Items asked.
+        k: usize,
+        /// Items there are.
+        len: usize,
+    },
+    /// More dimensions than an index of its kind can take.
+    #[error("the vectors have {got} dimensions, at most {most} are possible")]
+    TooWide {
+        /// Their dimensions.
+        got: usize,
+        /// The limit.
+        most: usize,
+    },
     /// So long that scores could not be told from infinity, under the other metrics.
     #[error("{what} has the length {norm:.1e}, must be at most {LONGEST:e}")]
     TooLong {
@@ -116,17 +165,14 @@ pub enum IndexError {
 const LONGEST: f64 = 1e18;
 
 /// Up to this many vectors a scan beats any graph (measured: 0.2 ms at 10,000 vectors of 100).
-#[cfg(feature = "ann")]
 const EXACT_UP_TO: usize = 20_000;
 
-/// The index that suits the number of vectors: exact below some twenty thousand, HNSW above
-/// where the feature `ann` is on.
+/// The index that suits the number of vectors: exact below some twenty thousand, HNSW above.
 ///
 /// # Errors
 ///
 /// [`IndexError`] for a vector that is not finite, too long or, under the cosine metric, zero.
 pub fn build(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
-    #[cfg(feature = "ann")]
     if vectors.n_rows() > EXACT_UP_TO {
         return Ok(Box::new(HnswIndex::build(vectors, metric, HnswParams::default())?));
     }

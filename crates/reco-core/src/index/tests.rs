@@ -12,16 +12,21 @@ fn exact(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexE
     Ok(Box::new(ExactIndex::build(vectors, metric)?))
 }
 
-#[cfg(feature = "ann")]
 fn hnsw(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
     Ok(Box::new(HnswIndex::build(vectors, metric, HnswParams::default())?))
+}
+
+#[cfg(feature = "ann")]
+fn hnsw_rs(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
+    Ok(Box::new(HnswRsIndex::build(vectors, metric, HnswParams::default())?))
 }
 
 fn builders() -> Vec<Build> {
     vec![
         exact,
-        #[cfg(feature = "ann")]
         hnsw,
+        #[cfg(feature = "ann")]
+        hnsw_rs,
     ]
 }
 
@@ -116,21 +121,15 @@ fn a_refused_vector_is_named_by_its_item() {
     }
 }
 
-#[cfg(feature = "ann")]
 #[test]
-fn the_graph_finds_nearly_all_of_the_nearest() {
-    // Vectors of very different lengths: the hard case for inner products.
-    let value = |i: usize, j: usize| ((i * 31 + j * 17) as f32 * 0.7).sin() * (1.0 + (i % 7) as f32);
-    let vectors = Matrix::from_vec(2_000, 8, (0..16_000).map(|cell| value(cell / 8, cell % 8)).collect());
-    for metric in METRICS {
-        let near = exact(vectors.clone(), metric).unwrap();
-        let graph = hnsw(vectors.clone(), metric).unwrap();
-        let mut total = 0;
-        for row in (0..2_000).step_by(50) {
-            let wanted = find(&*near, vectors.row(row), 10, None);
-            let found = find(&*graph, vectors.row(row), 10, None);
-            total += found.ids.iter().filter(|id| wanted.ids.contains(id)).count();
-        }
-        assert!(total >= 380, "{metric:?}: {total} of 400");
+fn what_search_cuts_short_is_an_error_of_find() {
+    for build in builders() {
+        let index =
+            build(Matrix::from_vec(3, 2, vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0]), Metric::Cosine).unwrap();
+        assert_eq!(index.find(&[0.0, 2.0], 2, None).unwrap().ids, [1, 2].map(ItemId::new));
+        assert_eq!(index.find(&[1.0, 1.0], 0, None), Err(IndexError::NoneAsked));
+        assert_eq!(index.find(&[1.0, 1.0], 4, None), Err(IndexError::TooMany { k: 4, len: 3 }));
+        let empty = build(Matrix::zeros(0, 2), Metric::Cosine).unwrap();
+        assert_eq!(empty.find(&[1.0, 1.0], 1, None), Err(IndexError::Empty));
     }
 }

@@ -3,6 +3,7 @@
 //! Every sum runs over sixteen lanes in a fixed order, with a product and an addition rounded
 //! separately, so that the answers are the same bits on every CPU.
 
+pub(crate) use bytes::{LONGEST_ROW, Rows, prefetch};
 pub use matrix::Matrix;
 pub use outer::add_outers;
 pub use solve::{NotPositiveDefinite, Spd, conjugate_gradient};
@@ -37,6 +38,7 @@ macro_rules! kernel {
     };
 }
 
+mod bytes;
 mod matrix;
 // After `kernel!`, which it uses.
 mod outer;

@@ -1,40 +1,26 @@
-//! Approximate search over a navigable small-world graph.
+//! The graph of another library, to compare with.
 
-use super::{Allow, ExactIndex, IndexError, Metric, VectorIndex};
+use super::{Allow, ExactIndex, HnswParams, IndexError, Metric, VectorIndex};
 use crate::candidate::{Hits, top_k};
 use crate::id::ItemId;
 use crate::linalg::{Matrix, dot};
 use hnsw_rs::prelude::{DistL2, Hnsw};
 use std::fmt;
 
-/// HNSW (Malkov & Yashunin, TPAMI 2020) over a graph built by hnsw_rs, with exact scores.
+/// HNSW over a graph built and walked by hnsw_rs, with exact scores. [`HnswIndex`](super::HnswIndex)
+/// builds in less time, answers faster and is smaller.
 ///
 /// The graph lives in Euclidean space, where cosine and inner product become distances: vectors are
 /// normalised for the former and get one more dimension, sqrt(max|v|² - |v|²), for the latter
 /// (Bachrach et al., RecSys 2014), so that maximum inner product search is exact in its order.
-pub struct HnswIndex {
+pub struct HnswRsIndex {
     /// Answers filtered and very long searches, and gives every hit its exact score.
     exact: ExactIndex,
     graph: Hnsw<'static, f32, DistL2>,
     dim: usize,
 }
 
-/// How dense the graph is and how wide its searches are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HnswParams {
-    /// Links per point, 2 to 256 (M in the paper).
-    pub links: usize,
-    /// Points looked at while building (efConstruction).
-    pub build_width: usize,
-}
-
-impl Default for HnswParams {
-    fn default() -> Self {
-        Self { links: 16, build_width: 200 }
-    }
-}
-
-impl HnswIndex {
+impl HnswRsIndex {
     /// Layers the graph may have; enough for billions of points.
     const LAYERS: usize = 16;
 
@@ -67,7 +53,7 @@ fn euclidean(row: &[f32], metric: Metric, missing: f32) -> Vec<f32> {
     point
 }
 
-impl VectorIndex for HnswIndex {
+impl VectorIndex for HnswRsIndex {
     fn dim(&self) -> usize {
         self.dim
     }
@@ -113,8 +99,8 @@ impl VectorIndex for HnswIndex {
     }
 }
 
-impl fmt::Debug for HnswIndex {
+impl fmt::Debug for HnswRsIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HnswIndex({} x {}, {:?})", self.len(), self.dim, self.metric())
+        write!(f, "HnswRsIndex({} x {}, {:?})", self.len(), self.dim, self.metric())
     }
 }

@@ -1,0 +1,202 @@
+//! Vectors rounded to bytes, for a fast first pass.
+//!
+//! A vector x is kept as bytes c with x ≈ scale * (c - 128), beside one more number, `extra`. The score
+//! of a row for a query is the inner product of the two, plus extra * weight, where the query brings
+//! the weight. That is every metric's order:
+//!
+//! | metric | extra of a row x | weight of a query | weight of a row as query |
+//! |---|---|---|---|
+//! | cosine | 0 | 0 | 0 |
+//! | inner product | sqrt(max\|v\|² - \|x\|²) | 0 | its extra |
+//! | L2, vectors centred | -\|x\|² / 2 | 1 | 1 |
+//!
+//! The inner product's extra number is the dimension that makes all rows equally long (Bachrach et
+//! al., RecSys 2014), so that among rows it orders like a distance, too.
+
+use super::{IndexError, Metric};
+use crate::linalg::{LONGEST_ROW, Matrix, Rows};
+
+/// All rows' bytes, each followed by its scale and extra.
+#[derive(Debug)]
+pub(super) struct Codes {
+    bytes: Vec<u8>,
+    /// Bytes before the first row, so that rows begin on a cache line.
+    start: usize,
+    stride: usize,
+    n_rows: usize,
+    metric: Metric,
+    /// What L2 takes off every vector; precision is lost far from the origin.
+    centre: Vec<f32>,
+    /// Half the squared length all rows have with the extra dimension; 0 under L2.
+    half_square: f32,
+}
+
+/// A query as bytes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct QueryCode {
+    code: Vec<i8>,
+    /// 128 times the sum of the code: what the rows' offset adds to every product.
+    offset: i32,
+    scale: f32,
+    weight: f32,
+    /// The query less the centre, while it is being rounded.
+    centred: Vec<f32>,
+}
+
+/// A cache line.
+const LINE: usize = 64;
+/// Scale and extra behind a row's bytes.
+const TRAILER: usize = 8;
+/// Bytes stand for -127 to 127.
+const STEPS: f32 = 127.0;
+
+impl Codes {
+    /// Rounds the rows of `vectors` (normalised under the cosine metric) in the given order.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::TooWide`] for more than some 65,000 dimensions.
+    pub(super) fn new(vectors: &Matrix, order: &[u32], metric: Metric) -> Result<Self, IndexError> {
+        let dim = vectors.n_columns();
+        let stride = stride(dim);
+        if stride > LONGEST_ROW {
+            return Err(IndexError::TooWide { got: dim, most: LONGEST_ROW - LINE });
+        }
+        let bytes = vec![0u8; order.len() * stride + LINE - 1];
+        let start = bytes.as_ptr().align_offset(LINE).min(LINE - 1);
+        let squares = || vectors.rows().map(|row| row.iter().map(|x| x * x).sum::<f32>());
+        let half_square = match metric {
+            Metric::InnerProduct => squares().fold(0.0, f32::max) / 2.0,
+            Metric::Cosine => 0.5,
+            Metric::L2 => 0.0,
+        };
+        let centre = if metric == Metric::L2 { mean(vectors) } else { vec![0.0; dim] };
+        let mut codes = Self { bytes, start, stride, n_rows: order.len(), metric, centre, half_square };
+        let mut centred = vec![0.0; dim];
+        let rows = codes.bytes[start..].chunks_exact_mut(stride);
+        for (bytes, &row) in rows.zip(order) {
+            let vector = vectors.row(row as usize);
+            let parts = centred.iter_mut().zip(vector).zip(&codes.centre);
+            parts.for_each(|((to, x), centre)| *to = x - centre);
+            let square: f32 = centred.iter().map(|x| x * x).sum();
+            let extra = match metric {
+                Metric::InnerProduct => (2.0 * half_square - square).max(0.0).sqrt(),
+                Metric::Cosine => 0.0,
+                Metric::L2 => -square / 2.0,
+            };
+            let (code, trailer) = bytes.split_at_mut(stride - TRAILER);
+            let scale = scale(&centred);
+            code.fill(128);
+            code.iter_mut().zip(&centred).for_each(|(to, x)| *to = (round(*x, scale) + 128) as u8);
+            trailer[..4].copy_from_slice(&scale.to_le_bytes());
+            trailer[4..].copy_from_slice(&extra.to_le_bytes());
+        }
+        Ok(codes)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The rows, for the kernel. A query is zero where a row has its trailer.
+    pub(super) fn rows(&self) -> Rows<'_> {
+        Rows::new(&self.bytes[self.start..], self.stride)
+    }
+
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.capacity() + self.centre.capacity() * size_of::<f32>()
+    }
+
+    /// Rounds a query that is normalised under the cosine metric.
+    pub(super) fn query(&self, vector: &[f32], query: &mut QueryCode) {
+        query.centred.clear();
+        query.centred.extend(vector.iter().zip(&self.centre).map(|(x, centre)| x - centre));
+        query.scale = scale(&query.centred);
+        query.weight = if self.metric == Metric::L2 { 1.0 } else { 0.0 };
+        query.code.clear();
+        query.code.extend(query.centred.iter().map(|x| round(*x, query.scale) as i8));
+        query.code.resize(self.stride, 0);
+        query.sum_up();
+    }
+
+    /// Makes a row the query.
+    pub(super) fn row_as_query(&self, row: u32, query: &mut QueryCode) {
+        let bytes = self.rows().row(row);
+        (query.scale, query.weight) = trailer(bytes);
+        match self.metric {
+            Metric::InnerProduct => {}
+            Metric::Cosine => query.weight = 0.0,
+            Metric::L2 => query.weight = 1.0,
+        }
+        query.code.clear();
+        query.code.extend(bytes[..self.stride - TRAILER].iter().map(|&c| c.wrapping_sub(128) as i8));
+        query.code.resize(self.stride, 0);
+        query.sum_up();
+    }
+
+    /// Makes a row's vector the query, as if it came from outside.
+    pub(super) fn row_as_vector(&self, row: u32, query: &mut QueryCode) {
+        self.row_as_query(row, query);
+        if self.metric == Metric::InnerProduct {
+            query.weight = 0.0;
+        }
+    }
+
+    /// Half the squared distance of a row from any other is this less their score.
+    pub(super) fn half_square(&self, row: u32) -> f32 {
+        if self.metric == Metric::L2 { -trailer(self.rows().row(row)).1 } else { self.half_square }
+    }
+}
+
+impl QueryCode {
+    /// The bytes, as long as a row.
+    pub(super) fn code(&self) -> &[i8] {
+        &self.code
+    }
+
+    /// The score of a row, from its bytes and the kernel's product.
+    #[inline]
+    pub(super) fn score(&self, row: &[u8], product: i32) -> f32 {
+        let (scale, extra) = trailer(row);
+        (product - self.offset) as f32 * (scale * self.scale) + extra * self.weight
+    }
+
+    fn sum_up(&mut self) {
+        self.offset = 128 * self.code.iter().map(|&c| i32::from(c)).sum::<i32>();
+    }
+}
+
+/// Bytes per row: whole cache lines where that wastes little.
+fn stride(dim: usize) -> usize {
+    let bytes = dim + TRAILER;
+    let lines = bytes.next_multiple_of(LINE);
+    if lines * 8 <= bytes * 9 { lines } else { bytes.next_multiple_of(16) }
+}
+
+/// Scale and extra.
+#[inline]
+fn trailer(row: &[u8]) -> (f32, f32) {
+    let (rest, extra) = row.split_last_chunk().expect("rows hold a trailer");
+    let (_, scale) = rest.split_last_chunk().expect("rows hold a trailer");
+    (f32::from_le_bytes(*scale), f32::from_le_bytes(*extra))
+}
+
+/// What one step of a byte stands for.
+fn scale(vector: &[f32]) -> f32 {
+    vector.iter().fold(0.0, |most: f32, x| most.max(x.abs())) / STEPS
+}
+
+/// The nearest step; -127 to 127.
+fn round(value: f32, scale: f32) -> i32 {
+    // The smallest scales are themselves rounded.
+    if scale > 0.0 { (value / scale).round().clamp(-STEPS, STEPS) as i32 } else { 0 }
+}
+
+fn mean(vectors: &Matrix) -> Vec<f32> {
+    let mut sums = vec![0.0f64; vectors.n_columns()];
+    for row in vectors.rows() {
+        sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+    sums.into_iter().map(|sum| (sum / vectors.n_rows().max(1) as f64) as f32).collect()
+}

@@ -1,0 +1,138 @@
+//! Recall, filters and repeatability of the graph on vectors that are hard for it.
+
+use super::*;
+use crate::index::VectorIndexExt;
+use rand_like::normal;
+
+const METRICS: [Metric; 3] = [Metric::InnerProduct, Metric::Cosine, Metric::L2];
+
+/// Clustered vectors of very different lengths, far from the origin: like factors of a model.
+fn factors(n_rows: usize, dim: usize, seed: u64) -> Matrix {
+    let centre = |row: usize, column: usize| normal((row % 20 * dim + column) as u64);
+    let value = |row: usize, column: usize| {
+        let length = 1.0 + 2.0 * normal(u64::MAX - row as u64).abs();
+        length * (centre(row, column) + normal(seed + (row * dim + column) as u64)) + 0.5
+    };
+    Matrix::from_vec(n_rows, dim, (0..n_rows * dim).map(|cell| value(cell / dim, cell % dim)).collect())
+}
+
+mod rand_like {
+    use super::graph::mix;
+
+    /// Roughly normal: a sum of four uniform values.
+    pub(super) fn normal(seed: u64) -> f32 {
+        let bits = mix(seed);
+        let parts = (0..4).map(|part| f32::from((bits >> (16 * part)) as u16) / 65_536.0 - 0.5);
+        parts.sum::<f32>() * 3f32.sqrt()
+    }
+}
+
+fn build(n_rows: usize, metric: Metric) -> (HnswIndex, ExactIndex, Matrix) {
+    let vectors = factors(n_rows, 24, 1 << 40);
+    let index = HnswIndex::build(vectors.clone(), metric, HnswParams::default()).unwrap();
+    (index, ExactIndex::build(vectors, metric).unwrap(), factors(100, 24, 1 << 50))
+}
+
+/// The share of the exact answer that the walk over the graph finds, scans not allowed.
+fn recall(index: &HnswIndex, exact: &ExactIndex, queries: &Matrix, k: usize) -> f64 {
+    let (mut found, mut total) = (0, 0);
+    for query in queries.rows() {
+        let near = exact.find(query, k, None).unwrap();
+        let mut scratch = Scratch::default();
+        index.codes.query(&exact.prepare(query).unwrap(), &mut scratch.walk.query);
+        scratch.walk.search(&index.codes, &index.graph, index.params.search_width + 2 * k);
+        let mut hits = Hits::default();
+        scratch.points.extend(scratch.walk.beam.kept().iter().map(|near| near.point));
+        index.score(&mut scratch, &exact.prepare(query).unwrap(), k, &mut hits);
+        found += hits.ids.iter().filter(|id| near.ids.contains(id)).count();
+        total += k;
+    }
+    f64::from(found as u32) / f64::from(total as u32)
+}
+
+#[test]
+fn finds_what_the_exact_index_finds() {
+    for metric in METRICS {
+        let (index, exact, queries) = build(5_000, metric);
+        for k in [10, 50] {
+            let recall = recall(&index, &exact, &queries, k);
+            assert!(recall >= 0.95, "{metric:?}: recall@{k} is {recall}");
+        }
+    }
+}
+
+#[test]
+fn every_point_finds_itself() {
+    for metric in [Metric::Cosine, Metric::L2] {
+        let vectors = factors(5_000, 24, 1 << 40);
+        let index = HnswIndex::build(vectors.clone(), metric, HnswParams::default()).unwrap();
+        let mut hits = Hits::default();
+        for (row, vector) in vectors.rows().enumerate() {
+            index.search_wide(vector, 1, 64, None, &mut hits).unwrap();
+            assert_eq!(hits.ids, [ItemId::new(row as u32)], "{metric:?}");
+        }
+    }
+}
+
+#[test]
+fn filters_keep_recall_and_are_never_short() {
+    let (index, exact, queries) = build(20_000, Metric::InnerProduct);
+    for every in [2, 10, 100, 1_000, 15_000] {
+        let allow = |id: ItemId| mix(u64::from(id.raw())).is_multiple_of(every);
+        let (mut found, mut total) = (0, 0);
+        for query in queries.rows() {
+            let near = exact.find(query, 10, Some(&allow)).unwrap();
+            let hits = index.find(query, 10, Some(&allow)).unwrap();
+            assert!(hits.ids.iter().all(|&id| allow(id)), "only what is allowed");
+            assert_eq!(hits.len(), near.len(), "all there are, one in {every}");
+            found += hits.ids.iter().filter(|id| near.ids.contains(id)).count();
+            total += near.len();
+        }
+        assert!(found * 100 >= total * 97, "one in {every}: {found} of {total}");
+    }
+}
+
+#[test]
+fn a_filter_far_from_the_query_is_not_short() {
+    let (index, exact, _) = build(20_000, Metric::L2);
+    // Half of all items are allowed, none of them near: the walk alone would find too few.
+    let vectors = factors(20_000, 24, 1 << 40);
+    let query = vectors.row(0);
+    let all = exact.find(query, 20_000, None).unwrap();
+    let far: std::collections::BTreeSet<ItemId> = all.ids[10_000..].iter().copied().collect();
+    let allow = |id: ItemId| far.contains(&id);
+    let hits = index.find(query, 10, Some(&allow)).unwrap();
+    assert_eq!(hits.ids, all.ids[10_000..10_010]);
+}
+
+#[test]
+fn threads_do_not_change_the_graph() {
+    let vectors = factors(3_000, 24, 1 << 40);
+    let build = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let params = HnswParams { build_width: 50, ..HnswParams::default() };
+        pool.install(|| HnswIndex::build(vectors.clone(), Metric::Cosine, params)).unwrap().graph
+    };
+    assert_eq!(build(1), build(3));
+}
+
+#[test]
+fn searches_from_many_threads_agree() {
+    let (index, _, queries) = build(20_000, Metric::Cosine);
+    let ids = |row| index.find(queries.row(row), 10, None).unwrap();
+    let want: Vec<Hits> = (0..queries.n_rows()).map(ids).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!((0..queries.n_rows()).map(ids).collect::<Vec<_>>(), want));
+        }
+    });
+}
+
+#[test]
+fn the_oddest_parameters_build() {
+    let params = HnswParams { links: 0, build_width: 0, search_width: 0 };
+    let index = HnswIndex::build(factors(300, 4, 7), Metric::L2, params).unwrap();
+    assert_eq!(index.find(factors(1, 4, 8).row(0), 3, None).unwrap().len(), 3);
+    let wide = HnswIndex::build(Matrix::zeros(1, 70_000), Metric::L2, HnswParams::default());
+    assert!(matches!(wide, Err(IndexError::TooWide { got: 70_000, .. })));
+}
