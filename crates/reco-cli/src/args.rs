@@ -1,6 +1,7 @@
 //! The command line, as clap sees it and as `--help` teaches it.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use reco_core::index::Metric;
 use std::path::PathBuf;
 
 /// Recommendations in one process: from events to a personal, filtered, explained page.
@@ -48,7 +49,7 @@ pub(crate) enum Command {
     Similar(SimilarArgs),
     /// Measures models on held-out interactions.
     Evaluate(EvaluateArgs),
-    /// Measures speed: pages in process, or a running server.
+    /// Measures speed: pages in process, a running server, or a vector index.
     Bench(BenchArgs),
     /// Prints the configuration in effect, or the defaults.
     Config(ConfigArgs),
@@ -251,4 +252,70 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 10)]
         count: usize,
     },
+    /// Build time, memory, recall and queries per second of vector indexes, on one thread.
+    Index(IndexArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IndexArgs {
+    /// Vectors to index: a .npy file of float32, one row per vector.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vectors: PathBuf,
+    /// Vectors to search for, likewise.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// Neighbours asked for.
+    #[arg(long, value_delimiter = ',', default_value = "10", value_name = "K")]
+    pub(crate) k: Vec<usize>,
+    /// What near means.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) metric: MetricName,
+    /// Indexes to measure.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "hnsw")]
+    pub(crate) index: Vec<IndexKind>,
+    /// Links per point of the graph (M).
+    #[arg(long, default_value_t = 16)]
+    pub(crate) links: usize,
+    /// Points kept while building the graph (efConstruction).
+    #[arg(long, default_value_t = 200)]
+    pub(crate) build_width: usize,
+    /// Points kept while searching (ef), to sweep over.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "20,40,60,80,100,125,150,200,250,300,400,600",
+        value_name = "N"
+    )]
+    pub(crate) width: Vec<usize>,
+}
+
+/// Metrics by name.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum MetricName {
+    /// Inner product.
+    #[default]
+    InnerProduct,
+    /// Cosine of the angle.
+    Cosine,
+    /// Euclidean distance.
+    L2,
+}
+
+impl From<MetricName> for Metric {
+    fn from(name: MetricName) -> Self {
+        match name {
+            MetricName::InnerProduct => Self::InnerProduct,
+            MetricName::Cosine => Self::Cosine,
+            MetricName::L2 => Self::L2,
+        }
+    }
+}
+
+/// Indexes by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum IndexKind {
+    /// A scan of all vectors.
+    Exact,
+    /// A navigable small-world graph.
+    Hnsw,
 }

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod demo;
 mod model;
+mod npy;
 mod output;
 
 use args::{Cli, Command, Global, ServeArgs};

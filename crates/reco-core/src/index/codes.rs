@@ -1,7 +1,7 @@
 //! Vectors rounded to bytes, for a fast first pass.
 //!
-//! A vector x is kept as bytes c with x ≈ scale * (c - 128), beside one more number, `extra`. The score
-//! of a row for a query is the inner product of the two, plus extra * weight, where the query brings
+//! A vector x is kept as bytes c with x ≈ scale * (c - 128), beside its distance from what they stand for
+//! and one more number, `extra`. The score of a row for a query is the inner product of the two, plus extra * weight, where the query brings
 //! the weight. That is every metric's order:
 //!
 //! | metric | extra of a row x | weight of a query | weight of a row as query |
@@ -16,7 +16,7 @@
 use super::{IndexError, Metric};
 use crate::linalg::{LONGEST_ROW, Matrix, Rows};
 
-/// All rows' bytes, each followed by its scale and extra.
+/// All rows' bytes, each followed by its trailer.
 #[derive(Debug)]
 pub(super) struct Codes {
     bytes: Vec<u8>,
@@ -29,6 +29,24 @@ pub(super) struct Codes {
     centre: Vec<f32>,
     /// Half the squared length all rows have with the extra dimension; 0 under L2.
     half_square: f32,
+    /// The longest row, extra dimension not counted.
+    longest: f32,
+}
+
+/// What stands behind a row's bytes.
+#[derive(Clone, Copy, Debug)]
+struct Trailer {
+    scale: f32,
+    extra: f32,
+    /// The length of what rounding took off.
+    error: f32,
+}
+
+/// How far scores of bytes are from those of vectors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScoreError {
+    per_row_error: f32,
+    any_row: f32,
 }
 
 /// A query as bytes.
@@ -39,14 +57,18 @@ pub(super) struct QueryCode {
     offset: i32,
     scale: f32,
     weight: f32,
-    /// The query less the centre, while it is being rounded.
+    /// The query less the centre.
     centred: Vec<f32>,
+    /// The length of what rounding took off.
+    error: f32,
 }
 
 /// A cache line.
 const LINE: usize = 64;
-/// Scale and extra behind a row's bytes.
-const TRAILER: usize = 8;
+/// Three numbers behind a row's bytes.
+const TRAILER: usize = 12;
+/// Relative errors of f32 sums, amply.
+const ROUNDING: f32 = 1e-5;
 /// Bytes stand for -127 to 127.
 const STEPS: f32 = 127.0;
 
@@ -71,7 +93,8 @@ impl Codes {
             Metric::L2 => 0.0,
         };
         let centre = if metric == Metric::L2 { mean(vectors) } else { vec![0.0; dim] };
-        let mut codes = Self { bytes, start, stride, n_rows: order.len(), metric, centre, half_square };
+        let n_rows = order.len();
+        let mut codes = Self { bytes, start, stride, n_rows, metric, centre, half_square, longest: 0.0 };
         let mut centred = vec![0.0; dim];
         let rows = codes.bytes[start..].chunks_exact_mut(stride);
         for (bytes, &row) in rows.zip(order) {
@@ -79,6 +102,7 @@ impl Codes {
             let parts = centred.iter_mut().zip(vector).zip(&codes.centre);
             parts.for_each(|((to, x), centre)| *to = x - centre);
             let square: f32 = centred.iter().map(|x| x * x).sum();
+            codes.longest = codes.longest.max(square.sqrt());
             let extra = match metric {
                 Metric::InnerProduct => (2.0 * half_square - square).max(0.0).sqrt(),
                 Metric::Cosine => 0.0,
@@ -88,8 +112,8 @@ impl Codes {
             let scale = scale(&centred);
             code.fill(128);
             code.iter_mut().zip(&centred).for_each(|(to, x)| *to = (round(*x, scale) + 128) as u8);
-            trailer[..4].copy_from_slice(&scale.to_le_bytes());
-            trailer[4..].copy_from_slice(&extra.to_le_bytes());
+            let error = rounding_error(&centred, scale);
+            Trailer { scale, extra, error }.write(trailer);
         }
         Ok(codes)
     }
@@ -116,19 +140,29 @@ impl Codes {
         query.weight = if self.metric == Metric::L2 { 1.0 } else { 0.0 };
         query.code.clear();
         query.code.extend(query.centred.iter().map(|x| round(*x, query.scale) as i8));
+        query.error = rounding_error(&query.centred, query.scale);
         query.code.resize(self.stride, 0);
         query.sum_up();
+    }
+
+    /// How far the scores of a query that came from outside may be off.
+    pub(super) fn error(&self, query: &QueryCode) -> ScoreError {
+        let norm = query.centred.iter().map(|x| x * x).sum::<f32>().sqrt();
+        // What f32 itself rounds, in here and in the exact scores.
+        let rounding = ROUNDING * self.longest * (norm + self.longest);
+        ScoreError { per_row_error: norm, any_row: query.error * 1.01 * self.longest + rounding }
     }
 
     /// Makes a row the query.
     pub(super) fn row_as_query(&self, row: u32, query: &mut QueryCode) {
         let bytes = self.rows().row(row);
-        (query.scale, query.weight) = trailer(bytes);
-        match self.metric {
-            Metric::InnerProduct => {}
-            Metric::Cosine => query.weight = 0.0,
-            Metric::L2 => query.weight = 1.0,
-        }
+        let trailer = Trailer::of(bytes);
+        query.scale = trailer.scale;
+        query.weight = match self.metric {
+            Metric::InnerProduct => trailer.extra,
+            Metric::Cosine => 0.0,
+            Metric::L2 => 1.0,
+        };
         query.code.clear();
         query.code.extend(bytes[..self.stride - TRAILER].iter().map(|&c| c.wrapping_sub(128) as i8));
         query.code.resize(self.stride, 0);
@@ -145,7 +179,7 @@ impl Codes {
 
     /// Half the squared distance of a row from any other is this less their score.
     pub(super) fn half_square(&self, row: u32) -> f32 {
-        if self.metric == Metric::L2 { -trailer(self.rows().row(row)).1 } else { self.half_square }
+        if self.metric == Metric::L2 { -Trailer::of(self.rows().row(row)).extra } else { self.half_square }
     }
 }
 
@@ -158,7 +192,7 @@ impl QueryCode {
     /// The score of a row, from its bytes and the kernel's product.
     #[inline]
     pub(super) fn score(&self, row: &[u8], product: i32) -> f32 {
-        let (scale, extra) = trailer(row);
+        let Trailer { scale, extra, .. } = Trailer::of(row);
         (product - self.offset) as f32 * (scale * self.scale) + extra * self.weight
     }
 
@@ -174,12 +208,32 @@ fn stride(dim: usize) -> usize {
     if lines * 8 <= bytes * 9 { lines } else { bytes.next_multiple_of(16) }
 }
 
-/// Scale and extra.
-#[inline]
-fn trailer(row: &[u8]) -> (f32, f32) {
-    let (rest, extra) = row.split_last_chunk().expect("rows hold a trailer");
-    let (_, scale) = rest.split_last_chunk().expect("rows hold a trailer");
-    (f32::from_le_bytes(*scale), f32::from_le_bytes(*extra))
+impl Trailer {
+    #[inline]
+    fn of(row: &[u8]) -> Self {
+        let numbers = row.last_chunk::<TRAILER>().expect("rows hold a trailer").as_chunks().0;
+        let number = |at: usize| f32::from_le_bytes(numbers[at]);
+        Self { scale: number(0), extra: number(1), error: number(2) }
+    }
+
+    fn write(self, bytes: &mut [u8]) {
+        let numbers = [self.scale, self.extra, self.error].map(f32::to_le_bytes);
+        bytes.copy_from_slice(numbers.as_flattened());
+    }
+}
+
+impl ScoreError {
+    /// For one row, given its bytes.
+    #[inline]
+    pub(super) fn of(self, row: &[u8]) -> f32 {
+        self.per_row_error * Trailer::of(row).error + self.any_row
+    }
+}
+
+/// The length of what rounding takes off.
+fn rounding_error(vector: &[f32], scale: f32) -> f32 {
+    let off = |x: &f32| x - round(*x, scale) as f32 * scale;
+    vector.iter().map(|x| off(x).powi(2)).sum::<f32>().sqrt()
 }
 
 /// What one step of a byte stands for.

@@ -1,7 +1,8 @@
 //! The graph of another library, to compare with.
 
-use super::{Allow, ExactIndex, HnswParams, IndexError, Metric, VectorIndex};
-use crate::candidate::{Hits, top_k};
+use super::vectors::Vectors;
+use super::{Allow, HnswParams, IndexError, Metric, VectorIndex};
+use crate::candidate::Hits;
 use crate::id::ItemId;
 use crate::linalg::{Matrix, dot};
 use hnsw_rs::prelude::{DistL2, Hnsw};
@@ -15,9 +16,8 @@ use std::fmt;
 /// (Bachrach et al., RecSys 2014), so that maximum inner product search is exact in its order.
 pub struct HnswRsIndex {
     /// Answers filtered and very long searches, and gives every hit its exact score.
-    exact: ExactIndex,
+    vectors: Vectors,
     graph: Hnsw<'static, f32, DistL2>,
-    dim: usize,
 }
 
 impl HnswRsIndex {
@@ -31,16 +31,14 @@ impl HnswRsIndex {
     ///
     /// [`IndexError`] for a row that is not finite, too long or, under the cosine metric, zero.
     pub fn build(vectors: Matrix, metric: Metric, params: HnswParams) -> Result<Self, IndexError> {
-        let dim = vectors.n_columns();
-        let exact = ExactIndex::build(vectors, metric)?;
+        let vectors = Vectors::new(vectors, metric)?;
         let (links, width) = (params.links.clamp(2, 256), params.build_width.max(params.links));
-        let n_rows = exact.vectors().n_rows();
-        let graph = Hnsw::new(links, n_rows.max(1), Self::LAYERS, width, DistL2 {});
-        let longest = exact.vectors().rows().map(|row| dot(row, row)).fold(0.0f32, f32::max);
-        for (id, row) in exact.vectors().rows().enumerate() {
+        let graph = Hnsw::new(links, vectors.len().max(1), Self::LAYERS, width, DistL2 {});
+        let longest = vectors.rows().rows().map(|row| dot(row, row)).fold(0.0f32, f32::max);
+        for (id, row) in vectors.rows().rows().enumerate() {
             graph.insert((&euclidean(row, metric, longest - dot(row, row)), id));
         }
-        Ok(Self { exact, graph, dim })
+        Ok(Self { vectors, graph })
     }
 }
 
@@ -55,19 +53,19 @@ fn euclidean(row: &[f32], metric: Metric, missing: f32) -> Vec<f32> {
 
 impl VectorIndex for HnswRsIndex {
     fn dim(&self) -> usize {
-        self.dim
+        self.vectors.dim()
     }
 
     fn len(&self) -> usize {
-        self.exact.len()
+        self.vectors.len()
     }
 
     fn is_empty(&self) -> bool {
-        self.exact.is_empty()
+        self.len() == 0
     }
 
     fn metric(&self) -> Metric {
-        self.exact.metric()
+        self.vectors.metric()
     }
 
     fn search(
@@ -78,29 +76,28 @@ impl VectorIndex for HnswRsIndex {
         out: &mut Hits,
     ) -> Result<(), IndexError> {
         out.clear();
-        let query = self.exact.prepare(vector)?;
+        let mut query = Vec::new();
+        self.vectors.prepare(vector, &mut query)?;
         // Wide searches visit most of the graph anyway; a scan is cheaper and never short.
         if k == 0 || k.saturating_mul(8) >= self.len() {
-            self.exact.nearest(&query, k, allow, out);
+            self.vectors.scan(&query, k, allow, out);
             return Ok(());
         }
         let wanted = if allow.is_some() { 4 * k } else { k };
         let found = self.graph.search(&euclidean(&query, self.metric(), 0.0), wanted, (2 * wanted).max(64));
         let ids = found.into_iter().map(|hit| ItemId::new(hit.d_id as u32));
-        let admitted = ids.filter(|&id| allow.is_none_or(|allow| allow.allows(id)));
-        let mut rows: Vec<(f32, ItemId)> = admitted.map(|id| (self.exact.score(&query, id), id)).collect();
-        if rows.len() < k {
-            self.exact.nearest(&query, k, allow, out);
-            return Ok(());
+        let admitted: Vec<ItemId> = ids.filter(|&id| allow.is_none_or(|allow| allow.allows(id))).collect();
+        if admitted.len() < k {
+            self.vectors.scan(&query, k, allow, out);
+        } else {
+            self.vectors.rank(&query, admitted.into_iter(), k, &mut Vec::new(), out);
         }
-        top_k(&mut rows, k);
-        rows.into_iter().for_each(|(score, id)| out.push(id, score));
         Ok(())
     }
 }
 
 impl fmt::Debug for HnswRsIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HnswRsIndex({} x {}, {:?})", self.len(), self.dim, self.metric())
+        write!(f, "HnswRsIndex({} x {}, {:?})", self.len(), self.dim(), self.metric())
     }
 }

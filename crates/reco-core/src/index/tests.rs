@@ -1,5 +1,6 @@
 //! Every index keeps the promises of the trait; the exact one agrees with f64 arithmetic.
 
+use super::vectors::Vectors;
 use super::*;
 use crate::conformance;
 use proptest::prelude::*;
@@ -83,6 +84,24 @@ proptest! {
         let worst = hits.ids.last().map_or(f64::NEG_INFINITY, |&id| true_score(id));
         let mut missed = allowed.filter(|id| k > 0 && !hits.ids.contains(id));
         prop_assert!(missed.all(|id| true_score(id) < worst + 2.0 * close));
+    }
+}
+
+#[test]
+fn scanning_bytes_misses_nothing() {
+    // Rows that share most of their digits: rounding to bytes hides what tells them apart.
+    let value = |row: usize, column: usize| (row * 37 + column * 11) as f32;
+    for (spread, metric) in [1.0, 1e-3, 1e-6].into_iter().flat_map(|s| METRICS.map(|metric| (s, metric))) {
+        let cell = |cell: usize| 1.0 + spread * (value(cell / 20, cell % 20)).sin();
+        let vectors = Matrix::from_vec(3_000, 20, (0..60_000).map(cell).collect());
+        let plain = Vectors::new(vectors.clone(), metric).unwrap();
+        let index = exact(vectors.clone(), metric).unwrap();
+        for row in (0..3_000).step_by(300) {
+            let (mut query, mut want) = (Vec::new(), Hits::default());
+            plain.prepare(vectors.row(row), &mut query).unwrap();
+            plain.scan(&query, 20, None, &mut want);
+            assert_eq!(find(&*index, vectors.row(row), 20, None), want, "{metric:?}, spread {spread}");
+        }
     }
 }
 

@@ -1,7 +1,9 @@
-//! `reco bench`: how fast pages are made.
+//! `reco bench`: how fast pages are made, and what vector indexes find.
 
 mod histogram;
 mod http;
+mod index;
+mod usage;
 
 use crate::args::{Bench, BenchArgs};
 use crate::{Failure, Session, model, output};
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
     let (latencies, summary) = match &args.what {
+        Bench::Index(args) => return index::run(session, args),
         Bench::Request { model, requests } => {
             let recommender = model::recommender(session, model::snapshot(session, model)?)?;
             in_process(&recommender, *requests)?

@@ -4,7 +4,6 @@ mod build;
 mod graph;
 mod params;
 mod reach;
-mod scan;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -13,15 +12,16 @@ mod walk;
 pub use params::HnswParams;
 
 use super::codes::Codes;
+use super::scan::Sieve;
 use super::scratch::Pool;
-use super::{Allow, ExactIndex, IndexError, Metric, VectorIndex};
-use crate::candidate::{Hits, top_k};
+use super::vectors::Vectors;
+use super::{Allow, IndexError, Metric, VectorIndex};
+use crate::candidate::Hits;
 use crate::id::ItemId;
-use crate::linalg::{Matrix, prefetch};
+use crate::linalg::Matrix;
 use graph::{Graph, mix};
-use scan::Best;
 use std::fmt;
-use walk::{Near, Walk};
+use walk::Walk;
 
 /// HNSW (Malkov & Yashunin, TPAMI 2020), served from contiguous memory: rows of links, vectors rounded
 /// to bytes for walking the graph, and the vectors themselves for the final scores, which are exact.
@@ -45,8 +45,8 @@ use walk::{Near, Walk};
 /// # Ok::<(), reco_core::index::IndexError>(())
 /// ```
 pub struct HnswIndex {
-    /// The vectors in the order of the items.
-    exact: ExactIndex,
+    /// In the order of the items.
+    vectors: Vectors,
     /// The same as bytes, in the order of the points.
     codes: Codes,
     graph: Graph,
@@ -59,17 +59,18 @@ pub struct HnswIndex {
 /// What a search works in.
 #[derive(Debug, Default)]
 struct Scratch {
+    query: Vec<f32>,
     walk: Walk,
-    best: Best,
+    sieve: Sieve,
     /// Points to score exactly.
     points: Vec<u32>,
-    rows: Vec<(f32, ItemId)>,
+    ranked: Vec<(f32, ItemId)>,
 }
 
 /// Costs of a search, measured: nanoseconds for walking per point of width,
-const WALK_NS: f64 = 450.0;
+const WALK_NS: f64 = 500.0;
 /// for scoring a point in a scan,
-const SCORE_NS: f64 = 8.0;
+const SCORE_NS: f64 = 4.0;
 /// and for asking whether it is allowed.
 const ALLOW_NS: f64 = 1.5;
 
@@ -85,12 +86,12 @@ impl HnswIndex {
     /// rows of more than 65,000 dimensions.
     pub fn build(vectors: Matrix, metric: Metric, params: HnswParams) -> Result<Self, IndexError> {
         let params = params.clamped();
-        let exact = ExactIndex::build(vectors, metric)?;
-        let (items, counts) = graph::arrange(exact.len(), params.links);
-        let codes = Codes::new(exact.vectors(), &items, metric)?;
+        let vectors = Vectors::new(vectors, metric)?;
+        let (items, counts) = graph::arrange(vectors.len(), params.links);
+        let codes = Codes::new(vectors.rows(), &items, metric)?;
         let mut graph = build::build(&codes, &counts, &params);
         reach::mend(&codes, &mut graph);
-        Ok(Self { exact, codes, graph, items, params, idle: Pool::default() })
+        Ok(Self { vectors, codes, graph, items, params, idle: Pool::default() })
     }
 
     /// Like [`search`](VectorIndex::search) over a beam of `width` points (ef in the paper), or of `k`
@@ -108,41 +109,32 @@ impl HnswIndex {
         out: &mut Hits,
     ) -> Result<(), IndexError> {
         out.clear();
-        let query = self.exact.prepare(vector)?;
-        if k.saturating_mul(8) >= self.len() {
-            self.exact.nearest(&query, k, allow, out);
-            return Ok(());
-        }
-        if k == 0 {
-            return Ok(());
-        }
         self.idle.with(|scratch| {
-            self.codes.query(&query, &mut scratch.walk.query);
-            let n_exact = k.saturating_mul(2).max(k + 16);
-            if !self.walk(scratch, k, n_exact, width.max(k), allow) {
-                // The allowed may lie far away and closely together, where rounding mixes up more of them.
-                self.scan(scratch, n_exact.saturating_mul(2).max(64), allow);
+            self.vectors.prepare(vector, &mut scratch.query)?;
+            match k {
+                0 => {}
+                // Where a good part of all is asked, bytes would leave little out.
+                k if k.saturating_mul(8) >= self.len() => self.vectors.scan(&scratch.query, k, allow, out),
+                k => {
+                    self.codes.query(&scratch.query, &mut scratch.walk.query);
+                    if !self.walk(scratch, k, width.max(k), allow) {
+                        self.scan(scratch, k, allow);
+                    }
+                    self.rank(scratch, k, out);
+                }
             }
-            self.score(scratch, &query, k, out);
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Bytes of memory, without what searches work in.
     pub fn memory(&self) -> usize {
         let items = self.items.capacity() * size_of::<u32>();
-        self.exact.memory() + self.codes.memory() + self.graph.memory() + items
+        self.vectors.memory() + self.codes.memory() + self.graph.memory() + items
     }
 
     /// Walks the graph; false where a scan is cheaper or the walk met fewer than `k` allowed items.
-    fn walk(
-        &self,
-        scratch: &mut Scratch,
-        k: usize,
-        n_exact: usize,
-        width: usize,
-        allow: Option<&dyn Allow>,
-    ) -> bool {
+    fn walk(&self, scratch: &mut Scratch, k: usize, width: usize, allow: Option<&dyn Allow>) -> bool {
         let share = allow.map_or(1.0, |allow| self.share(allow));
         // As many allowed points are kept as without a filter.
         let width = width as f64 / share;
@@ -154,30 +146,23 @@ impl HnswIndex {
         let kept = scratch.walk.beam.kept().iter().map(|near| near.point);
         let allowed = kept.filter(|&point| allow.is_none_or(|allow| allow.allows(self.item(point))));
         scratch.points.clear();
-        scratch.points.extend(allowed.take(n_exact));
+        // Rounding mixes up neighbours, but not over long distances.
+        scratch.points.extend(allowed.take(k.saturating_mul(2).max(k + 16)));
         scratch.points.len() >= k
     }
 
     /// Scores the bytes of all allowed points.
-    fn scan(&self, scratch: &mut Scratch, n_exact: usize, allow: Option<&dyn Allow>) {
-        let Scratch { walk, best, points, .. } = scratch;
-        best.restart(n_exact);
+    fn scan(&self, scratch: &mut Scratch, k: usize, allow: Option<&dyn Allow>) {
+        let Scratch { walk, sieve, points, .. } = scratch;
         let allowed = |&point: &u32| allow.is_none_or(|allow| allow.allows(self.item(point)));
-        walk.scan(&self.codes, (0..self.items.len() as u32).filter(allowed), best);
         points.clear();
-        points.extend(best.finish().iter().map(|near: &Near| near.point));
+        sieve.scan(&self.codes, &walk.query, k, (0..self.items.len() as u32).filter(allowed), points);
     }
 
     /// The `k` best of the points found, by the vectors themselves.
-    fn score(&self, scratch: &mut Scratch, query: &[f32], k: usize, out: &mut Hits) {
-        let Scratch { points, rows, .. } = scratch;
-        points.iter().for_each(|&point| prefetch(self.exact.vectors().row(self.item(point).index())));
-        rows.clear();
-        rows.extend(
-            points.iter().map(|&point| (self.exact.score(query, self.item(point)), self.item(point))),
-        );
-        top_k(rows, k);
-        rows.iter().for_each(|&(score, id)| out.push(id, score));
+    fn rank(&self, scratch: &mut Scratch, k: usize, out: &mut Hits) {
+        let Scratch { query, points, ranked, .. } = scratch;
+        self.vectors.rank(query, points.iter().map(|&point| self.item(point)), k, ranked, out);
     }
 
     /// The share of items that are allowed, estimated, above 0.
@@ -194,19 +179,19 @@ impl HnswIndex {
 
 impl VectorIndex for HnswIndex {
     fn dim(&self) -> usize {
-        self.exact.dim()
+        self.vectors.dim()
     }
 
     fn len(&self) -> usize {
-        self.exact.len()
+        self.vectors.len()
     }
 
     fn is_empty(&self) -> bool {
-        self.exact.is_empty()
+        self.len() == 0
     }
 
     fn metric(&self) -> Metric {
-        self.exact.metric()
+        self.vectors.metric()
     }
 
     fn search(

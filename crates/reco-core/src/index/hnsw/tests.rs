@@ -1,7 +1,7 @@
 //! Recall, filters and repeatability of the graph on vectors that are hard for it.
 
 use super::*;
-use crate::index::VectorIndexExt;
+use crate::index::{ExactIndex, VectorIndexExt};
 use rand_like::normal;
 
 const METRICS: [Metric; 3] = [Metric::InnerProduct, Metric::Cosine, Metric::L2];
@@ -39,11 +39,12 @@ fn recall(index: &HnswIndex, exact: &ExactIndex, queries: &Matrix, k: usize) -> 
     for query in queries.rows() {
         let near = exact.find(query, k, None).unwrap();
         let mut scratch = Scratch::default();
-        index.codes.query(&exact.prepare(query).unwrap(), &mut scratch.walk.query);
+        index.vectors.prepare(query, &mut scratch.query).unwrap();
+        index.codes.query(&scratch.query, &mut scratch.walk.query);
         scratch.walk.search(&index.codes, &index.graph, index.params.search_width + 2 * k);
         let mut hits = Hits::default();
         scratch.points.extend(scratch.walk.beam.kept().iter().map(|near| near.point));
-        index.score(&mut scratch, &exact.prepare(query).unwrap(), k, &mut hits);
+        index.rank(&mut scratch, k, &mut hits);
         found += hits.ids.iter().filter(|id| near.ids.contains(id)).count();
         total += k;
     }

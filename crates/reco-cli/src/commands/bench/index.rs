@@ -1,0 +1,184 @@
+//! `reco bench index`: what an index costs and finds, over a sweep of its parameters, on one thread.
+
+use super::usage::{cpu_seconds, resident_bytes};
+use crate::args::{IndexArgs, IndexKind};
+use crate::{Failure, Session, npy, output};
+use reco_core::candidate::Hits;
+use reco_core::id::ItemId;
+use reco_core::index::{ExactIndex, HnswIndex, HnswParams, IndexError, Metric, VectorIndex, VectorIndexExt};
+use reco_core::linalg::Matrix;
+use serde::Serialize;
+
+/// Everything measured on one set of vectors.
+#[derive(Debug, Serialize)]
+struct Report {
+    vectors: usize,
+    dim: usize,
+    queries: usize,
+    metric: Metric,
+    indexes: Vec<Measured>,
+}
+
+/// One index, built once.
+#[derive(Debug, Serialize)]
+struct Measured {
+    index: String,
+    build_cpu_s: f64,
+    /// What the index holds, the vectors included.
+    memory_mb: f64,
+    /// What the process grew by; None where the system does not tell.
+    resident_mb: Option<f64>,
+    /// Vectors that a search for themselves over a beam of 64 does not find.
+    not_found_themselves: Option<usize>,
+    sweep: Vec<Point>,
+}
+
+/// One point of the sweep.
+#[derive(Debug, Serialize)]
+struct Point {
+    k: usize,
+    /// Points kept by a search, or lists probed.
+    width: usize,
+    recall: f64,
+    queries_per_s: f64,
+}
+
+/// Every point of the sweep is measured this often; the fastest counts, as others may use the machine.
+const REPEATS: usize = 5;
+/// Width of the searches for the vectors themselves.
+const SELF_WIDTH: usize = 64;
+
+pub(super) fn run(session: &Session, args: &IndexArgs) -> Result<(), Failure> {
+    // What is built on the one thread of this pool is built on one thread.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let report = pool.install(|| measure(args))?;
+    if session.json {
+        return output::json(&report);
+    }
+    output::text(&rendered(&report));
+    Ok(())
+}
+
+fn measure(args: &IndexArgs) -> Result<Report, Failure> {
+    let metric = args.metric.into();
+    let queries = npy::read(&args.queries)?;
+    let truth = truth(npy::read(&args.vectors)?, metric, &queries, &args.k)?;
+    let mut indexes = Vec::new();
+    for &kind in &args.index {
+        match kind {
+            IndexKind::Exact => indexes.push(exact(args, metric, &queries, &truth)?),
+            IndexKind::Hnsw => indexes.push(hnsw(args, metric, &queries, &truth)?),
+        }
+    }
+    let (vectors, dim) = (truth.n_vectors, queries.n_columns());
+    Ok(Report { vectors, dim, queries: queries.n_rows(), metric, indexes })
+}
+
+/// What exact search finds.
+struct Truth {
+    n_vectors: usize,
+    /// Per k, per query.
+    ids: Vec<Vec<Vec<ItemId>>>,
+}
+
+fn truth(vectors: Matrix, metric: Metric, queries: &Matrix, ks: &[usize]) -> Result<Truth, IndexError> {
+    let exact = ExactIndex::build(vectors, metric)?;
+    let find = |k| queries.rows().map(|query| Ok(exact.find(query, k, None)?.ids)).collect();
+    Ok(Truth { n_vectors: exact.len(), ids: ks.iter().map(|&k| find(k)).collect::<Result<_, IndexError>>()? })
+}
+
+fn exact(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
+    let built = Built::new(args, |vectors| ExactIndex::build(vectors, metric))?;
+    let search = |query: &[f32], k, _, out: &mut Hits| built.index.search(query, k, None, out);
+    let sweep = sweep(args, &[truth.n_vectors], queries, truth, search)?;
+    Ok(built.measured("exact".to_owned(), built.index.memory(), None, sweep))
+}
+
+fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
+    let (links, build_width) = (args.links, args.build_width);
+    let params = HnswParams { links, build_width, ..HnswParams::default() };
+    let built = Built::new(args, |vectors| HnswIndex::build(vectors, metric, params))?;
+    let search =
+        |query: &[f32], k, width, out: &mut Hits| built.index.search_wide(query, k, width, None, out);
+    let sweep = sweep(args, &args.width, queries, truth, search)?;
+    let (vectors, mut hits, mut missed) = (npy::read(&args.vectors)?, Hits::default(), 0);
+    for (vector, row) in vectors.rows().zip(0..) {
+        search(vector, 1, SELF_WIDTH, &mut hits)?;
+        missed += usize::from(hits.ids.first() != Some(&ItemId::new(row)));
+    }
+    let name = format!("hnsw, {links} links, build width {build_width}");
+    Ok(built.measured(name, built.index.memory(), Some(missed), sweep))
+}
+
+/// An index and what building it took.
+struct Built<I> {
+    index: I,
+    build_cpu_s: f64,
+    resident_mb: Option<f64>,
+}
+
+impl<I> Built<I> {
+    fn new(args: &IndexArgs, build: impl FnOnce(Matrix) -> Result<I, IndexError>) -> Result<Self, Failure> {
+        let before = resident_bytes();
+        let vectors = npy::read(&args.vectors)?;
+        let begun = cpu_seconds();
+        let index = build(vectors)?;
+        let build_cpu_s = cpu_seconds() - begun;
+        let grown = resident_bytes().zip(before).map(|(after, before)| after.saturating_sub(before));
+        Ok(Self { index, build_cpu_s, resident_mb: grown.map(|bytes| bytes as f64 / 1e6) })
+    }
+
+    fn measured(&self, index: String, memory: usize, missed: Option<usize>, sweep: Vec<Point>) -> Measured {
+        let (build_cpu_s, resident_mb) = (self.build_cpu_s, self.resident_mb);
+        let memory_mb = memory as f64 / 1e6;
+        Measured { index, build_cpu_s, memory_mb, resident_mb, not_found_themselves: missed, sweep }
+    }
+}
+
+fn sweep(
+    args: &IndexArgs,
+    widths: &[usize],
+    queries: &Matrix,
+    truth: &Truth,
+    search: impl Fn(&[f32], usize, usize, &mut Hits) -> Result<(), IndexError>,
+) -> Result<Vec<Point>, IndexError> {
+    let mut points = Vec::new();
+    let mut hits = Hits::default();
+    for (&k, truth) in args.k.iter().zip(&truth.ids) {
+        for &width in widths.iter().filter(|&&width| width >= k) {
+            let (mut fastest, mut found) = (f64::INFINITY, 0);
+            for _ in 0..REPEATS {
+                let begun = cpu_seconds();
+                found = 0;
+                for (query, near) in queries.rows().zip(truth) {
+                    search(query, k, width, &mut hits)?;
+                    found += hits.ids.iter().filter(|id| near.contains(id)).count();
+                }
+                fastest = fastest.min(cpu_seconds() - begun);
+            }
+            let n_queries = queries.n_rows() as f64;
+            let recall = found as f64 / (k as f64 * n_queries);
+            points.push(Point { k, width, recall, queries_per_s: n_queries / fastest });
+        }
+    }
+    Ok(points)
+}
+
+fn rendered(report: &Report) -> String {
+    let Report { vectors, dim, queries, .. } = report;
+    let mut text = format!("{vectors} vectors of {dim}, {queries} queries, one thread\n");
+    for index in &report.indexes {
+        let resident = index.resident_mb.map_or(String::new(), |mb| format!(" ({mb:.0} MB resident)"));
+        let missed = index.not_found_themselves;
+        let missed = missed.map_or(String::new(), |n| format!("; {n} do not find themselves"));
+        let (name, build, memory) = (&index.index, index.build_cpu_s, index.memory_mb);
+        text.push_str(&format!("\n{name}: built in {build:.1} CPU s, {memory:.0} MB{resident}{missed}\n"));
+        let mut table = output::table(["k", "width", "recall", "queries/s"]);
+        for Point { k, width, recall, queries_per_s } in &index.sweep {
+            let (recall, speed) = (format!("{recall:.4}"), format!("{queries_per_s:.0}"));
+            table.add_row([k.to_string(), width.to_string(), recall, speed]);
+        }
+        text.push_str(&table.to_string());
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! Scans of bytes that miss nothing: what rounding may hide is kept for exact scores.
+//!
+//! The score of a row for a query differs from that of their bytes by at most
+//! |q| |x - x̂| + |q - q̂| |x̂| (Cauchy and Schwarz), where x̂ and q̂ are what the bytes stand for. So a row
+//! whose score could at best be below the k-th best of what the others are at worst can be left out.
+
+use super::codes::{Codes, QueryCode};
+
+/// Rows scored together.
+const TOGETHER: usize = 256;
+
+/// Rows that may be among the `k` best seen.
+#[derive(Debug, Default)]
+pub(super) struct Sieve {
+    kept: Vec<Bounds>,
+    k: usize,
+    /// So many are kept before they are sifted.
+    room: usize,
+    /// The k-th best score at worst.
+    floor: f32,
+    which: Vec<u32>,
+    products: Vec<i32>,
+}
+
+/// What a row's score is at worst and at best.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    low: f32,
+    high: f32,
+    row: u32,
+}
+
+impl Sieve {
+    /// Appends to `out` all of `rows` that may be among the `k` best for the query.
+    pub(super) fn scan(
+        &mut self,
+        codes: &Codes,
+        query: &QueryCode,
+        k: usize,
+        rows: impl Iterator<Item = u32>,
+        out: &mut Vec<u32>,
+    ) {
+        if k == 0 {
+            return;
+        }
+        self.kept.clear();
+        (self.k, self.room, self.floor) = (k, k.saturating_mul(2).max(TOGETHER), f32::NEG_INFINITY);
+        let (bytes, error) = (codes.rows(), codes.error(query));
+        let mut rows = rows.peekable();
+        while rows.peek().is_some() {
+            self.which.clear();
+            self.which.extend(rows.by_ref().take(TOGETHER));
+            self.products.resize(self.which.len(), 0);
+            bytes.products(query.code(), &self.which, &mut self.products);
+            for at in 0..self.which.len() {
+                let row = self.which[at];
+                let score = query.score(bytes.row(row), self.products[at]);
+                let off = error.of(bytes.row(row));
+                self.offer(Bounds { low: score - off, high: score + off, row });
+            }
+        }
+        self.sift();
+        out.extend(self.kept.iter().map(|bounds| bounds.row));
+    }
+
+    #[inline]
+    fn offer(&mut self, bounds: Bounds) {
+        if bounds.high < self.floor {
+            return;
+        }
+        self.kept.push(bounds);
+        if self.kept.len() >= self.room {
+            self.sift();
+            // Where nearly all are alike, sifting often would cost the square of their number.
+            self.room = self.room.max(self.kept.len().saturating_mul(2));
+        }
+    }
+
+    fn sift(&mut self) {
+        if self.kept.len() < self.k {
+            return;
+        }
+        let (_, worst, _) = self.kept.select_nth_unstable_by(self.k - 1, |a, b| b.low.total_cmp(&a.low));
+        self.floor = self.floor.max(worst.low);
+        self.kept.retain(|bounds| bounds.high >= self.floor);
+    }
+}
