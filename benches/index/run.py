@@ -57,24 +57,30 @@ def word_vectors():
     return files
 
 
+def joined(numbers):
+    return ",".join(map(str, numbers))
+
+
 def measured(vectors, queries):
     """All reports, ours first."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "reco-cli"], cwd=ROOT, check=True)
-    joined = lambda numbers: ",".join(map(str, numbers))
     reports = []
 
     def add(command, library=None):
-        print("measuring", *command[1:4], file=sys.stderr)
+        print("measuring", *map(str, command[1:]), file=sys.stderr)
         report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         new = report["indexes"] if library else [report]
         reports.extend({"library": library} | one for one in new)
 
     ours = [target / "release" / "reco", "bench", "index", "--vectors", vectors, "--queries", queries]
-    ours += ["--k", joined(KS), "--width", joined(WIDTHS), "--json"]
+    ours += ["--k", joined(KS), "--json"]
+    probing = [*ours, "--width", joined(PROBES)]
+    ours += ["--width", joined(WIDTHS)]
     for links, build_width in GRAPHS[:2]:
         add([*ours, "--links", str(links), "--build-width", str(build_width)], "reco HNSW")
     add([*ours, "--index", "exact"], "reco exact")
+    add([*probing, "--index", "ivf", "--lists", str(LISTS)], "reco IVF")
     peers = [sys.executable, HERE / "peers.py"]
     files = [vectors, queries, joined(KS)]
     for library in ["hnswlib", "faiss HNSWFlat"]:
@@ -98,6 +104,10 @@ def best(reports, library, k):
     return max((speed_at(report, k, GOAL) or 0.0 for report in reports if report["library"] == library))
 
 
+def name(report):
+    return ("reco " if report["library"].startswith("reco") else "") + report["index"]
+
+
 def page(reports):
     """The results as Markdown."""
     packages = ", ".join(package.replace("==", " ") for package in PACKAGES if not package.startswith(("numpy", "mat")))
@@ -114,9 +124,9 @@ def page(reports):
     for report in reports:
         speeds = [speed_at(report, k, GOAL) for k in KS]
         cells = [
-            report["index"] if report["library"].split()[0] in report["index"] else f"reco {report['index']}",
+            name(report),
             f"{report['build_cpu_s']:.1f}",
-            f"{report['resident_mb']:.0f}",
+            f"{report['resident_mb']:.0f}" + (f" ({report['memory_mb']:.0f} held)" if "memory_mb" in report else ""),
             "" if report["not_found_themselves"] is None else str(report["not_found_themselves"]),
             *("-" if speed is None else f"{speed:,.0f}" for speed in speeds),
         ]
@@ -124,14 +134,13 @@ def page(reports):
     lines += ["", "Best parameters of each, relative to hnswlib:", ""]
     for k in KS:
         base = best(reports, "hnswlib", k)
-        ratios = {library: best(reports, library, k) / base for library in ["reco HNSW", "faiss HNSWFlat", "faiss IVFFlat"]}
+        ratios = {library: best(reports, library, k) / base for library in ["reco HNSW", "reco IVF", "faiss HNSWFlat", "faiss IVFFlat"]}
         lines.append(f"* recall@{k}: " + ", ".join(f"{library} {ratio:.2f}x" for library, ratio in ratios.items()))
-    lines += ["", f"![Recall against queries per second](index.svg)", "", "Every point measured:", ""]
+    lines += ["", "![Recall against queries per second](index.svg)", "", "Every point measured:", ""]
     lines += ["| index | k | beam or probes | recall | queries/s |", "|---|---|---|---|---|"]
     for report in reports:
         for point in report["sweep"]:
-            name = report["index"] if report["library"].split()[0] in report["index"] else f"reco {report['index']}"
-            row = [name, point["k"], point["width"], f"{point['recall']:.4f}", f"{point['queries_per_s']:,.0f}"]
+            row = [name(report), point["k"], point["width"], f"{point['recall']:.4f}", f"{point['queries_per_s']:,.0f}"]
             lines.append("| " + " | ".join(map(str, row)) + " |")
     return "\n".join(lines) + "\n"
 

@@ -273,6 +273,9 @@ pub(crate) struct IndexArgs {
     /// Indexes to measure.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "hnsw")]
     pub(crate) index: Vec<IndexKind>,
+    /// Lists of the IVF index.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) lists: usize,
     /// Links per point of the graph (M).
     #[arg(long, default_value_t = 16)]
     pub(crate) links: usize,
@@ -318,4 +321,6 @@ pub(crate) enum IndexKind {
     Exact,
     /// A navigable small-world graph.
     Hnsw,
+    /// Lists around cluster centres; the widths are lists probed.
+    Ivf,
 }

@@ -5,6 +5,7 @@ mod exact;
 mod hnsw;
 #[cfg(feature = "ann")]
 mod hnsw_rs;
+mod ivf;
 mod scan;
 mod scratch;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub use exact::ExactIndex;
 pub use hnsw::{HnswIndex, HnswParams};
 #[cfg(feature = "ann")]
 pub use hnsw_rs::HnswRsIndex;
+pub use ivf::{IvfIndex, IvfParams};
 
 use crate::candidate::Hits;
 use crate::id::ItemId;

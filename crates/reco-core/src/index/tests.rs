@@ -17,6 +17,11 @@ fn hnsw(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexEr
     Ok(Box::new(HnswIndex::build(vectors, metric, HnswParams::default())?))
 }
 
+fn ivf(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
+    let params = IvfParams { lists: 20, probes: 5, ..IvfParams::default() };
+    Ok(Box::new(IvfIndex::build(vectors, metric, params)?))
+}
+
 #[cfg(feature = "ann")]
 fn hnsw_rs(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
     Ok(Box::new(HnswRsIndex::build(vectors, metric, HnswParams::default())?))
@@ -26,6 +31,7 @@ fn builders() -> Vec<Build> {
     vec![
         exact,
         hnsw,
+        ivf,
         #[cfg(feature = "ann")]
         hnsw_rs,
     ]

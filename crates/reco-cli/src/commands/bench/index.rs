@@ -5,7 +5,9 @@ use crate::args::{IndexArgs, IndexKind};
 use crate::{Failure, Session, npy, output};
 use reco_core::candidate::Hits;
 use reco_core::id::ItemId;
-use reco_core::index::{ExactIndex, HnswIndex, HnswParams, IndexError, Metric, VectorIndex, VectorIndexExt};
+use reco_core::index::{
+    ExactIndex, HnswIndex, HnswParams, IndexError, IvfIndex, IvfParams, Metric, VectorIndex, VectorIndexExt,
+};
 use reco_core::linalg::Matrix;
 use serde::Serialize;
 
@@ -67,6 +69,7 @@ fn measure(args: &IndexArgs) -> Result<Report, Failure> {
     for &kind in &args.index {
         match kind {
             IndexKind::Exact => indexes.push(exact(args, metric, &queries, &truth)?),
+            IndexKind::Ivf => indexes.push(ivf(args, metric, &queries, &truth)?),
             IndexKind::Hnsw => indexes.push(hnsw(args, metric, &queries, &truth)?),
         }
     }
@@ -110,6 +113,15 @@ fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Re
     Ok(built.measured(name, built.index.memory(), Some(missed), sweep))
 }
 
+fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
+    let params = IvfParams { lists: args.lists, ..IvfParams::default() };
+    let built = Built::new(args, |vectors| IvfIndex::build(vectors, metric, params))?;
+    let search =
+        |query: &[f32], k, width, out: &mut Hits| built.index.search_lists(query, k, width, None, out);
+    let sweep = sweep(args, &args.width, queries, truth, search)?;
+    Ok(built.measured(format!("ivf, {} lists", args.lists), built.index.memory(), None, sweep))
+}
+
 /// An index and what building it took.
 struct Built<I> {
     index: I,
@@ -145,7 +157,7 @@ fn sweep(
     let mut points = Vec::new();
     let mut hits = Hits::default();
     for (&k, truth) in args.k.iter().zip(&truth.ids) {
-        for &width in widths.iter().filter(|&&width| width >= k) {
+        for &width in widths {
             let (mut fastest, mut found) = (f64::INFINITY, 0);
             for _ in 0..REPEATS {
                 let begun = cpu_seconds();
@@ -178,7 +190,7 @@ fn rendered(report: &Report) -> String {
             let (recall, speed) = (format!("{recall:.4}"), format!("{queries_per_s:.0}"));
             table.add_row([k.to_string(), width.to_string(), recall, speed]);
         }
-        text.push_str(&table.to_string());
+        text.push_str(&format!("{table}\n"));
     }
     text
 }

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 /// A batch holds one point for this many in the graph,
 const POINTS_PER_NEW_ONE: usize = 8;
 /// and at most this many.
-const LARGEST_BATCH: usize = 1024;
+const LARGEST_BATCH: usize = 512;
 
 /// The links found for a point, per layer from the bottom.
 type Links = Vec<Vec<u32>>;

@@ -72,7 +72,7 @@ impl Graph {
 /// The order of points by layer and the number of points per layer, the bottom first. A point rises
 /// one layer with probability 1 / `links`, drawn from its number.
 pub(super) fn arrange(n_points: usize, links: usize) -> (Vec<u32>, Vec<usize>) {
-    let heights: Vec<usize> = (0..n_points as u64).map(|point| height(point, links as u64)).collect();
+    let heights: Vec<u8> = (0..n_points as u64).map(|point| height(point, links as u64)).collect();
     let top = heights.iter().copied().max().unwrap_or(0);
     let mut order: Vec<u32> = (0..n_points as u32).collect();
     order.sort_by_key(|&point| (top - heights[point as usize], point));
@@ -83,9 +83,9 @@ pub(super) fn arrange(n_points: usize, links: usize) -> (Vec<u32>, Vec<usize>) {
 /// Layers above the bottom one.
 const MOST_LAYERS: usize = 15;
 
-fn height(point: u64, links: u64) -> usize {
+fn height(point: u64, links: u64) -> u8 {
     let draws = (0..MOST_LAYERS as u64).map(|layer| mix(point * MOST_LAYERS as u64 + layer));
-    draws.take_while(|draw| draw.is_multiple_of(links)).count()
+    draws.take_while(|draw| draw.is_multiple_of(links)).count() as u8
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).

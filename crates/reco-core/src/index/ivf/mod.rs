@@ -1,0 +1,202 @@
+//! Approximate search over lists of vectors that lie together.
+
+mod means;
+#[cfg(test)]
+mod tests;
+
+use super::codes::{Codes, QueryCode};
+use super::scan::Sieve;
+use super::scratch::Pool;
+use super::vectors::Vectors;
+use super::{Allow, IndexError, Metric, VectorIndex};
+use crate::candidate::Hits;
+use crate::id::ItemId;
+use crate::linalg::{Matrix, dot};
+use means::{Means, cluster};
+
+/// IVF-Flat (Sivic & Zisserman, ICCV 2003; Jégou et al., TPAMI 2011): vectors are listed by the nearest of
+/// some centres, and a search scans the lists of the centres nearest to the query. Built in a fraction
+/// of [`HnswIndex`](super::HnswIndex)'s time and without its links, but slower where much must be found.
+///
+/// Lists are scanned as bytes; what rounding lets be among the nearest is compared as it is.
+///
+/// ```
+/// use reco_core::candidate::Hits;
+/// use reco_core::index::{IvfIndex, IvfParams, Metric, VectorIndex};
+/// use reco_core::linalg::Matrix;
+///
+/// let angle = |i: usize| (i as f32 * 0.001).sin_cos();
+/// let circle = (0..5_000).flat_map(|i| <[f32; 2]>::from(angle(i))).collect();
+/// let params = IvfParams { lists: 50, probes: 3, ..IvfParams::default() };
+/// let index = IvfIndex::build(Matrix::from_vec(5_000, 2, circle), Metric::L2, params)?;
+/// let mut hits = Hits::default();
+/// index.search(&<[f32; 2]>::from(angle(700)), 3, None, &mut hits)?;
+/// assert_eq!(hits.ids[0].index(), 700);
+/// # Ok::<(), reco_core::index::IndexError>(())
+/// ```
+#[derive(Debug)]
+pub struct IvfIndex {
+    /// In the order of the items.
+    vectors: Vectors,
+    /// The same as bytes, list by list.
+    codes: Codes,
+    /// The item of every row of `codes`.
+    items: Vec<u32>,
+    /// Where lists begin in `codes`, and its end.
+    starts: Vec<u32>,
+    centres: Vectors,
+    params: IvfParams,
+    idle: Pool<Scratch>,
+}
+
+/// How an [`IvfIndex`] is cut into lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IvfParams {
+    /// Number of lists, at least 1 and at most one per vector.
+    pub lists: usize,
+    /// Lists scanned by a search, at least 1.
+    pub probes: usize,
+    /// Rounds of k-means.
+    pub rounds: usize,
+}
+
+impl Default for IvfParams {
+    fn default() -> Self {
+        Self { lists: 1_000, probes: 10, rounds: 10 }
+    }
+}
+
+/// What a search works in.
+#[derive(Debug, Default)]
+struct Scratch {
+    query: Vec<f32>,
+    code: QueryCode,
+    probed: Hits,
+    sieve: Sieve,
+    rows: Vec<u32>,
+    ranked: Vec<(f32, ItemId)>,
+}
+
+impl IvfIndex {
+    /// Indexes the rows of `vectors`; row i is item i.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`] for a row that is not finite, too long or, under the cosine metric, zero, and for
+    /// rows of more than 65,000 dimensions.
+    pub fn build(vectors: Matrix, metric: Metric, params: IvfParams) -> Result<Self, IndexError> {
+        let vectors = Vectors::new(vectors, metric)?;
+        let Means { centres, cluster_of } = match metric {
+            Metric::InnerProduct => {
+                without_last(cluster(&lengthened(vectors.rows()), params.lists.max(1), params.rounds)?)
+            }
+            Metric::Cosine | Metric::L2 => cluster(vectors.rows(), params.lists.max(1), params.rounds)?,
+        };
+        let mut items: Vec<u32> = (0..vectors.len() as u32).collect();
+        items.sort_by_key(|&item| (cluster_of[item as usize], item));
+        let begins = |list| items.partition_point(|&item| cluster_of[item as usize] < list) as u32;
+        let starts = (0..=centres.n_rows() as u32).map(begins).collect();
+        let codes = Codes::new(vectors.rows(), &items, metric)?;
+        // Means of normalised vectors are shorter, and what they lack counts against them.
+        let metric = if metric == Metric::L2 { Metric::L2 } else { Metric::InnerProduct };
+        let centres = Vectors::new(centres, metric)?;
+        Ok(Self { vectors, codes, items, starts, centres, params, idle: Pool::default() })
+    }
+
+    /// Like [`search`](VectorIndex::search) over `probes` lists, at least 1.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`search`](VectorIndex::search).
+    pub fn search_lists(
+        &self,
+        vector: &[f32],
+        k: usize,
+        probes: usize,
+        allow: Option<&dyn Allow>,
+        out: &mut Hits,
+    ) -> Result<(), IndexError> {
+        out.clear();
+        self.idle.with(|scratch| {
+            self.vectors.prepare(vector, &mut scratch.query)?;
+            self.codes.query(&scratch.query, &mut scratch.code);
+            // The lists probed may hold too few allowed items; then twice as many are.
+            let mut probes = probes.clamp(1, self.centres.len().max(1));
+            while !self.scan(scratch, k, probes, allow) {
+                probes *= 2;
+            }
+            let Scratch { query, rows, ranked, .. } = scratch;
+            self.vectors.rank(query, rows.iter().map(|&row| self.item(row)), k, ranked, out);
+            Ok(())
+        })
+    }
+
+    /// Bytes of memory, without what searches work in.
+    pub fn memory(&self) -> usize {
+        let tables = (self.items.capacity() + self.starts.capacity()) * size_of::<u32>();
+        self.vectors.memory() + self.codes.memory() + self.centres.memory() + tables
+    }
+
+    /// Scans the `probes` lists nearest to the query; false where they hold fewer than `k` allowed items
+    /// and others might hold more.
+    fn scan(&self, scratch: &mut Scratch, k: usize, probes: usize, allow: Option<&dyn Allow>) -> bool {
+        let Scratch { query, code, probed, sieve, rows, .. } = scratch;
+        probed.clear();
+        self.centres.scan(query, probes, None, probed);
+        let lists =
+            probed.ids.iter().flat_map(|list| self.starts[list.index()]..self.starts[list.index() + 1]);
+        let allowed = lists.filter(|&row| allow.is_none_or(|allow| allow.allows(self.item(row))));
+        rows.clear();
+        sieve.scan(&self.codes, code, k, allowed, rows);
+        rows.len() >= k || probes >= self.centres.len()
+    }
+
+    fn item(&self, row: u32) -> ItemId {
+        ItemId::new(self.items[row as usize])
+    }
+}
+
+/// The rows with one more value each, which makes them equally long: nearest is then largest product
+/// (Bachrach et al., RecSys 2014).
+fn lengthened(rows: &Matrix) -> Matrix {
+    let longest = rows.rows().map(|row| dot(row, row)).fold(0.0, f32::max);
+    let values = rows.rows().flat_map(|row| {
+        let missing = (longest - dot(row, row)).max(0.0).sqrt();
+        row.iter().copied().chain([missing])
+    });
+    Matrix::from_vec(rows.n_rows(), rows.n_columns() + 1, values.collect())
+}
+
+fn without_last(means: Means) -> Means {
+    let (n_rows, dim) = (means.centres.n_rows(), means.centres.n_columns() - 1);
+    let values = means.centres.rows().flat_map(|row| row[..dim].iter().copied());
+    Means { centres: Matrix::from_vec(n_rows, dim, values.collect()), ..means }
+}
+
+impl VectorIndex for IvfIndex {
+    fn dim(&self) -> usize {
+        self.vectors.dim()
+    }
+
+    fn len(&self) -> usize {
+        self.vectors.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn metric(&self) -> Metric {
+        self.vectors.metric()
+    }
+
+    fn search(
+        &self,
+        vector: &[f32],
+        k: usize,
+        allow: Option<&dyn Allow>,
+        out: &mut Hits,
+    ) -> Result<(), IndexError> {
+        self.search_lists(vector, k, self.params.probes, allow, out)
+    }
+}
