@@ -62,9 +62,18 @@ impl ExactIndex {
         Ok(Self { vectors, codes, idle: Pool::default() })
     }
 
+    /// Without vectors.
+    pub(super) fn empty(dim: usize, metric: Metric) -> Self {
+        Self { vectors: Vectors::empty(dim, metric), codes: None, idle: Pool::default() }
+    }
+
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
         self.vectors.memory() + self.codes.as_ref().map_or(0, Codes::memory)
+    }
+
+    pub(super) fn vectors(&self) -> &Vectors {
+        &self.vectors
     }
 
     fn scan_bytes(

@@ -6,6 +6,7 @@ mod hnsw;
 #[cfg(feature = "ann")]
 mod hnsw_rs;
 mod ivf;
+mod live;
 mod scan;
 mod scratch;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use hnsw::{HnswIndex, HnswParams};
 #[cfg(feature = "ann")]
 pub use hnsw_rs::HnswRsIndex;
 pub use ivf::{IvfIndex, IvfParams};
+pub use live::LiveIndex;
 
 use crate::candidate::Hits;
 use crate::id::ItemId;
@@ -147,6 +149,12 @@ pub enum IndexError {
         /// Items there are.
         len: usize,
     },
+    /// An item that is there already.
+    #[error("item {} is in the index already", item.raw())]
+    Duplicate {
+        /// The item.
+        item: ItemId,
+    },
     /// More dimensions than an index of its kind can take.
     #[error("the vectors have {got} dimensions, at most {most} are possible")]
     TooWide {
@@ -178,10 +186,14 @@ const EXACT_UP_TO: usize = 20_000;
 ///
 /// [`IndexError`] for a vector that is not finite, too long or, under the cosine metric, zero.
 pub fn build(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
-    if vectors.n_rows() > EXACT_UP_TO {
-        return Ok(Box::new(HnswIndex::build(vectors, metric, HnswParams::default())?));
+    if suits_exact(vectors.n_rows()) {
+        return Ok(Box::new(ExactIndex::build(vectors, metric)?));
     }
-    Ok(Box::new(ExactIndex::build(vectors, metric)?))
+    Ok(Box::new(HnswIndex::build(vectors, metric, HnswParams::default())?))
+}
+
+fn suits_exact(n_vectors: usize) -> bool {
+    n_vectors <= EXACT_UP_TO
 }
 
 fn check_dimension(vector: &[f32], want: usize, what: impl Fn() -> String) -> Result<(), IndexError> {

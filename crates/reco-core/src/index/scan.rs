@@ -30,6 +30,12 @@ struct Bounds {
     row: u32,
 }
 
+impl Bounds {
+    fn new(row: u32, score: f32, error: f32) -> Self {
+        Self { low: score - error, high: score + error, row }
+    }
+}
+
 impl Sieve {
     /// Appends to `out` all of `rows` that may be among the `k` best for the query.
     pub(super) fn scan(
@@ -40,25 +46,45 @@ impl Sieve {
         rows: impl Iterator<Item = u32>,
         out: &mut Vec<u32>,
     ) {
-        if k == 0 {
-            return;
-        }
-        self.kept.clear();
-        (self.k, self.room, self.floor) = (k, k.saturating_mul(2).max(TOGETHER), f32::NEG_INFINITY);
+        self.restart(k);
         let (bytes, error) = (codes.rows(), codes.error(query));
+        let (mut which, mut products) = (std::mem::take(&mut self.which), std::mem::take(&mut self.products));
         let mut rows = rows.peekable();
         while rows.peek().is_some() {
-            self.which.clear();
-            self.which.extend(rows.by_ref().take(TOGETHER));
-            self.products.resize(self.which.len(), 0);
-            bytes.products(query.code(), &self.which, &mut self.products);
-            for at in 0..self.which.len() {
-                let row = self.which[at];
-                let score = query.score(bytes.row(row), self.products[at]);
-                let off = error.of(bytes.row(row));
-                self.offer(Bounds { low: score - off, high: score + off, row });
+            which.clear();
+            which.extend(rows.by_ref().take(TOGETHER));
+            products.resize(which.len(), 0);
+            bytes.products(query.code(), &which, &mut products);
+            for (&row, &product) in which.iter().zip(&products) {
+                let score = query.score(bytes.row(row), product);
+                self.offer(Bounds::new(row, score, error.of(bytes.row(row))));
             }
         }
+        (self.which, self.products) = (which, products);
+        self.finish(out);
+    }
+
+    /// The same for rows whose scores are known.
+    pub(super) fn sift_scored(
+        &mut self,
+        codes: &Codes,
+        query: &QueryCode,
+        k: usize,
+        scored: impl Iterator<Item = (u32, f32)>,
+        out: &mut Vec<u32>,
+    ) {
+        self.restart(k);
+        let (bytes, error) = (codes.rows(), codes.error(query));
+        scored.for_each(|(row, score)| self.offer(Bounds::new(row, score, error.of(bytes.row(row)))));
+        self.finish(out);
+    }
+
+    fn restart(&mut self, k: usize) {
+        self.kept.clear();
+        (self.k, self.room, self.floor) = (k, k.saturating_mul(2).max(TOGETHER), f32::NEG_INFINITY);
+    }
+
+    fn finish(&mut self, out: &mut Vec<u32>) {
         self.sift();
         out.extend(self.kept.iter().map(|bounds| bounds.row));
     }
@@ -77,7 +103,10 @@ impl Sieve {
     }
 
     fn sift(&mut self) {
-        if self.kept.len() < self.k {
+        if self.k == 0 {
+            self.kept.clear();
+        }
+        if self.kept.len() < self.k.max(1) {
             return;
         }
         let (_, worst, _) = self.kept.select_nth_unstable_by(self.k - 1, |a, b| b.low.total_cmp(&a.low));

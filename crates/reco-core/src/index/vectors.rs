@@ -24,6 +24,10 @@ impl Vectors {
         Ok(Self { rows, metric })
     }
 
+    pub(super) fn empty(dim: usize, metric: Metric) -> Self {
+        Self { rows: Matrix::zeros(0, dim), metric }
+    }
+
     pub(super) fn rows(&self) -> &Matrix {
         &self.rows
     }
@@ -47,8 +51,18 @@ impl Vectors {
 
     /// Puts the query as compared into `query`; refuses what cannot be compared.
     pub(super) fn prepare(&self, vector: &[f32], query: &mut Vec<f32>) -> Result<(), IndexError> {
-        check_dimension(vector, self.dim(), || "the query".to_owned())?;
-        let norm = check_vector(vector, self.metric, || "the query".to_owned())?;
+        self.prepare_as(vector, query, || "the query".to_owned())
+    }
+
+    /// The same for a vector that errors name otherwise.
+    pub(super) fn prepare_as(
+        &self,
+        vector: &[f32],
+        query: &mut Vec<f32>,
+        what: impl Fn() -> String,
+    ) -> Result<(), IndexError> {
+        check_dimension(vector, self.dim(), &what)?;
+        let norm = check_vector(vector, self.metric, &what)?;
         query.clear();
         query.extend_from_slice(vector);
         if self.metric == Metric::Cosine {
@@ -68,7 +82,7 @@ impl Vectors {
     ) {
         items.clone().for_each(|item| prefetch(self.rows.row(item.index())));
         ranked.clear();
-        ranked.extend(items.map(|item| (self.score(query, item), item)));
+        ranked.extend(items.map(|item| (score(self.metric, self.rows.row(item.index()), query), item)));
         top_k(ranked, k);
         ranked.iter().for_each(|&(score, item)| out.push(item, score));
     }
@@ -86,12 +100,12 @@ impl Vectors {
         let best = top_scores(&scores, k, |item| allow.is_none_or(|allow| allow.allows(item)));
         best.into_iter().for_each(|(score, item)| out.push(item, score));
     }
+}
 
-    fn score(&self, query: &[f32], item: ItemId) -> f32 {
-        let row = self.rows.row(item.index());
-        match self.metric {
-            Metric::InnerProduct | Metric::Cosine => dot(row, query),
-            Metric::L2 => -squared_distance(row, query),
-        }
+/// The score of two vectors as compared.
+pub(super) fn score(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+    match metric {
+        Metric::InnerProduct | Metric::Cosine => dot(a, b),
+        Metric::L2 => -squared_distance(a, b),
     }
 }

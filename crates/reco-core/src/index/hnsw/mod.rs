@@ -133,6 +133,10 @@ impl HnswIndex {
         self.vectors.memory() + self.codes.memory() + self.graph.memory() + items
     }
 
+    pub(super) fn vectors(&self) -> &Vectors {
+        &self.vectors
+    }
+
     /// Walks the graph; false where a scan is cheaper or the walk met fewer than `k` allowed items.
     fn walk(&self, scratch: &mut Scratch, k: usize, width: usize, allow: Option<&dyn Allow>) -> bool {
         let share = allow.map_or(1.0, |allow| self.share(allow));
@@ -142,13 +146,13 @@ impl HnswIndex {
         if width * WALK_NS >= self.len() as f64 * (asking + share * SCORE_NS) {
             return false;
         }
-        scratch.walk.search(&self.codes, &self.graph, width as usize);
-        let kept = scratch.walk.beam.kept().iter().map(|near| near.point);
-        let allowed = kept.filter(|&point| allow.is_none_or(|allow| allow.allows(self.item(point))));
-        scratch.points.clear();
-        // Rounding mixes up neighbours, but not over long distances.
-        scratch.points.extend(allowed.take(k.saturating_mul(2).max(k + 16)));
-        scratch.points.len() >= k
+        let Scratch { walk, sieve, points, .. } = scratch;
+        walk.search(&self.codes, &self.graph, width as usize);
+        let kept = walk.beam.kept().iter().map(|near| (near.point, near.score));
+        let allowed = kept.filter(|&(point, _)| allow.is_none_or(|allow| allow.allows(self.item(point))));
+        points.clear();
+        sieve.sift_scored(&self.codes, &walk.query, k, allowed, points);
+        points.len() >= k
     }
 
     /// Scores the bytes of all allowed points.
