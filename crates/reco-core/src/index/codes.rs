@@ -1,17 +1,13 @@
 //! Vectors rounded to bytes, for a fast first pass.
 //!
 //! A vector x is kept as bytes c with x ≈ scale * (c - 128), beside its distance from what they stand for
-//! and one more number, `extra`. The score of a row for a query is the inner product of the two, plus extra * weight, where the query brings
-//! the weight. That is every metric's order:
+//! and one more number, `extra`. The score of a row for a query is the inner product of the two, plus
+//! extra * weight, where the query brings the weight. That is every metric's order:
 //!
-//! | metric | extra of a row x | weight of a query | weight of a row as query |
-//! |---|---|---|---|
-//! | cosine | 0 | 0 | 0 |
-//! | inner product | sqrt(max\|v\|² - \|x\|²) | 0 | its extra |
-//! | L2, vectors centred | -\|x\|² / 2 | 1 | 1 |
-//!
-//! The inner product's extra number is the dimension that makes all rows equally long (Bachrach et
-//! al., RecSys 2014), so that among rows it orders like a distance, too.
+//! | metric | extra of a row x | weight of a query |
+//! |---|---|---|
+//! | inner product, cosine | 0 | 0 |
+//! | L2, vectors centred | -\|x\|² / 2 | 1 |
 
 use super::{IndexError, Metric};
 use crate::linalg::{LONGEST_ROW, Matrix, Rows};
@@ -27,9 +23,7 @@ pub(super) struct Codes {
     metric: Metric,
     /// What L2 takes off every vector; precision is lost far from the origin.
     centre: Vec<f32>,
-    /// Half the squared length all rows have with the extra dimension; 0 under L2.
-    half_square: f32,
-    /// The longest row, extra dimension not counted.
+    /// The length of the longest row.
     longest: f32,
 }
 
@@ -86,15 +80,9 @@ impl Codes {
         }
         let bytes = vec![0u8; order.len() * stride + LINE - 1];
         let start = bytes.as_ptr().align_offset(LINE).min(LINE - 1);
-        let squares = || vectors.rows().map(|row| row.iter().map(|x| x * x).sum::<f32>());
-        let half_square = match metric {
-            Metric::InnerProduct => squares().fold(0.0, f32::max) / 2.0,
-            Metric::Cosine => 0.5,
-            Metric::L2 => 0.0,
-        };
         let centre = if metric == Metric::L2 { mean(vectors) } else { vec![0.0; dim] };
         let n_rows = order.len();
-        let mut codes = Self { bytes, start, stride, n_rows, metric, centre, half_square, longest: 0.0 };
+        let mut codes = Self { bytes, start, stride, n_rows, metric, centre, longest: 0.0 };
         let mut centred = vec![0.0; dim];
         let rows = codes.bytes[start..].chunks_exact_mut(stride);
         for (bytes, &row) in rows.zip(order) {
@@ -103,11 +91,7 @@ impl Codes {
             parts.for_each(|((to, x), centre)| *to = x - centre);
             let square: f32 = centred.iter().map(|x| x * x).sum();
             codes.longest = codes.longest.max(square.sqrt());
-            let extra = match metric {
-                Metric::InnerProduct => (2.0 * half_square - square).max(0.0).sqrt(),
-                Metric::Cosine => 0.0,
-                Metric::L2 => -square / 2.0,
-            };
+            let extra = if metric == Metric::L2 { -square / 2.0 } else { 0.0 };
             let (code, trailer) = bytes.split_at_mut(stride - TRAILER);
             let scale = scale(&centred);
             code.fill(128);
@@ -137,7 +121,7 @@ impl Codes {
         query.centred.clear();
         query.centred.extend(vector.iter().zip(&self.centre).map(|(x, centre)| x - centre));
         query.scale = scale(&query.centred);
-        query.weight = if self.metric == Metric::L2 { 1.0 } else { 0.0 };
+        query.weight = self.weight();
         query.code.clear();
         query.code.extend(query.centred.iter().map(|x| round(*x, query.scale) as i8));
         query.error = rounding_error(&query.centred, query.scale);
@@ -156,30 +140,22 @@ impl Codes {
     /// Makes a row the query.
     pub(super) fn row_as_query(&self, row: u32, query: &mut QueryCode) {
         let bytes = self.rows().row(row);
-        let trailer = Trailer::of(bytes);
-        query.scale = trailer.scale;
-        query.weight = match self.metric {
-            Metric::InnerProduct => trailer.extra,
-            Metric::Cosine => 0.0,
-            Metric::L2 => 1.0,
-        };
+        query.scale = Trailer::of(bytes).scale;
+        query.weight = self.weight();
         query.code.clear();
         query.code.extend(bytes[..self.stride - TRAILER].iter().map(|&c| c.wrapping_sub(128) as i8));
         query.code.resize(self.stride, 0);
         query.sum_up();
     }
 
-    /// Makes a row's vector the query, as if it came from outside.
-    pub(super) fn row_as_vector(&self, row: u32, query: &mut QueryCode) {
-        self.row_as_query(row, query);
-        if self.metric == Metric::InnerProduct {
-            query.weight = 0.0;
-        }
+    /// Half the squared length of a row under L2, where half the squared distance from another is this less
+    /// their score; else 0.
+    pub(super) fn half_square(&self, row: u32) -> f32 {
+        -Trailer::of(self.rows().row(row)).extra
     }
 
-    /// Half the squared distance of a row from any other is this less their score.
-    pub(super) fn half_square(&self, row: u32) -> f32 {
-        if self.metric == Metric::L2 { -Trailer::of(self.rows().row(row)).extra } else { self.half_square }
+    fn weight(&self) -> f32 {
+        if self.metric == Metric::L2 { 1.0 } else { 0.0 }
     }
 }
 

@@ -26,6 +26,9 @@ use walk::Walk;
 /// HNSW (Malkov & Yashunin, TPAMI 2020), served from contiguous memory: rows of links, vectors rounded
 /// to bytes for walking the graph, and the vectors themselves for the final scores, which are exact.
 ///
+/// By inner product, the graph's own links are chosen by inner product, too (Morozov & Babenko, NeurIPS
+/// 2018), not by a distance that would order alike: longer vectors then lie in everyone's way.
+///
 /// Searches allocate nothing once warm, and may run from any number of threads. A search that would walk
 /// over much of the graph, because many items are asked or few are allowed, scans the bytes instead.
 /// The same vectors and parameters give the same index and the same answers, whatever the number of

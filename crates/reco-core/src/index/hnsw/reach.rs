@@ -37,7 +37,7 @@ pub(super) fn mend(codes: &Codes, graph: &mut Graph) {
 
 /// Where a link to `point` is missing: the nearest point found that has a place, or else the nearest.
 fn found_instead(codes: &Codes, graph: &Graph, point: u32, walk: &mut Walk) -> Option<u32> {
-    codes.row_as_vector(point, &mut walk.query);
+    codes.row_as_query(point, &mut walk.query);
     let own = walk.score_one(codes, point);
     if walk.meets(codes, graph, WIDTH, point) {
         return None;

@@ -11,12 +11,16 @@ pub(super) struct Selection {
     products: Vec<i32>,
 }
 
+/// One place in so many is not filled up.
+const FREE: usize = 8;
+
 /// Links looked at together; most candidates fail early.
 const TOGETHER: usize = 8;
 
 impl Selection {
     /// At most `limit` of `candidates`, which come nearest first: those nearer to `point` than to any
-    /// chosen before, so that links lead into different directions.
+    /// chosen before, so that links lead into different directions; and where these are few, the
+    /// nearest of the others, but some places stay free for links that come later.
     pub(super) fn choose(&mut self, codes: &Codes, point: u32, candidates: &[Near], limit: usize) -> &[u32] {
         self.chosen.clear();
         let half_square = codes.half_square(point);
@@ -25,6 +29,15 @@ impl Selection {
                 break;
             }
             if !self.is_covered(codes, near.point, half_square - near.score) {
+                self.chosen.push(near.point);
+            }
+        }
+        let enough = limit - limit / FREE;
+        for near in candidates {
+            if self.chosen.len() >= enough {
+                break;
+            }
+            if !self.chosen.contains(&near.point) {
                 self.chosen.push(near.point);
             }
         }

@@ -57,7 +57,7 @@ fn finds_what_the_exact_index_finds() {
         let (index, exact, queries) = build(5_000, metric);
         for k in [10, 50] {
             let recall = recall(&index, &exact, &queries, k);
-            assert!(recall >= 0.95, "{metric:?}: recall@{k} is {recall}");
+            assert!(recall >= 0.98, "{metric:?}: recall@{k} is {recall}");
         }
     }
 }
