@@ -134,7 +134,7 @@ pub(crate) struct PageArgs {
     /// Says why these items are not there.
     #[arg(long, value_name = "ITEM", value_delimiter = ',')]
     pub(crate) why_not: Vec<String>,
-    /// Seed of everything random.
+    /// Seed of parts that draw at random; the built-in ones do not.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 }

@@ -50,7 +50,7 @@ impl fmt::Display for Surface {
 pub struct Context {
     /// When the request counts as made; the clock's wall time unless set. Setting it replays a request.
     pub time: Option<Timestamp>,
-    /// Device class, as the caller names it.
+    /// Device class, as the caller names it: for parts of one's own, since no built-in part looks at it.
     pub device: Option<String>,
     /// Items of the running session, oldest first, beyond what the events say.
     pub session_items: Vec<ItemKey>,
@@ -84,7 +84,7 @@ pub struct Request {
     pub explain: bool,
     /// Items whose absence is to be explained.
     pub why_not: Vec<ItemKey>,
-    /// Seed of everything random in the answer.
+    /// Seed of parts of one's own that draw at random; the built-in ones do not.
     pub seed: u64,
     /// Time allowed; the pipeline's default unless set.
     pub within: Option<Duration>,

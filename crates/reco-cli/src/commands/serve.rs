@@ -2,6 +2,7 @@
 
 use crate::args::ServeArgs;
 use crate::{Failure, Session, model, output};
+use reco_core::time::{Clock, SystemClock};
 use reco_http::{HttpConfig, router, serve, shutdown_signal};
 use tokio::net::TcpListener;
 
@@ -31,6 +32,18 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
 }
 
 /// What was chosen and where to look.
+/// Which time it is here, for timestamps of events are judged by it.
+fn clock(recommender: &reco_core::pipeline::Recommender) -> String {
+    let days = SystemClock.wall().days_since(recommender.clock().wall());
+    if days > 1.0 {
+        format!(
+            "goes on from the end of the data, {days:.0} days ago; events happen then unless they say when"
+        )
+    } else {
+        "the system's".to_owned()
+    }
+}
+
 fn announce(session: &Session, recommender: &reco_core::pipeline::Recommender, address: &str) {
     let snapshot = recommender.snapshot();
     let pipeline = &session.config.pipeline;
@@ -42,7 +55,7 @@ fn announce(session: &Session, recommender: &reco_core::pipeline::Recommender, a
         .collect();
     let models: Vec<&str> = snapshot.models.names().map(|name| &**name).collect();
     output::note(&format!(
-        "\nsnapshot   {} with {} users, {} items\nmodels     {}\ngenerators {} (home page)\nseen items {:?}, deadline {} ms\n\
+        "\nsnapshot   {} with {} users, {} items\nmodels     {}\ngenerators {} (home page)\nseen items {:?}, deadline {} ms\nclock      {}\n\
          \nlistening on http://{address}/ (the page), http://{address}/recommendations?user_id=…\nstop with Ctrl-C",
         snapshot.version,
         snapshot.users.len(),
@@ -51,5 +64,6 @@ fn announce(session: &Session, recommender: &reco_core::pipeline::Recommender, a
         sources.join(", "),
         pipeline.seen,
         pipeline.deadline_ms,
+        clock(recommender),
     ));
 }
