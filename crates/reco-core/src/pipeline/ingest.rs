@@ -17,6 +17,8 @@ pub struct Ingested {
     pub rejected: Vec<EventProblem>,
     /// Keys of accepted events' items that the catalogue does not have (yet).
     pub unknown_items: Vec<String>,
+    /// Actions of accepted events that have no weight, so that no page will change.
+    pub unweighted_actions: Vec<Action>,
 }
 
 /// Why one event was refused.
@@ -65,6 +67,13 @@ impl Recommender {
             let key = event.item.as_str();
             if snapshot.catalog.id(key).is_none() && !outcome.unknown_items.iter().any(|known| known == key) {
                 outcome.unknown_items.push(key.to_owned());
+            }
+            let action = &event.action;
+            let says_nothing = self.0.live.weights().get(action) <= 0.0
+                && !action.is_rejection()
+                && *action != Action::Impression;
+            if says_nothing && !outcome.unweighted_actions.contains(action) {
+                outcome.unweighted_actions.push(action.clone());
             }
         }
         Ok(outcome)

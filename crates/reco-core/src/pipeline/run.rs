@@ -109,6 +109,7 @@ impl Run {
             set = stages.arrange(merge.set().clone())?;
             more *= 4;
         }
+        stages.judge_unproposed(&merge)?;
         Ok(stages.page(&set))
     }
 }
@@ -191,6 +192,15 @@ impl Stages<'_> {
             admitted.extend_from_slice(set.ids());
         }
         Ok(admitted)
+    }
+
+    /// Lets the filters say what they think of items asked about that no source proposed.
+    fn judge_unproposed(&mut self, merge: &Merge) -> Result<(), RecommendError> {
+        let query = &*self.run.query;
+        let asked = query.request.why_not.iter().filter_map(|key| query.snapshot.catalog.id(key.as_str()));
+        let mut block = Merge::new(Arc::default());
+        block.fill(&asked.filter(|id| !merge.contains(*id)).collect::<Vec<_>>());
+        self.filter(&mut block.set().clone())
     }
 
     /// Filter, rank, re-rank.

@@ -11,7 +11,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use incoming::{Incoming, Problem};
-use reco_core::event::Event;
+use reco_core::event::{Action, Event};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ struct Outcome {
     duplicates: usize,
     rejected: Vec<Rejected>,
     unknown_items: Vec<String>,
+    unweighted_actions: Vec<Action>,
 }
 
 /// An event that does not count, by its place in the batch.
@@ -66,6 +67,7 @@ async fn ingest(app: &App, batch: Vec<Value>) -> Result<Outcome, ApiError> {
         duplicates: taken.duplicates,
         rejected,
         unknown_items: taken.unknown_items,
+        unweighted_actions: taken.unweighted_actions,
     })
 }
 

@@ -53,7 +53,11 @@ async fn an_event_counts_once_and_one_without_an_id_every_time() {
         assert_eq!(send(app.clone(), request).await.1["accepted"], 1);
     }
     let unknown = EVENT.replace("item3", "brand-new");
-    assert_eq!(post(app, &unknown).await.1["unknown_items"], json!(["brand-new"]));
+    assert_eq!(post(app.clone(), &unknown).await.1["unknown_items"], json!(["brand-new"]));
+    let slip = json!({ "user_id": "ann", "item_id": "tea", "action": "Purchse" }).to_string();
+    assert_eq!(post(app.clone(), &slip).await.1["unweighted_actions"], json!(["purchse"]));
+    let spelled = json!({ "user_id": "ann", "item_id": "tea", "action": "Add to cart" }).to_string();
+    assert_eq!(post(app, &spelled).await.1["unweighted_actions"], json!([]));
 }
 
 #[tokio::test]
