@@ -76,10 +76,7 @@ impl<'a> TrainData<'a> {
     pub(super) fn new(inputs: &'a Inputs, weights: &ActionWeights) -> Self {
         let dataset = &inputs.train;
         let matrix = dataset.log.matrix(dataset.catalog.len(), weights);
-        let mut popularity = vec![0.0; dataset.catalog.len()];
-        for user in 0..matrix.n_rows() {
-            matrix.row(user).0.iter().for_each(|&item| popularity[item as usize] += 1.0);
-        }
+        let popularity = matrix.column_lengths().into_iter().map(|n_users| n_users as f32).collect();
         let histories = Histories::from_log(&dataset.log, weights);
         Self { dataset, held_out: inputs.held_out, matrix, histories, popularity }
     }

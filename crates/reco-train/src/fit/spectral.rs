@@ -75,11 +75,11 @@ pub fn fit(
         progress.advance(1);
     }
     let vectors = rotated(&basis, &product(&by_user, &basis), dimensions);
-    let n_users: Vec<f32> = (0..n_items).map(|item| by_item.row(item).0.len() as f32).collect();
+    let n_users = interactions.column_lengths();
     let scaled = |power: f32| {
         let mut rows = vectors.clone();
         for (row, &n_users) in rows.as_mut_slice().chunks_exact_mut(dimensions).zip(&n_users) {
-            row.iter_mut().for_each(|x| *x *= if n_users > 0.0 { n_users.powf(power) } else { 0.0 });
+            row.iter_mut().for_each(|x| *x *= if n_users > 0 { (n_users as f32).powf(power) } else { 0.0 });
         }
         rows
     };
