@@ -81,7 +81,10 @@ pub(super) fn divided(dataset: &Dataset, how: Split, weights: &ActionWeights) ->
         Held { user: log.user[row], item: log.item[row], asked_at: cut.unwrap_or(log.at[row]) }
     };
     let held = test.into_iter().map(held).collect();
-    (Dataset { log: log.select(&train), ..dataset.clone() }, held)
+    // Field by field: the log may be large and only a part of it stays.
+    let Dataset { catalog, users, extra, .. } = dataset;
+    let (catalog, users, extra) = (catalog.clone(), users.clone(), extra.clone());
+    (Dataset { catalog, log: log.select(&train), users, extra }, held)
 }
 
 /// The interactions of a test file that have weight.
