@@ -39,11 +39,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 pub(crate) fn run(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     // Offline: from data to a snapshot, which is everything that serving needs. `reco::train::data::read` gets
     // the data from Parquet, CSV or JSON Lines, `fit::stored` keeps the snapshot in a file.
-    let snapshot = fit(dataset()?, &Plan::default(), &ActionWeights::default(), "v1", &Silent)?;
-
-    // Serving: the usual pipeline over that snapshot, without what a user has already. One recommender answers
-    // all threads.
+    // The pipeline, here the usual one without what a user has already, is what the blend learns to order.
+    let (plan, weights) = (Plan::default(), ActionWeights::default());
     let config = PipelineConfig { seen: SeenPolicy::Always, ..PipelineConfig::default() };
+    let snapshot = fit(dataset()?, &plan, &config, &weights, "v1", &Silent)?;
+
+    // Serving: one recommender answers all threads.
     let recommender = config.builder(snapshot)?.build()?;
     let page = recommender.recommend_now(Request::for_user("ann").count(3))?;
 

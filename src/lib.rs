@@ -24,8 +24,9 @@
 //! }
 //!
 //! // Fit every model, assemble the usual pipeline, ask for a page.
-//! let fitted = snapshot::fit(dataset, &snapshot::Plan::default(), &ActionWeights::default(), "v1", &Silent)?;
-//! let recommender = PipelineConfig::default().builder(fitted)?.build()?;
+//! let (plan, pipeline) = (snapshot::Plan::default(), PipelineConfig::default());
+//! let fitted = snapshot::fit(dataset, &plan, &pipeline, &ActionWeights::default(), "v1", &Silent)?;
+//! let recommender = pipeline.builder(fitted)?.build()?;
 //! let page = recommender.recommend_now(Request::for_user("ann").count(3))?;
 //! assert_eq!(page.items.len(), 3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

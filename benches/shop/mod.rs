@@ -36,11 +36,11 @@ pub(crate) fn recommender(n_items: u32, history: u32, quota: usize) -> Recommend
         }
     }
     let plan = Plan { als: Some(AlsParams { iterations: 2, ..AlsParams::default() }), ..Plan::default() };
-    let snapshot =
-        fit(dataset, &plan, &ActionWeights::default(), "bench", &Silent).expect("the data is sound");
     let mut config = PipelineConfig::default();
     for source in config.sources.values_mut().filter(|source| source.quota > 0) {
         source.quota = quota;
     }
+    let snapshot =
+        fit(dataset, &plan, &config, &ActionWeights::default(), "bench", &Silent).expect("the data is sound");
     config.builder(snapshot).and_then(RecommenderBuilder::build).expect("the configuration is sound")
 }

@@ -57,7 +57,7 @@ pub(crate) fn pipeline() -> PipelineConfig {
 /// Everything a page is computed from: the catalogue, the histories and all models, fitted now.
 pub(crate) fn snapshot() -> Result<Snapshot, Box<dyn Error>> {
     let dataset = dataset()?;
-    Ok(fit(dataset, &Plan::default(), &ActionWeights::default(), "winter", &Silent)?)
+    Ok(fit(dataset, &Plan::default(), &pipeline(), &ActionWeights::default(), "winter", &Silent)?)
 }
 
 fn dataset() -> Result<Dataset, Box<dyn Error>> {

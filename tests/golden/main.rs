@@ -55,7 +55,8 @@ fn fitted(threads: usize) -> Snapshot {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo");
     let dataset = Dataset::load(&demo).expect("the shipped data can be read");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
-    let fit = || fit(dataset, &Plan::default(), &ActionWeights::default(), "golden", &Silent);
+    let (plan, pipeline, weights) = (Plan::default(), PipelineConfig::default(), ActionWeights::default());
+    let fit = || fit(dataset, &plan, &pipeline, &weights, "golden", &Silent);
     pool.install(fit).expect("the shipped data can be learned from")
 }
 

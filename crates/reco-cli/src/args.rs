@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reco_core::index::Metric;
+use reco_core::time::Timestamp;
 use std::path::PathBuf;
 
 /// Recommendations in one process: from events to a personal, filtered, explained page.
@@ -125,15 +126,19 @@ pub(crate) struct PageArgs {
     /// Only items that match, e.g. 'category in ("Produce", "Deli") and price < 5'.
     #[arg(long, value_name = "EXPRESSION")]
     pub(crate) filter: Option<String>,
-    /// Never these items.
-    #[arg(long, value_name = "ITEM", value_delimiter = ',')]
+    /// Never these items, divided by commas; `\,` is a comma within a key.
+    #[arg(long, value_name = "ITEM,…")]
     pub(crate) exclude: Vec<String>,
     /// Says why every item is there: sources, the user's own items, rules.
     #[arg(long)]
     pub(crate) why: bool,
     /// Says why these items are not there.
-    #[arg(long, value_name = "ITEM", value_delimiter = ',')]
+    #[arg(long, value_name = "ITEM,…")]
     pub(crate) why_not: Vec<String>,
+    /// Moment the page is asked for, as 2017-06-01T14:30 or in milliseconds since 1970 [default: now; over data
+    /// that ended long ago, its end].
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) time: Option<Timestamp>,
     /// Seed of parts that draw at random; the built-in ones do not.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

@@ -1,6 +1,7 @@
 //! The configuration: defaults, then a file, then the environment, then flags.
 
 use crate::args::{DataArgs, Global};
+use crate::output;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Provider};
@@ -16,6 +17,8 @@ use std::path::Path;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    /// The time in which pages are made and events happen.
+    pub(crate) clock: ClockName,
     /// Where the data is; without `data.interactions` the shipped demo data is used.
     pub(crate) data: ImportSpec,
     /// How strongly each action speaks for an item.
@@ -26,6 +29,19 @@ pub(crate) struct Config {
     pub(crate) pipeline: PipelineConfig,
     /// The server.
     pub(crate) http: HttpConfig,
+}
+
+/// Which clock is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClockName {
+    /// The system's; over data that ended more than 30 days ago that of the data.
+    #[default]
+    Auto,
+    /// The system's.
+    System,
+    /// One that goes on from the end of the data: what was bought "yesterday" then is yesterday here.
+    Data,
 }
 
 /// Everything wrong with a configuration, and where it was said.
@@ -91,6 +107,11 @@ fn settings(
     }
     for (name, value) in environment.filter(|(name, _)| name.starts_with(PREFIX) && name != "RECO_CONFIG") {
         let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
+        if !is_section(path.split('.').next().unwrap_or_default()) {
+            // Other programs may use the prefix, too; a slip within a section of ours is an error.
+            output::note(&format!("note: {name} is no setting of reco; `reco config --defaults` has all"));
+            continue;
+        }
         settings.push(Setting {
             path,
             value: parsed(&value),
@@ -107,6 +128,12 @@ fn settings(
         }
     }
     settings
+}
+
+/// Whether the configuration has a section or a setting of this name.
+fn is_section(name: &str) -> bool {
+    let defaults = Value::serialize(Config::default()).ok();
+    defaults.is_some_and(|defaults| defaults.find_ref(name).is_some())
 }
 
 /// Text from the environment or a flag as figment reads it: numbers, lists and so on, else text.
@@ -216,7 +243,8 @@ mod tests {
         let path = folder.path().join("reco.toml");
         fs::write(&path, text).unwrap();
         let set = set.iter().map(|text| (*text).to_owned()).collect();
-        let environment = [("RECO_HTTP__MAX_EVENTS", "5"), ("RECO_CONFIG", "x"), ("OTHER", "y")];
+        let environment =
+            [("RECO_HTTP__MAX_EVENTS", "5"), ("RECO_CONFIG", "x"), ("OTHER", "y"), ("RECO_HOME", "z")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         load(&Global { config: Some(path), set, json: false, quiet: true }, environment.into_iter())
     }

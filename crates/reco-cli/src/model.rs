@@ -1,13 +1,15 @@
 //! From data or a stored snapshot to a recommender.
 
 use crate::args::{DataArgs, ModelArgs};
+use crate::config::ClockName;
 use crate::{Failure, Session, demo, output};
 use reco_core::live::{Live, LiveLimits};
 use reco_core::pipeline::Recommender;
 use reco_core::snapshot::Snapshot;
-use reco_core::time::{Clock, ShiftedClock, SystemClock};
+use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
 use reco_train::data::{self, Dataset};
 use reco_train::fit;
+use reco_train::fit::snapshot::Plan;
 use std::sync::Arc;
 
 /// Reads the data asked for; without any, the shipped demo data.
@@ -30,29 +32,49 @@ pub(crate) fn dataset(session: &Session, args: &DataArgs) -> Result<Dataset, Fai
 pub(crate) fn fitted(session: &Session, dataset: Dataset) -> Result<Snapshot, Failure> {
     let version = format!("v{}", SystemClock.wall().millis() / 1_000);
     let config = &session.config;
-    Ok(fit::snapshot::fit(dataset, &config.train, &config.weights, &version, &*session.progress)?)
+    let (plan, pipeline) = (&config.train, &config.pipeline);
+    Ok(fit::snapshot::fit(dataset, plan, pipeline, &config.weights, &version, &*session.progress)?)
 }
 
 /// The snapshot asked for: stored, or fitted now.
 pub(crate) fn snapshot(session: &Session, args: &ModelArgs) -> Result<Snapshot, Failure> {
     match &args.snapshot {
-        Some(path) => Ok(fit::stored::load(path)?),
+        Some(path) => {
+            if session.config.train != Plan::default() {
+                output::note("note: settings under `train` change nothing about a stored snapshot");
+            }
+            Ok(fit::stored::load(path)?)
+        }
         None => fitted(session, dataset(session, &args.data)?),
     }
 }
 
-/// A recommender over a snapshot. Where the data ended long ago, the clock goes on from its end: what was
-/// bought "yesterday" then is yesterday here.
+/// A recommender over a snapshot. Settings that do nothing over it are named.
 pub(crate) fn recommender(session: &Session, snapshot: Snapshot) -> Result<Recommender, Failure> {
     let config = &session.config;
-    let stale =
-        SystemClock.wall().days_since(snapshot.data_until) > STALE_DAYS && snapshot.data_until.millis() > 0;
-    let clock: Arc<dyn Clock> =
-        if stale { Arc::new(ShiftedClock::starting_at(snapshot.data_until)) } else { Arc::new(SystemClock) };
+    for remark in config.pipeline.remarks(&snapshot) {
+        output::note(&format!("note: pipeline.{remark}"));
+    }
+    let clock: Arc<dyn Clock> = match end_of_old_data(session, &snapshot) {
+        Some(end) => Arc::new(ShiftedClock::starting_at(end)),
+        None => Arc::new(SystemClock),
+    };
     let half_life = config.train.trend_half_life_days;
     let live = Arc::new(Live::new(config.weights.clone(), half_life, LiveLimits::default()));
     Ok(config.pipeline.builder(snapshot)?.live(live).clock(clock).build()?)
 }
 
-/// Data older than this is replayed as if it ended now.
-const STALE_DAYS: f64 = 30.0;
+/// The end of the data where the clock goes on from it, by the setting or because it is old: what was bought
+/// "yesterday" then is yesterday here.
+pub(crate) fn end_of_old_data(session: &Session, snapshot: &Snapshot) -> Option<Timestamp> {
+    let end = snapshot.data_until;
+    let goes_on = match session.config.clock {
+        ClockName::System => false,
+        ClockName::Data => true,
+        ClockName::Auto => SystemClock.wall().days_since(end) > OLD_DAYS,
+    };
+    (goes_on && end.millis() > 0).then_some(end)
+}
+
+/// Data that ended longer ago is replayed as if it ended now, unless the setting says otherwise.
+const OLD_DAYS: f64 = 30.0;

@@ -16,6 +16,8 @@ pub struct Page {
     pub rung: Rung,
     /// What went wrong on the way.
     pub faults: Vec<Fault>,
+    /// What the request asked for in vain, one line each, such as a category that no item has; nothing failed.
+    pub remarks: Vec<String>,
     /// Version of the snapshot that answered; the ids in `items` belong to it.
     pub snapshot: Arc<str>,
 }
@@ -96,7 +98,7 @@ pub struct Evidence {
     pub share: f32,
 }
 
-/// A change of place between ranking and page, among the items that the rule left on it.
+/// A change of place between ranking and page: the rule moved the item, or took out what stood before it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Move {
     /// The rule.

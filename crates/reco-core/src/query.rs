@@ -97,6 +97,13 @@ impl Query {
         by_item.0.get(&item).map(|&row| &self.history[row as usize])
     }
 
+    /// What the request asks for in vain, one line each.
+    pub fn remarks(&self) -> Vec<String> {
+        let filter = self.request.filter.as_ref();
+        let remarks = filter.into_iter().flat_map(|filter| filter.remarks(&self.snapshot.catalog));
+        remarks.map(|remark| format!("filter: {remark}")).collect()
+    }
+
     /// A value that several components need, computed once a request.
     ///
     /// Two components that ask at the same moment may both compute it; `compute` must

@@ -56,6 +56,29 @@ pub struct Context {
     pub session_items: Vec<ItemKey>,
 }
 
+/// Keys as people list them: divided by commas; a backslash before a comma or a backslash makes it part of the
+/// key. Empty ones are left out.
+///
+/// ```
+/// use reco_core::request::listed;
+///
+/// assert_eq!(listed(r"tea,salt\, fine").iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["tea", "salt, fine"]);
+/// ```
+pub fn listed(text: &str) -> Vec<ItemKey> {
+    let mut keys = vec![String::new()];
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let escaped = letter == '\\' && matches!(letters.peek(), Some(',' | '\\'));
+        match (letter, keys.last_mut()) {
+            (',', _) => keys.push(String::new()),
+            (_, Some(key)) if escaped => key.extend(letters.next()),
+            (_, Some(key)) => key.push(letter),
+            (_, None) => {}
+        }
+    }
+    keys.into_iter().filter(|key| !key.is_empty()).map(ItemKey::from).collect()
+}
+
 /// One request for a page.
 ///
 /// ```

@@ -1,5 +1,7 @@
 //! Time as a dependency: every deadline, age and decay goes through [`Clock`].
 
+pub(crate) mod date;
+
 use futures_util::future::{BoxFuture, Either, select};
 use futures_util::poll;
 use parking_lot::Mutex;
@@ -52,6 +54,23 @@ impl From<SystemTime> for Timestamp {
             Err(before) => i64::try_from(before.duration().as_millis()).map(|millis| -millis),
         };
         Self(millis.unwrap_or(i64::MAX))
+    }
+}
+
+/// A text that is no moment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no moment; write it like 2017-06-01, 2017-06-01T14:30:00+02:00 or in milliseconds since 1970"
+)]
+pub struct TimestampError(String);
+
+impl std::str::FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// Reads a date with or without a time of day, UTC unless it has an offset, or milliseconds since 1970.
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let millis = || text.parse().ok().map(Self::from_millis);
+        date::parse(text).or_else(millis).ok_or_else(|| TimestampError(text.to_owned()))
     }
 }
 

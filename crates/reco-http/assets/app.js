@@ -3,7 +3,7 @@
 import { api, send } from "./api.js";
 import { combobox } from "./combobox.js";
 import { showHistory } from "./history.js";
-import { difference, showFacts, showList, warnings } from "./page.js";
+import { difference, remarks, showFacts, showList, warnings } from "./page.js";
 import { counted, labels } from "./words.js";
 
 const at = (id) => document.getElementById(id);
@@ -43,7 +43,7 @@ async function show({ because } = {}) {
   state.retry = () => show({ because });
   at("page-side").setAttribute("aria-busy", "true");
   try {
-    const history = `users/${encodeURIComponent(value("user"))}/history?limit=100`;
+    const history = `history?${new URLSearchParams({ user_id: value("user"), limit: 100 })}`;
     // The history stands by itself: it is there even when the page is refused.
     const past = api(history, { signal }).then((known) => showHistory(known, at("history"), at("history-note"), similar));
     const [page] = await Promise.all([api(pagePath(), { signal }), past]);
@@ -66,7 +66,7 @@ function showPage(page, because) {
   showList(at("page"), at("page-title"), page, before, { act, similar });
   const changed = because ? `${because}: ${difference(page.items, before)}.` : "";
   const empty = page.items.length === 0 ? "Nothing matches. A wider filter may help." : "";
-  at("status").textContent = [changed, empty, warnings(page)].filter(Boolean).join(" ");
+  at("status").textContent = [changed, empty, remarks(page), warnings(page)].filter(Boolean).join(" ");
   at("status").classList.toggle("bad", page.degraded);
   const answer = page.why_not?.[0];
   at("why-not-answer").textContent = answer ? `${answer.title}: ${answer.message}.` : "";
@@ -115,11 +115,20 @@ function go() {
 
 async function follow() {
   const address = new URLSearchParams(location.search);
+  // A category of the address that is none of the list must be asked for, to hear that it is none.
+  const category = address.get("category");
+  if (category && ![...at("category").options].some((option) => option.value === category)) at("category").add(new Option(category, category));
   FIELDS.forEach((id) => { at(id).value = address.get(id) ?? at(id).defaultValue ?? ""; });
   const about = address.get("similar");
-  state.similarTo = about && await api(`items/${encodeURIComponent(about)}`).catch(() => ({ item_id: about, title: about }));
+  state.similarTo = about && await itemNamed(about);
   if (!value("user")) at("user").value = state.first;
   await show();
+}
+
+/** The item of an address; one that is not there is shown by its id, and the server says that it is not there. */
+async function itemNamed(id) {
+  const { items } = await api(`items?${new URLSearchParams({ item_id: id })}`).catch(() => ({ items: [] }));
+  return items[0] ?? { item_id: id, title: id };
 }
 
 const suggestUsers = async (text) => (await api(`users?limit=8&q=${encodeURIComponent(text)}`)).users

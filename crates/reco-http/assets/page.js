@@ -75,6 +75,11 @@ export function showFacts(place, page, { surface, seed }) {
   }));
 }
 
+/** What was asked for in vain. */
+export function remarks(page) {
+  return (page.remarks ?? []).map((remark) => `${remark}.`).join(" ");
+}
+
 /** What the page had to do without, parts that failed alike together. */
 export function warnings(page) {
   const cause = ({ component, message }) => message.replace(`${component}: `, "");

@@ -1,13 +1,12 @@
 //! Settings of the server.
 
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
 
 /// Where the server listens and what it accepts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Address and port.
+    /// Address or name of this machine, and port.
     pub listen: String,
     /// Largest request body, at least 1,024 bytes.
     pub body_limit_bytes: usize,
@@ -32,9 +31,9 @@ impl HttpConfig {
     /// What is wrong with it, one line each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if self.listen.parse::<SocketAddr>().is_err() {
-            problems
-                .push(format!("listen is `{}`, must be ADDRESS:PORT such as 127.0.0.1:8080", self.listen));
+        let parts = self.listen.rsplit_once(':');
+        if !parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+            problems.push(format!("listen is `{}`, must be HOST:PORT such as 127.0.0.1:8080", self.listen));
         }
         if self.body_limit_bytes < 1_024 {
             problems.push(format!("body_limit_bytes is {}, must be at least 1024", self.body_limit_bytes));

@@ -33,6 +33,8 @@ pub struct PageJson<'a> {
     rung: Rung,
     degraded: bool,
     warnings: Vec<Warning>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    remarks: &'a [String],
     snapshot: &'a str,
 }
 
@@ -128,6 +130,7 @@ impl<'a> PageJson<'a> {
             rung: page.rung,
             degraded: page.is_degraded(),
             warnings: page.warnings(),
+            remarks: &page.remarks,
             snapshot: &page.snapshot,
         }
     }

@@ -24,10 +24,12 @@ mod page;
 mod params;
 mod probes;
 mod recommend;
+mod waiting;
 
 pub use config::HttpConfig;
 pub use error::ApiError;
 pub use json::PageJson;
+pub use waiting::starting;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -56,7 +58,7 @@ pub fn router(recommender: Recommender, config: HttpConfig) -> Router {
         .route("/similar", get(recommend::similar))
         .route("/interactions", post(events::interactions))
         .route("/users", get(lookup::users))
-        .route("/users/{user}/history", get(lookup::history))
+        .route("/history", get(lookup::history))
         .route("/items", get(lookup::items))
         .route("/items/{item}", get(lookup::item))
         .route("/categories", get(lookup::categories))
@@ -74,6 +76,15 @@ pub fn router(recommender: Recommender, config: HttpConfig) -> Router {
 /// How long requests under way may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How a server came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Every request under way was finished.
+    Drained,
+    /// Connections that were still open after ten seconds were cut.
+    Cut,
+}
+
 /// Serves until `shutdown` resolves, then finishes the requests under way; a connection that is
 /// still open ten seconds later is cut.
 ///
@@ -84,7 +95,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+) -> std::io::Result<Stopped> {
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let signal = async move {
         shutdown.await;
@@ -96,8 +107,8 @@ pub async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        ended = axum::serve(listener, router).with_graceful_shutdown(signal) => ended,
-        () = cut => Ok(()),
+        ended = axum::serve(listener, router).with_graceful_shutdown(signal) => ended.map(|()| Stopped::Drained),
+        () = cut => Ok(Stopped::Cut),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::params::Params;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use reco_core::catalog::Catalog;
 use reco_core::features::UserFeatures;
 use reco_core::id::{ItemId, UserKey};
 use reco_core::interactions::Touch;
@@ -19,12 +20,6 @@ use std::time::Duration;
 
 /// Most rows in one answer.
 const MOST: usize = 1_000;
-
-type Key = Result<Path<String>, PathRejection>;
-
-fn key(path: Key, field: &str) -> Result<String, ApiError> {
-    path.map(|Path(key)| key).map_err(|rejection| ApiError::parameter(field, rejection.body_text()))
-}
 
 fn limit(params: &Params) -> Result<usize, ApiError> {
     Ok(params.between("limit", 1, MOST)?.unwrap_or(50))
@@ -58,18 +53,14 @@ struct TouchJson<'a> {
 }
 
 /// What a user did, newest first, the latest events included.
-pub(crate) async fn history(
-    State(app): State<App>,
-    user: Key,
-    query: RawQuery,
-) -> Result<Response, ApiError> {
-    let user = key(user, "user")?;
-    let params = Params::new(query, &["limit"])?;
+pub(crate) async fn history(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
+    let params = Params::new(query, &["user_id", "limit"])?;
+    let user = params.required("user_id")?;
     let limit = limit(&params)?;
     let (snapshot, live) = (app.recommender.snapshot(), app.recommender.live());
-    let features = UserFeatures { recent: live.recent(&user.as_str().into()) };
+    let features = UserFeatures { recent: live.recent(&user.into()) };
     let budget = Budget::start(Arc::clone(app.recommender.clock()), Duration::from_secs(1));
-    let request = Arc::new(Request::for_user(user.as_str()));
+    let request = Arc::new(Request::for_user(user));
     let query = Query::new(request, Arc::clone(&snapshot), Arc::clone(live), &features, budget);
     let touch = |touch: &Touch| TouchJson {
         item: ItemJson::new(&snapshot.catalog, touch.item),
@@ -79,7 +70,7 @@ pub(crate) async fn history(
     };
     let items: Vec<TouchJson<'_>> = query.history().iter().take(limit).map(touch).collect();
     let now = query.now.millis();
-    json(&History { user_id: &user, now, total: query.history().len(), items })
+    json(&History { user_id: user, now, total: query.history().len(), items })
 }
 
 /// A user's record. Types, not loose values: prices would gain digits on their way through f64.
@@ -97,20 +88,25 @@ struct Found<'a> {
     total: usize,
 }
 
-/// Items whose title or id contains `q`, those that begin with it first.
+/// Items whose title or id contains `q`, those that begin with it first; or the one with `item_id`.
 pub(crate) async fn items(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
-    let params = Params::new(query, &["q", "limit"])?;
+    let params = Params::new(query, &["q", "item_id", "limit"])?;
     let (limit, snapshot) = (limit(&params)?, app.recommender.snapshot());
-    let (catalog, wanted) = (&snapshot.catalog, params.text("q").unwrap_or_default());
-    let mut rows = search(catalog.ids().map(|id| catalog.title(id)), wanted, limit);
-    if let Some(id) = catalog.id(wanted) {
-        rows.retain(|&row| row != id.index());
-        rows.insert(0, id.index());
-        rows.truncate(limit);
-    }
-    let items: Vec<ItemJson<'_>> =
-        rows.into_iter().map(|row| ItemJson::new(catalog, ItemId::new(row as u32))).collect();
+    let catalog = &snapshot.catalog;
+    let found: Vec<ItemId> = match params.text("item_id") {
+        Some(key) => catalog.id(key).into_iter().collect(),
+        None => named(catalog, params.text("q").unwrap_or_default(), limit),
+    };
+    let items = found.into_iter().map(|id| ItemJson::new(catalog, id)).collect();
     json(&Found { items, total: catalog.len() })
+}
+
+/// Items by title; the one whose id it is comes first.
+fn named(catalog: &Catalog, wanted: &str, limit: usize) -> Vec<ItemId> {
+    let rows = search(catalog.ids().map(|id| catalog.title(id)), wanted, limit);
+    let by_title = rows.into_iter().map(|row| ItemId::new(row as u32));
+    let by_id = catalog.id(wanted);
+    by_id.into_iter().chain(by_title.filter(|id| Some(*id) != by_id)).take(limit).collect()
 }
 
 /// Rows whose name contains `wanted`, whatever the case, at most `limit`: first those that begin with it.
@@ -133,8 +129,11 @@ fn search<'a>(names: impl Iterator<Item = &'a str>, wanted: &str, limit: usize) 
 }
 
 /// One item.
-pub(crate) async fn item(State(app): State<App>, item: Key) -> Result<Response, ApiError> {
-    let item = key(item, "item")?;
+pub(crate) async fn item(
+    State(app): State<App>,
+    item: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
+    let Path(item) = item.map_err(|rejection| ApiError::parameter("item", rejection.body_text()))?;
     let snapshot = app.recommender.snapshot();
     let id = snapshot.catalog.id(&item).ok_or_else(|| ApiError::missing("item", &item, "item"))?;
     json(&ItemJson::new(&snapshot.catalog, id))

@@ -2,6 +2,8 @@
 
 use crate::error::ApiError;
 use axum::extract::RawQuery;
+use reco_core::id::ItemKey;
+use reco_core::request::listed;
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -64,9 +66,9 @@ impl Params {
         }
     }
 
-    /// Comma-separated values.
-    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.text(name).into_iter().flat_map(|text| text.split(',')).filter(|part| !part.is_empty())
+    /// Items, as [`listed`] reads them.
+    pub(crate) fn items(&self, name: &str) -> Vec<ItemKey> {
+        self.text(name).map(listed).unwrap_or_default()
     }
 }
 

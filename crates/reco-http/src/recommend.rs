@@ -11,10 +11,10 @@ use reco_core::request::{Context, Request, Surface};
 use reco_core::time::Timestamp;
 use std::time::Duration;
 
-/// Parameters of `/similar`.
-const SIMILAR: &[&str] = &[
-    "item_id",
+/// Parameters that both routes take.
+const COMMON: [&str; 12] = [
     "user_id",
+    "item_id",
     "count",
     "filter",
     "exclude",
@@ -27,23 +27,8 @@ const SIMILAR: &[&str] = &[
     "within_ms",
 ];
 
-/// Parameters of `/recommendations`.
-const RECOMMENDATIONS: &[&str] = &[
-    "user_id",
-    "count",
-    "surface",
-    "category",
-    "item_id",
-    "filter",
-    "exclude",
-    "session_items",
-    "device",
-    "time",
-    "seed",
-    "explain",
-    "why_not",
-    "within_ms",
-];
+/// Further ones of `/recommendations`.
+const SURFACE: [&str; 2] = ["surface", "category"];
 
 /// The last moment of the year 9999, in milliseconds.
 const LAST_MOMENT: i64 = 253_402_300_799_999;
@@ -56,7 +41,7 @@ pub(crate) async fn recommendations(
     Extension(id): Extension<RequestId>,
     query: RawQuery,
 ) -> Result<Response, ApiError> {
-    let params = Params::new(query, RECOMMENDATIONS)?;
+    let params = Params::new(query, &[&COMMON[..], &SURFACE].concat())?;
     let request = Request::for_user(params.required("user_id")?).surface(surface(&params)?);
     answer(&app, &id, &params, request).await
 }
@@ -66,7 +51,7 @@ pub(crate) async fn similar(
     Extension(id): Extension<RequestId>,
     query: RawQuery,
 ) -> Result<Response, ApiError> {
-    let params = Params::new(query, SIMILAR)?;
+    let params = Params::new(query, &COMMON)?;
     let surface = Surface::Similar(params.required("item_id")?.into());
     let request = Request::for_user(params.text("user_id").unwrap_or_default()).surface(surface);
     answer(&app, &id, &params, request).await
@@ -109,13 +94,13 @@ fn fill(params: &Params, request: Request) -> Result<Request, ApiError> {
     let context = Context {
         time: params.between("time", 0, LAST_MOMENT)?.map(Timestamp::from_millis),
         device: params.text("device").map(str::to_owned),
-        session_items: params.list("session_items").map(Into::into).collect(),
+        session_items: params.items("session_items"),
     };
     let mut request = request
         .context(context)
         .count(params.parsed("count", "a whole number above 0")?.unwrap_or(10))
-        .exclude(params.list("exclude"))
-        .why_not(params.list("why_not"))
+        .exclude(params.items("exclude"))
+        .why_not(params.items("why_not"))
         .explain(params.parsed("explain", "true or false")?.unwrap_or(true))
         .seed(params.parsed("seed", "a whole number not below 0")?.unwrap_or(0));
     if let Some(text) = params.text("filter") {

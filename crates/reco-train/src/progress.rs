@@ -10,6 +10,32 @@ pub trait Progress: Send + Sync {
     fn end(&self, note: &str);
 }
 
+/// Progress whose stages are named with something before.
+pub(crate) struct Prefixed<'a> {
+    prefix: &'static str,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Prefixed<'a> {
+    pub(crate) fn new(prefix: &'static str, progress: &'a dyn Progress) -> Self {
+        Self { prefix, progress }
+    }
+}
+
+impl Progress for Prefixed<'_> {
+    fn begin(&self, stage: &str, total: u64) {
+        self.progress.begin(&format!("{}{stage}", self.prefix), total);
+    }
+
+    fn advance(&self, steps: u64) {
+        self.progress.advance(steps);
+    }
+
+    fn end(&self, note: &str) {
+        self.progress.end(note);
+    }
+}
+
 /// Nobody watches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;

@@ -5,7 +5,7 @@ use crate::{Failure, Session, model, output};
 use reco_core::explain::{reasons, why_not_sentence};
 use reco_core::page::Page;
 use reco_core::pipeline::Recommender;
-use reco_core::request::{Request, Surface};
+use reco_core::request::{Context, Request, Surface, listed};
 use reco_http::PageJson;
 
 pub(crate) fn recommend(session: &Session, args: &RecommendArgs) -> Result<(), Failure> {
@@ -31,10 +31,13 @@ fn show(
     request: Request,
     args: &PageArgs,
 ) -> Result<(), Failure> {
+    let keys = |lists: &[String]| lists.iter().flat_map(|list| listed(list)).collect::<Vec<_>>();
+    let time = args.time.or_else(|| model::end_of_old_data(session, &recommender.snapshot()));
     let mut request = request
         .count(args.count)
-        .exclude(args.exclude.iter().map(String::as_str))
-        .why_not(args.why_not.iter().map(String::as_str))
+        .exclude(keys(&args.exclude))
+        .why_not(keys(&args.why_not))
+        .context(Context { time, ..Context::default() })
         .seed(args.seed);
     if let Some(filter) = &args.filter {
         request = request.filter(filter.parse()?);
@@ -46,6 +49,9 @@ fn show(
         return output::json(&PageJson::new("", &user, &page, catalog));
     }
     output::text(&rendered(&page, catalog, args.why));
+    for remark in &page.remarks {
+        output::note(&format!("note: {remark}"));
+    }
     for warning in page.warnings() {
         output::note(&format!("warning: {}", warning.message));
     }

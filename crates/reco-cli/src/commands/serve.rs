@@ -3,7 +3,7 @@
 use crate::args::ServeArgs;
 use crate::{Failure, Session, model, output};
 use reco_core::time::{Clock, SystemClock};
-use reco_http::{HttpConfig, router, serve, shutdown_signal};
+use reco_http::{HttpConfig, Stopped, router, serve, shutdown_signal, starting};
 use tokio::net::TcpListener;
 
 pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
@@ -13,37 +13,65 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         )
         .with_writer(std::io::stderr)
         .init();
-    let mut http: HttpConfig = session.config.http.clone();
-    if let Some(listen) = &args.listen {
-        http.listen.clone_from(listen);
-    }
+    let http = http(session, args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The port is taken first: nobody should wait for training to learn that it is in use.
+    let (listener, door) = runtime.block_on(open(&http.listen))?;
+    let (trained, training) = tokio::sync::oneshot::channel::<()>();
+    let starting = runtime.spawn(serve(door, starting(), async {
+        // An error of the sender is the end of training, too.
+        let _ = training.await;
+    }));
+    let recommender = model::recommender(session, model::snapshot(session, &args.model)?)?;
+    drop(trained);
+    let router = router(recommender.clone(), http);
     runtime.block_on(async {
-        // The port is taken first: nobody should wait for training to learn that it is in use.
-        let listener = TcpListener::bind(&http.listen)
-            .await
-            .map_err(|cause| format!("cannot listen on {}: {cause}", http.listen))?;
-        let recommender = model::recommender(session, model::snapshot(session, &args.model)?)?;
         announce(session, &recommender, &listener.local_addr()?.to_string());
-        serve(listener, router(recommender, http), shutdown_signal()).await?;
-        output::note("stopped; requests under way were finished");
+        let serving = serve(listener, router, shutdown_signal());
+        // Connections from the time of training get their answer beside the first real ones.
+        let (stopped, _) = tokio::join!(serving, starting);
+        output::note(match stopped? {
+            Stopped::Drained => "stopped; requests under way were finished",
+            Stopped::Cut => "stopped; connections still open after ten seconds were cut",
+        });
         Ok(())
     })
 }
 
-/// What was chosen and where to look.
+/// The server's settings, flags included.
+fn http(session: &Session, args: &ServeArgs) -> Result<HttpConfig, Failure> {
+    let mut http = session.config.http.clone();
+    if let Some(listen) = &args.listen {
+        http.listen.clone_from(listen);
+    }
+    match http.problems().first() {
+        Some(problem) => Err(format!("--{problem}").into()),
+        None => Ok(http),
+    }
+}
+
+/// Listens twice on one port: for the time of training and for after it.
+async fn open(address: &str) -> Result<(TcpListener, TcpListener), Failure> {
+    let cannot = |cause: std::io::Error| format!("cannot listen on {address}: {cause}");
+    let listener = TcpListener::bind(address).await.map_err(cannot)?.into_std().map_err(cannot)?;
+    let door = listener.try_clone().map_err(cannot)?;
+    Ok((TcpListener::from_std(listener).map_err(cannot)?, TcpListener::from_std(door).map_err(cannot)?))
+}
+
 /// Which time it is here, for timestamps of events are judged by it.
 fn clock(recommender: &reco_core::pipeline::Recommender) -> String {
     let days = SystemClock.wall().days_since(recommender.clock().wall());
     if days > 1.0 {
         format!(
-            "goes on from the end of the data, {days:.0} days ago; events happen then unless they say when"
+            "goes on from the end of the data, {days:.0} days ago; events happen then unless they say when \
+             (--set clock=system for today)"
         )
     } else {
         "the system's".to_owned()
     }
 }
 
+/// What was chosen and where to look.
 fn announce(session: &Session, recommender: &reco_core::pipeline::Recommender, address: &str) {
     let snapshot = recommender.snapshot();
     let pipeline = &session.config.pipeline;

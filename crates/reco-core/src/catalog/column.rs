@@ -46,6 +46,11 @@ impl Labels {
         self.dictionary.codes.get(label).copied()
     }
 
+    /// All labels, by code.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.dictionary.names.iter().map(|name| &**name)
+    }
+
     /// Number of distinct labels.
     pub fn cardinality(&self) -> usize {
         self.dictionary.names.len()
@@ -98,6 +103,11 @@ impl TagSets {
     /// The code of a label, if any item has it.
     pub fn find(&self, tag: &str) -> Option<u32> {
         self.dictionary.codes.get(tag).copied()
+    }
+
+    /// All labels, by code.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.dictionary.names.iter().map(|name| &**name)
     }
 
     /// Number of distinct labels.

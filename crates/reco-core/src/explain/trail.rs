@@ -26,7 +26,7 @@ pub struct Trail {
 #[derive(Clone, Debug)]
 struct Step {
     rule: Arc<str>,
-    /// The order before, of the items that stayed: to close a gap is not to be moved.
+    /// The order before, with what the rule took out.
     before: Vec<ItemId>,
     /// Items it took out, with their places before.
     removed: Vec<(ItemId, u32)>,
@@ -58,13 +58,12 @@ impl Trail {
     /// Notes the order after a re-ranking rule.
     pub fn reranked(&mut self, rule: &Arc<str>, set: &Candidates) {
         self.scores = set.scores().to_vec();
-        let mut before = self.last().to_vec();
+        let before = self.last().to_vec();
         let mut removed = Vec::new();
         if set.len() < before.len() {
             let stayed: FxHashSet<ItemId> = set.ids().iter().copied().collect();
             let gone = before.iter().zip(1..).filter(|(id, _)| !stayed.contains(id));
             removed = gone.map(|(&id, place)| (id, place)).collect();
-            before.retain(|id| stayed.contains(id));
         }
         self.steps.push(Step { rule: Arc::clone(rule), before, removed, after: set.ids().to_vec() });
     }
@@ -74,7 +73,7 @@ impl Trail {
         self.steps.last().map_or(&self.ranked, |step| &step.after)
     }
 
-    /// The rules that changed an item's place among those that stayed.
+    /// The rules that changed an item's place, be it by taking out what stood before it.
     pub fn moves(&self, item: ItemId) -> Vec<Move> {
         let moved = |step: &Step| {
             let (from, to) = (place(&step.before, item)?, place(&step.after, item)?);
@@ -167,7 +166,8 @@ mod tests {
             WhyNotReason::Filtered { filter: "stock".into(), because: "stock 3".into() }
         );
         assert_eq!(why_not("f"), WhyNotReason::NeverProposed);
-        assert_eq!(trail.moves(ItemId::new(3)), [Move { rule: "boost".into(), from: 3, to: 2 }]);
+        let moved = |rule: &str, from, to| Move { rule: rule.into(), from, to };
+        assert_eq!(trail.moves(ItemId::new(3)), [moved("cap", 4, 3), moved("boost", 3, 2)]);
         assert_eq!(trail.moves(ItemId::new(0)), []);
     }
 }

@@ -6,6 +6,7 @@ use crate::retrieve::again::AgainGenerator;
 use crate::retrieve::als::AlsModel;
 use crate::retrieve::neighbors::Neighbors;
 use crate::retrieve::popular::Popularity;
+use crate::retrieve::spectral::SpectralModel;
 use crate::retrieve::trending::Trends;
 
 /// Moves of fewer places are not worth a sentence.
@@ -46,6 +47,9 @@ fn sentence(source: &str, because: &[&Evidence], catalog: &Catalog) -> String {
         (AlsModel::NAME, false) => format!("Fits your taste, above all {own}"),
         (AlsModel::NAME, true) => "Fits your taste".to_owned(),
         (Neighbors::BY_USERS, false) => format!("Often taken together with {own}"),
+        (Neighbors::BY_REGRESSION, false) => format!("Goes with {own}"),
+        (Neighbors::BY_SEQUENCE, false) => format!("Often taken after {own}"),
+        (SpectralModel::NAME, false) => format!("Liked by people who took {own}"),
         (Neighbors::BY_CONTENT, false) => format!("Similar to {own}"),
         (Neighbors::BY_VECTOR, false) => format!("Liked by the same people as {own}"),
         (Popularity::NAME, _) => "Popular with others".to_owned(),

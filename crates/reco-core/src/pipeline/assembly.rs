@@ -4,7 +4,7 @@ use super::{BuildError, Quotas, Recommender, RecommenderBuilder};
 use crate::error::OnFault;
 use crate::filter::{Availability, Excluded, OnSurface, Only, Rejected, Requested, Seen, SeenPolicy};
 use crate::predicate::Predicate;
-use crate::rank::{VoteRanker, VoteWeights};
+use crate::rank::{BlendRanker, VoteRanker, VoteWeights};
 use crate::rerank::{Pinned, RerankConfig};
 use crate::retrieve::CandidateGenerator;
 use crate::retrieve::again::{AgainConfig, AgainGenerator};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The usual pipeline: every built-in generator with its quotas, the filters, the vote ranker, the rules.
+/// The usual pipeline: every built-in generator with its quotas, the filters, the ranker, the rules.
 ///
 /// ```
 /// use reco_core::pipeline::PipelineConfig;
@@ -49,10 +49,23 @@ pub struct PipelineConfig {
     /// Only items that match this expression are ever shown.
     #[serde(with = "crate::switch")]
     pub only: Option<Predicate>,
-    /// The ranker.
+    /// What orders the candidates.
+    pub ranker: RankerName,
+    /// Weights of the sources for the votes.
     pub votes: VoteWeights,
     /// Rules for the page as a whole.
     pub rerank: RerankConfig,
+}
+
+/// The built-in rankers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RankerName {
+    /// Weights of the sources learned in training; the votes where there are none ([`BlendRanker`]).
+    #[default]
+    Blend,
+    /// Votes of the sources with the configured weights ([`VoteRanker`]).
+    Votes,
 }
 
 /// One generator in the pipeline.
@@ -114,6 +127,7 @@ impl Default for PipelineConfig {
             again: AgainConfig::default(),
             seen: SeenPolicy::Never,
             only: None,
+            ranker: RankerName::default(),
             votes: VoteWeights::default(),
             rerank: RerankConfig::default(),
         }
@@ -179,8 +193,11 @@ impl PipelineConfig {
             .filter(Excluded, OnFault::Fail)
             .filter(Requested, OnFault::Fail)
             .filter(Rejected, OnFault::Skip)
-            .filter(Seen(self.seen), OnFault::Skip)
-            .ranker(VoteRanker::new(self.votes.clone()));
+            .filter(Seen(self.seen), OnFault::Skip);
+        if self.ranker == RankerName::Blend {
+            builder = builder.ranker(BlendRanker::new(self.votes.clone()));
+        }
+        builder = builder.ranker(VoteRanker::new(self.votes.clone()));
         if let Some(only) = &self.only {
             builder = builder.filter(Only(only.clone()), OnFault::Fail);
         }

@@ -3,7 +3,7 @@
 use super::guarded::guarded;
 use super::merge::Merge;
 use super::parts::Parts;
-use crate::candidate::KeepMask;
+use crate::candidate::{Candidates, KeepMask};
 use crate::error::{Fault, OnFault, RecommendError, Rung};
 use crate::id::ItemId;
 use crate::page::{Page, PageItem};
@@ -20,7 +20,7 @@ const FAVOURITE_CATEGORIES: usize = 3;
 const FAVOURITES_EACH: usize = 20;
 
 /// Items filtered at a time.
-pub(super) const BLOCK: usize = 1_024;
+const BLOCK: usize = 1_024;
 
 /// Popular items of the categories that matter here, in turn, then of the whole catalogue,
 /// then the catalogue itself. May name an item more than once.
@@ -56,29 +56,44 @@ fn categories(query: &Query) -> Vec<u32> {
     counts.into_iter().take(FAVOURITE_CATEGORIES).map(|(code, _)| code).collect()
 }
 
+/// The next of `items` that `filter` lets through, at most `limit` and none twice, looked at block by block for
+/// as long as `go_on` says so: a filter that few items pass is searched for through all of them.
+pub(super) fn admitted<E>(
+    items: &mut impl Iterator<Item = ItemId>,
+    limit: usize,
+    go_on: impl Fn() -> bool,
+    mut filter: impl FnMut(&mut Candidates) -> Result<(), E>,
+) -> Result<Vec<ItemId>, E> {
+    let (mut admitted, mut seen) = (Vec::new(), FxHashSet::default());
+    while admitted.len() < limit && go_on() {
+        let mut block = Merge::new(Arc::default());
+        let new = items.by_ref().filter(|&id| seen.insert(id)).take(BLOCK);
+        if block.fill(&new.collect::<Vec<_>>()) == 0 {
+            break;
+        }
+        let mut set = block.set().clone();
+        filter(&mut set)?;
+        admitted.extend_from_slice(set.ids());
+    }
+    Ok(admitted)
+}
+
 /// The last rung: needs no model and no thread of the pool, so it is answered even when those are stuck.
 /// Of the filters it keeps those that are never optional, and what the user rejected stays out.
 pub(super) fn static_page(parts: &Parts, query: &Query, faults: Vec<Fault>) -> Result<Page, RecommendError> {
     let catalog = &query.snapshot.catalog;
     let request = &*query.request;
     let mut popular = popular_items(query).filter(|&id| query.touch(id).is_none_or(|touch| !touch.rejected));
-    let mut shown = Vec::with_capacity(request.count.min(BLOCK));
-    let mut seen = FxHashSet::default();
-    while shown.len() < request.count {
-        let mut block = Merge::new(Arc::default());
-        let new = popular.by_ref().filter(|&id| seen.insert(id)).take(BLOCK);
-        if block.fill(&new.collect::<Vec<_>>()) == 0 {
-            break;
-        }
-        let mut set = block.set().clone();
+    let obligatory = |set: &mut Candidates| -> Result<(), RecommendError> {
         for filter in parts.filters.iter().filter(|filter| filter.on_fault == OnFault::Fail) {
             let mut keep = KeepMask::all(set.len());
-            guarded(&filter.name, || filter.part.apply(query, &set, &mut keep))?;
+            guarded(&filter.name, || filter.part.apply(query, set, &mut keep))?;
             set.retain(&keep);
         }
-        shown.extend(set.ids().iter().copied().take(request.count - shown.len()));
-    }
-    let items = shown.into_iter().zip(1..).map(|(id, rank)| PageItem {
+        Ok(())
+    };
+    let shown = admitted(&mut popular, request.count, || true, obligatory)?;
+    let items = shown.into_iter().take(request.count).zip(1..).map(|(id, rank)| PageItem {
         id,
         key: catalog.key(id).clone(),
         rank,
@@ -90,6 +105,7 @@ pub(super) fn static_page(parts: &Parts, query: &Query, faults: Vec<Fault>) -> R
         why_not: Vec::new(),
         rung: Rung::Static,
         faults,
+        remarks: query.remarks(),
         snapshot: Arc::clone(&query.snapshot.version),
     })
 }

@@ -9,16 +9,17 @@ mod merge;
 mod parts;
 mod pool;
 mod reasons;
+mod remarks;
 mod run;
 #[cfg(test)]
 mod tests;
 
-pub use assembly::{PipelineConfig, SourceConfig};
+pub use assembly::{PipelineConfig, RankerName, SourceConfig};
 pub use builder::{BuildError, RecommenderBuilder};
 pub use ingest::{EventProblem, Ingested};
 pub use parts::Quotas;
 
-use crate::candidate::Hits;
+use crate::candidate::{Candidates, Hits};
 use crate::error::{Fault, FaultKind, RecommendError};
 use crate::features::UserFeatures;
 use crate::live::Live;
@@ -121,6 +122,24 @@ impl Recommender {
     ///
     /// As [`recommend`](Self::recommend), except that there is no queue to be full.
     pub fn recommend_now(&self, request: Request) -> Result<Page, RecommendError> {
+        let (run, faults) = self.retrieved(request)?;
+        run.finish(faults)
+    }
+
+    /// What the ranker is given for a request, and the query it answers: the merged candidates that all
+    /// filters let through, in merged order. Rankers are learned from this. Computed on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`recommend_now`](Self::recommend_now).
+    pub fn candidates_now(&self, request: Request) -> Result<(Arc<Query>, Candidates), RecommendError> {
+        let (run, faults) = self.retrieved(request)?;
+        let candidates = run.candidates(faults)?;
+        Ok((run.query, candidates))
+    }
+
+    /// A request whose generators have answered, on the calling thread.
+    fn retrieved(&self, request: Request) -> Result<(Run, Vec<Fault>), RecommendError> {
         let snapshot = self.snapshot();
         self.check(&request, &snapshot)?;
         let request = Arc::new(request);
@@ -131,7 +150,7 @@ impl Recommender {
         let arrived = self.remote_hits(&request, &snapshot, &budget).now_or_never().unwrap_or_default();
         let (run, faults) = self.run(request, snapshot, budget, features, arrived);
         run.retrieve(false);
-        run.finish(faults)
+        Ok((run, faults))
     }
 
     fn budget(&self, request: &Request) -> Budget {

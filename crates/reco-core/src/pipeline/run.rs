@@ -1,12 +1,12 @@
 //! One request's computing: candidates, filters, ranking, re-ranking, reasons, in stage order.
 
 use super::guarded::guarded;
+use super::ladder;
 use super::merge::Merge;
 use super::parts::{Parts, Policed};
 use crate::candidate::{Candidates, Hits, KeepMask};
 use crate::error::{Fault, FaultKind, OnFault, RecommendError, Rung};
 use crate::explain::Trail;
-use crate::id::ItemId;
 use crate::page::{Page, PageItem};
 use crate::query::Query;
 use crate::rerank::Reranker;
@@ -87,19 +87,30 @@ impl Run {
         !self.claimed.swap(true, Ordering::AcqRel)
     }
 
+    /// The candidates that all filters let through, in merged order: what a ranker is given.
+    pub(super) fn candidates(&self, faults: Vec<Fault>) -> Result<Candidates, RecommendError> {
+        let mut stages = Stages::new(self, faults);
+        let mut set = stages.merge()?.set().clone();
+        stages.filter(&mut set)?;
+        set.sort();
+        Ok(set)
+    }
+
     /// Everything after retrieval, from whatever candidates there are.
     pub(super) fn finish(&self, faults: Vec<Fault>) -> Result<Page, RecommendError> {
-        let mut stages = Stages { run: self, faults, rung: Rung::Full, trail: Trail::default() };
+        let mut stages = Stages::new(self, faults);
         let mut merge = stages.merge()?;
         let want = self.query.request.count;
         let mut set = stages.arrange(merge.set().clone())?;
         // Filters and rules may leave the page short. What is popular fills it, ever more of it as long as
         // rules still take it away again.
         let is_personal = !merge.set().is_empty();
-        let mut popular = super::ladder::popular_items(&self.query);
+        let mut popular = ladder::popular_items(&self.query);
         let mut more = 4 * want.max(8);
         while set.len() < want && more <= Self::MOST_FILLERS && !self.query.budget.is_spent() {
-            let admitted = stages.admitted(&mut popular, &merge, more)?;
+            let mut unproposed = popular.by_ref().filter(|id| !merge.contains(*id));
+            let in_time = || !self.query.budget.is_spent();
+            let admitted = ladder::admitted(&mut unproposed, more, in_time, |set| stages.filter(set))?;
             if merge.fill(&admitted) == 0 {
                 break;
             }
@@ -122,7 +133,11 @@ struct Stages<'a> {
     trail: Trail,
 }
 
-impl Stages<'_> {
+impl<'a> Stages<'a> {
+    fn new(run: &'a Run, faults: Vec<Fault>) -> Self {
+        Self { run, faults, rung: Rung::Full, trail: Trail::default() }
+    }
+
     fn step_down(&mut self, rung: Rung) {
         self.rung = self.rung.max(rung);
     }
@@ -169,29 +184,6 @@ impl Stages<'_> {
             merge = Merge::new(Arc::clone(&parts.source_names));
         }
         Ok(merge)
-    }
-
-    /// The next items that no source proposed and that all filters let through, at most `limit`: a filter that
-    /// few items pass is searched for through the whole catalogue, as long as there is time.
-    fn admitted(
-        &mut self,
-        items: &mut impl Iterator<Item = ItemId>,
-        merge: &Merge,
-        limit: usize,
-    ) -> Result<Vec<ItemId>, RecommendError> {
-        let query = &*self.run.query;
-        let mut admitted = Vec::new();
-        while admitted.len() < limit && !query.budget.is_spent() {
-            let mut block = Merge::new(Arc::default());
-            let new = items.by_ref().filter(|id| !merge.contains(*id)).take(super::ladder::BLOCK);
-            if block.fill(&new.collect::<Vec<_>>()) == 0 {
-                break;
-            }
-            let mut set = block.set().clone();
-            self.filter(&mut set)?;
-            admitted.extend_from_slice(set.ids());
-        }
-        Ok(admitted)
     }
 
     /// Lets the filters say what they think of items asked about that no source proposed.
@@ -305,6 +297,7 @@ impl Stages<'_> {
         let why_not =
             request.why_not.iter().map(|key| self.trail.why_not(key, catalog, n_shown, &words)).collect();
         let faults = std::mem::take(&mut self.faults);
-        Page { items, why_not, rung: self.rung, faults, snapshot: Arc::clone(&query.snapshot.version) }
+        let snapshot = Arc::clone(&query.snapshot.version);
+        Page { items, why_not, rung: self.rung, faults, remarks: query.remarks(), snapshot }
     }
 }

@@ -1,9 +1,9 @@
 //! Tying an expression to the columns of one catalogue.
 
-use super::{Name, Node, Order, PredicateError, Value, date, near};
+use super::{Name, Node, Order, PredicateError, Value, near};
 use crate::catalog::{Catalog, Column};
 use crate::id::ItemId;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, date};
 
 /// A parsed expression tied to one catalogue's columns; labels have become codes, so that
 /// looking at one item costs nanoseconds.
@@ -25,7 +25,7 @@ enum Test {
 
 /// Where a value is found.
 #[derive(Clone, Debug)]
-enum Field {
+pub(super) enum Field {
     Category,
     Subcategory,
     Brand,
@@ -40,7 +40,7 @@ enum Field {
 
 /// What kind of values a field has.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Labels,
     Number,
     Time,
@@ -112,7 +112,7 @@ impl Field {
     }
 
     /// The code of a label; `None` when no item has it.
-    fn code(&self, catalog: &Catalog, label: &str) -> Option<u32> {
+    pub(super) fn code(&self, catalog: &Catalog, label: &str) -> Option<u32> {
         match self {
             Self::Category => catalog.category().find(label),
             Self::Subcategory => catalog.subcategory().find(label),
@@ -122,6 +122,21 @@ impl Field {
                 Some(Column::Labels(labels)) => labels.find(label),
                 Some(Column::Tags(tags)) => tags.find(label),
                 _ => None,
+            },
+        }
+    }
+
+    /// All labels that items have.
+    pub(super) fn labels<'a>(&self, catalog: &'a Catalog) -> Box<dyn Iterator<Item = &'a str> + 'a> {
+        match self {
+            Self::Category => Box::new(catalog.category().names()),
+            Self::Subcategory => Box::new(catalog.subcategory().names()),
+            Self::Brand => Box::new(catalog.brand().names()),
+            Self::Tags => Box::new(catalog.tags().names()),
+            _ => match self.extra(catalog) {
+                Some(Column::Labels(labels)) => Box::new(labels.names()),
+                Some(Column::Tags(tags)) => Box::new(tags.names()),
+                _ => Box::new(std::iter::empty()),
             },
         }
     }
@@ -173,6 +188,20 @@ pub(super) fn bind(root: &Node, catalog: &Catalog, source: &str) -> Result<Bound
     Binder { catalog, source }.bind(root).map(BoundPredicate)
 }
 
+/// The field of a name and what it holds, if the catalogue has one.
+pub(super) fn field(name: &str, catalog: &Catalog) -> Option<(Field, Kind)> {
+    if let Some((_, field, kind)) = KNOWN.iter().find(|(known, ..)| *known == name) {
+        return Some((field.clone(), *kind));
+    }
+    let kind = match catalog.extra().get(name)? {
+        Column::Labels(_) | Column::Tags(_) => Kind::Labels,
+        Column::Numbers(_) => Kind::Number,
+        Column::Times(_) => Kind::Time,
+        Column::Flags(_) => Kind::Flag,
+    };
+    Some((Field::Extra(name.to_owned()), kind))
+}
+
 struct Binder<'a> {
     catalog: &'a Catalog,
     source: &'a str,
@@ -192,17 +221,7 @@ impl Binder<'_> {
     }
 
     fn field(&self, name: &Name) -> Result<(Field, Kind), PredicateError> {
-        if let Some((_, field, kind)) = KNOWN.iter().find(|(known, ..)| *known == name.text) {
-            return Ok((field.clone(), *kind));
-        }
-        let kind = match self.catalog.extra().get(&name.text) {
-            Some(Column::Labels(_) | Column::Tags(_)) => Kind::Labels,
-            Some(Column::Numbers(_)) => Kind::Number,
-            Some(Column::Times(_)) => Kind::Time,
-            Some(Column::Flags(_)) => Kind::Flag,
-            None => return Err(self.unknown(name)),
-        };
-        Ok((Field::Extra(name.text.clone()), kind))
+        field(&name.text, self.catalog).ok_or_else(|| self.unknown(name))
     }
 
     fn unknown(&self, name: &Name) -> PredicateError {

@@ -20,12 +20,12 @@
 //! without a time is its first moment, also behind `=`.
 
 mod bind;
-mod date;
 mod lex;
 mod near;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 pub use bind::BoundPredicate;
 
@@ -148,5 +148,11 @@ impl Predicate {
     /// Names a column the catalogue lacks, or a comparison that makes no sense for it.
     pub fn bind(&self, catalog: &Catalog) -> Result<BoundPredicate, PredicateError> {
         bind::bind(&self.root, catalog, &self.source)
+    }
+
+    /// One line for each label it names that no item of the catalogue has: no mistake, for items come and go,
+    /// but often a slip.
+    pub fn remarks(&self, catalog: &Catalog) -> Vec<String> {
+        unknown::labels(&self.root, catalog)
     }
 }

@@ -1,9 +1,10 @@
 //! Ranking by learned weights of the generators.
 
-use super::Ranker;
+use super::{Ranker, VoteRanker, VoteWeights};
 use crate::candidate::Candidates;
-use crate::error::{Fault, FaultKind};
+use crate::error::Fault;
 use crate::query::Query;
+use crate::request::Surface;
 use serde::{Deserialize, Serialize};
 
 /// How much to trust each source, learned from what people then took.
@@ -37,6 +38,9 @@ impl Opinion {
     /// Ranks at which the two votes by rank have halved.
     const HALF_RANKS: [f32; 2] = [3.0, 30.0];
 
+    /// What rank alone says of the best item.
+    const FIRST_PLACE: Self = Self([0.0, 0.0, 1.0, 1.0]);
+
     /// Of the item at `rank`, 0 for the best, whose score is `score` where the best one's is `top`.
     pub fn new(rank: u32, score: f32, top: f32) -> Self {
         let share = if top > 0.0 && score.is_finite() { (score / top).clamp(-1.0, 1.0) } else { 0.0 };
@@ -64,6 +68,15 @@ impl BlendModel {
     pub fn weights_of(&self, source: &str) -> Option<&[f32; Opinion::SIDES]> {
         self.sources.iter().find(|known| known.source == source).map(|known| &known.weights)
     }
+
+    /// The weights of a source it was not learned with: nothing is known of the scale of its scores, so its
+    /// first place counts as much as that of an average source, by rank alone.
+    fn weights_of_a_stranger(&self) -> [f32; Opinion::SIDES] {
+        let first_places = self.sources.iter().map(|known| voted(&known.weights, Opinion::FIRST_PLACE));
+        let mean = first_places.sum::<f32>() / self.sources.len().max(1) as f32;
+        let each = mean.max(0.0) / 2.0;
+        [0.0, 0.0, each, each]
+    }
 }
 
 /// What an opinion adds to an item's score.
@@ -71,9 +84,33 @@ pub fn voted(weights: &[f32; Opinion::SIDES], opinion: Opinion) -> f32 {
     weights.iter().zip(opinion.0).map(|(weight, value)| weight * value).sum()
 }
 
-/// Scores by the snapshot's [`BlendModel`]; sources it was not learned with have no say.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BlendRanker;
+/// Every opinion there is on the candidates of a set, as row, source and opinion. A source's best score is that
+/// of its best candidate in this set. Serving and learning both see candidates through this.
+pub fn opinions(set: &Candidates) -> impl Iterator<Item = (usize, usize, Opinion)> + '_ {
+    let n_sources = set.sources().len();
+    let mut tops = vec![0.0f32; n_sources];
+    let hits = || (0..set.len()).flat_map(|row| set.hits(row).iter().enumerate().map(move |hit| (row, hit)));
+    for (_, (source, hit)) in hits() {
+        tops[source] = hit.map_or(tops[source], |hit| tops[source].max(hit.score));
+    }
+    hits().filter_map(move |(row, (source, hit))| {
+        hit.map(|hit| (row, source, Opinion::new(hit.rank, hit.score, tops[source])))
+    })
+}
+
+/// Scores by the snapshot's [`BlendModel`]. By the votes of the sources where the snapshot has none, and on
+/// pages of similar items: what people take says nothing about what is alike.
+#[derive(Clone, Debug, Default)]
+pub struct BlendRanker {
+    votes: VoteRanker,
+}
+
+impl BlendRanker {
+    /// With these weights for the votes.
+    pub fn new(votes: VoteWeights) -> Self {
+        Self { votes: VoteRanker::new(votes) }
+    }
+}
 
 impl Ranker for BlendRanker {
     fn name(&self) -> &'static str {
@@ -81,20 +118,20 @@ impl Ranker for BlendRanker {
     }
 
     fn score(&self, query: &Query, set: &Candidates, scores: &mut [f32]) -> Result<(), Fault> {
-        let Some(model) = query.snapshot.models.get::<BlendModel>(BlendModel::NAME) else {
-            let fault = Fault::new(BlendModel::NAME, FaultKind::NotFound);
-            return Err(fault.because("the snapshot has no blend"));
-        };
-        scores.fill(0.0);
-        for (source, name) in set.sources().iter().enumerate() {
-            let Some(weights) = model.weights_of(name) else { continue };
-            let hits = || (0..scores.len()).filter_map(|row| Some((row, set.hits(row)[source]?)));
-            let top = hits().map(|(_, hit)| hit.score).fold(0.0, f32::max);
-            for (row, hit) in hits().collect::<Vec<_>>() {
-                scores[row] += voted(weights, Opinion::new(hit.rank, hit.score, top));
+        let model = query.snapshot.models.get::<BlendModel>(BlendModel::NAME);
+        match (model, &query.request.surface) {
+            (None, _) | (_, Surface::Similar(_)) => self.votes.score(query, set, scores),
+            (Some(model), _) => {
+                let stranger = model.weights_of_a_stranger();
+                let weights: Vec<&[f32; Opinion::SIDES]> =
+                    set.sources().iter().map(|name| model.weights_of(name).unwrap_or(&stranger)).collect();
+                scores.fill(0.0);
+                for (row, source, opinion) in opinions(set) {
+                    scores[row] += voted(weights[source], opinion);
+                }
+                Ok(())
             }
         }
-        Ok(())
     }
 }
 
@@ -106,6 +143,7 @@ mod tests {
     use crate::fixture;
     use crate::id::ItemId;
     use crate::request::Request;
+    use crate::snapshot::Snapshot;
     use std::sync::Arc;
 
     #[test]
@@ -121,22 +159,40 @@ mod tests {
         check(0, -1.0, -1.0, [0.0, 0.0, 1.0, 1.0]);
     }
 
-    #[test]
-    fn only_sources_learned_with_have_a_say() {
+    fn set() -> Candidates {
         let mut set = Candidates::new([Arc::from("als"), Arc::from("mine")].into());
         for (item, source, rank, score) in [(3, 0, 0, 8.0), (4, 0, 3, 4.0), (5, 1, 0, 9.0)] {
             let row = set.append(ItemId::new(item), 0.0);
             set.propose(row, source, SourceHit { rank, score }, 0.0);
         }
+        set
+    }
+
+    fn scores(request: Request, snapshot: Snapshot) -> Vec<f32> {
+        let (ranker, set, query) = (BlendRanker::default(), set(), fixture::query_of(request, snapshot));
+        conformance::ranker(&ranker, &query, &set);
+        let mut scores = vec![0.0; set.len()];
+        ranker.score(&query, &set, &mut scores).unwrap();
+        scores
+    }
+
+    #[test]
+    fn learned_weights_score_and_a_stranger_counts_by_rank() {
         let mut snapshot = fixture::snapshot();
         let als = SourceWeights { source: "als".into(), weights: [2.0, 0.0, 1.0, 0.0] };
         snapshot.models.insert(BlendModel::NAME, BlendModel::new(vec![als]));
-        let query = fixture::query_of(Request::for_user("ann"), snapshot);
-        conformance::ranker(&BlendRanker, &query, &set);
-        let mut scores = vec![0.0; 3];
-        BlendRanker.score(&query, &set, &mut scores).unwrap();
-        assert_eq!(scores, [3.0, 1.5, 0.0]);
-        let without = fixture::query(Request::for_user("ann"));
-        assert_eq!(BlendRanker.score(&without, &set, &mut scores).unwrap_err().kind, FaultKind::NotFound);
+        assert_eq!(scores(Request::for_user("ann"), snapshot), [3.0, 1.5, 1.0]);
+    }
+
+    #[test]
+    fn without_weights_to_go_by_the_votes_decide() {
+        let mut votes = vec![0.0; 3];
+        let query = fixture::query(Request::for_user("ann"));
+        VoteRanker::default().score(&query, &set(), &mut votes).unwrap();
+        assert_eq!(scores(Request::for_user("ann"), fixture::snapshot()), votes);
+        let mut snapshot = fixture::snapshot();
+        snapshot.models.insert(BlendModel::NAME, BlendModel::default());
+        let similar = Surface::Similar(snapshot.catalog.key(ItemId::new(3)).clone());
+        assert_eq!(scores(Request::for_user("ann").surface(similar), snapshot), votes);
     }
 }

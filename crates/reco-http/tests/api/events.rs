@@ -35,7 +35,7 @@ async fn the_next_page_feels_them() {
     assert_eq!(post(app.clone(), &hidden).await.0, StatusCode::ACCEPTED);
     let (_, page) = send(app.clone(), get_request("/recommendations?user_id=ann&count=6")).await;
     assert!(!page["items"].to_string().contains("item3"), "what is hidden stays hidden: {page}");
-    let (_, history) = send(app, get_request("/users/ann/history")).await;
+    let (_, history) = send(app, get_request("/history?user_id=ann")).await;
     assert_eq!((&history["total"], &history["items"][0]["rejected"]), (&json!(2), &json!(true)), "{history}");
 }
 

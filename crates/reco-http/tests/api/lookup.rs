@@ -1,9 +1,11 @@
 //! What the page looks up, and the probes.
 
 use crate::world::{CONFIG, NOW, get, get_request, recommender, send};
+use axum::http::header;
 use reco_core::snapshot::Snapshot;
-use reco_http::router;
+use reco_http::{router, starting};
 use serde_json::json;
+use tower::ServiceExt;
 
 #[tokio::test]
 async fn users_are_found_by_parts_of_their_id() {
@@ -23,13 +25,18 @@ async fn users_are_found_by_parts_of_their_id() {
 
 #[tokio::test]
 async fn a_history_says_what_when_and_how_often() {
-    let (_, body) = get("/users/ann/history").await;
+    let (_, body) = get("/history?user_id=ann").await;
     let expected = json!({"user_id": "ann", "now": NOW, "total": 1, "items": [
         {"item_id": "item2", "title": "item2", "category": "drinks", "price": 2.0, "count": 1, "last": 1_600_000_000_000_i64, "rejected": false},
     ]});
     assert_eq!(body, expected);
-    assert_eq!(get("/users/nobody/history").await.1["items"], json!([]));
-    assert_eq!(get("/users/%ff/history").await.1["error"]["field"], "user");
+    // Whatever an id looks like, it can be asked about.
+    for stranger in ["nobody", "..", "a%2Fb", "%3F%26"] {
+        assert_eq!(get(&format!("/history?user_id={stranger}")).await.1["items"], json!([]), "{stranger}");
+    }
+    for (query, field) in [("", "user_id"), ("?user_id=%ff", "user_id"), ("?user=ann", "user")] {
+        assert_eq!(get(&format!("/history{query}")).await.1["error"]["field"], field, "{query}");
+    }
 }
 
 #[tokio::test]
@@ -39,7 +46,22 @@ async fn items_are_found_by_title_or_id() {
     assert_eq!(get("/items?q=item4").await.1["items"].as_array().map(Vec::len), Some(1));
     let expected = json!({"item_id": "item4", "title": "item4", "category": "drinks", "price": 4.0});
     assert_eq!(get("/items/item4").await.1, expected);
+    assert_eq!(get("/items?item_id=item4").await.1["items"], json!([expected]));
+    assert_eq!(get("/items?item_id=item").await.1["items"], json!([]));
     assert_eq!(get("/categories").await.1, json!({"categories": ["drinks", "food"]}));
+}
+
+#[tokio::test]
+async fn before_the_first_snapshot_only_health_is_well() {
+    for (path, status) in
+        [("/health", 200), ("/ready", 503), ("/recommendations?user_id=ann", 503), ("/x", 503)]
+    {
+        let response = starting().oneshot(get_request(path)).await.expect("the router always answers");
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        assert_eq!(response.headers().contains_key(header::RETRY_AFTER), status == 503, "{path}");
+    }
+    let page = starting().oneshot(get_request("/")).await.expect("the router always answers");
+    assert_eq!(page.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::world::{app, exchange, get_request, send};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use reco_http::serve;
+use reco_http::{Stopped, serve};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -78,6 +78,7 @@ async fn serving_ends_when_asked_after_the_requests_under_way() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
-    server.await.expect("no panic").expect("a clean end");
+    let stopped = server.await.expect("no panic").expect("a clean end");
+    assert_eq!(stopped, Stopped::Drained);
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }

@@ -14,6 +14,7 @@ mod rows;
 mod separated;
 mod source;
 mod spec;
+mod split;
 mod store;
 mod tables;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use error::{BadRow, DataError};
 pub use import::{ImportReport, read};
 pub use preset::Preset;
 pub use spec::{FileSpec, Format, ImportSpec};
+pub use split::{Division, Split, Target, split};
 
 use reco_core::catalog::{Catalog, Column, Value};
 use reco_core::interactions::InteractionLog;

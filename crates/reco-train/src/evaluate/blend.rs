@@ -5,8 +5,8 @@ use super::inputs::{Held, Inputs, divided};
 use super::models::{self, ModelError, TrainData};
 use super::options::EvaluateOptions;
 use super::scorers::Scorer;
-use super::split::Target;
-use crate::fit::blend::{self, BlendParams, Lists};
+use crate::data::Target;
+use crate::fit::blend::{self, Lists};
 use crate::progress::Progress;
 use rand::SeedableRng;
 use rand::distr::{Distribution, Uniform};
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use reco_core::candidate::top_k;
 use reco_core::error::RecommendError;
 use reco_core::id::ItemId;
-use reco_core::rank::{BlendModel, Opinion, SourceWeights, voted};
+use reco_core::rank::{BlendModel, Opinion, voted};
 use std::collections::BTreeSet;
 
 /// Fitted sources and their weights, learned on interactions that were held out of the training data in the
@@ -104,14 +104,9 @@ fn learned(
         .collect();
     let mut examples = Lists::new(sources.len() * Opinion::SIDES);
     lists?.iter().for_each(|(features, n_relevant)| examples.push(features, *n_relevant));
-    let weights = blend::fit(&examples, &BlendParams::default())?;
+    let weights = blend::fit(&examples, &options.plan.blend.clone().unwrap_or_default())?;
     progress.end(&format!("learned from {} users", examples.len()));
-    let (weights, _) = weights.as_chunks::<{ Opinion::SIDES }>();
-    let of_source = |(&name, &weights): (&&str, &[f32; Opinion::SIDES])| SourceWeights {
-        source: name.to_owned(),
-        weights,
-    };
-    Ok(BlendModel::new(names(options.target).iter().zip(weights).map(of_source).collect()))
+    Ok(blend::model(names(options.target), &weights))
 }
 
 /// For every held-out user items that they do not have, as a test with negatives has them.

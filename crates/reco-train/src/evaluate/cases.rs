@@ -1,7 +1,7 @@
 //! Who is tested on what.
 
 use super::inputs::{Held, Inputs};
-use super::split::Target;
+use crate::data::Target;
 use reco_core::id::ItemId;
 use reco_core::interactions::Histories;
 use reco_core::time::Timestamp;

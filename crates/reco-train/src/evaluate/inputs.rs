@@ -1,8 +1,8 @@
 //! Training data and held-out interactions, brought to the same users and items.
 
 use super::options::{EvaluateError, Source};
-use super::split::{Division, Split, split};
 use crate::data::{DataError, Dataset, FileSpec, ImportSpec, read};
+use crate::data::{Division, Split, split};
 use crate::progress::Silent;
 use reco_core::event::ActionWeights;
 use reco_core::id::{ItemId, ItemKey};

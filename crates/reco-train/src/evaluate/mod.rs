@@ -30,10 +30,10 @@ mod pipeline;
 mod report;
 mod run;
 mod scorers;
-mod split;
 #[cfg(test)]
 mod tests;
 
+pub use crate::data::{Split, Target};
 pub use bootstrap::mean_intervals;
 pub use exposure::{coverage, gini};
 pub use metrics::Metrics;
@@ -41,4 +41,3 @@ pub use models::{MODELS, ModelError};
 pub use options::{EvaluateError, EvaluateOptions, Source};
 pub use report::{ModelReport, Report, Versus};
 pub use run::run;
-pub use split::{Division, Split, Target, split};

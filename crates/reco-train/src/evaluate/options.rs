@@ -1,8 +1,8 @@
 //! What to evaluate, how, and why it may not be possible.
 
 use super::models::ModelError;
-use super::split::{Split, Target};
 use crate::data::{DataError, Dataset};
+use crate::data::{Split, Target};
 use crate::fit::snapshot::Plan;
 use reco_core::event::ActionWeights;
 use reco_core::pipeline::PipelineConfig;

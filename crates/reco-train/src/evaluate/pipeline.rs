@@ -4,7 +4,7 @@ use super::cases::Case;
 use super::models::{ModelError, TrainData};
 use super::options::EvaluateOptions;
 use super::scorers::Scorer;
-use super::split::Target;
+use crate::data::Target;
 use crate::fit::als::AlsParams;
 use crate::fit::snapshot::{self, Plan};
 use crate::progress::Progress;
@@ -37,14 +37,18 @@ impl<'a> Pages<'a> {
     ) -> Result<Self, ModelError> {
         let als = options.plan.als.clone().map(|als| AlsParams { seed: options.seed, ..als });
         let plan = Plan { als, ..options.plan.clone() };
-        let snapshot = snapshot::fit(train.dataset.clone(), &plan, &options.weights, "evaluation", progress)?;
+        let assemble = |snapshot| {
+            let builder = options.pipeline.builder(snapshot)?;
+            Ok(match options.target {
+                Target::All => builder,
+                Target::New => builder.filter(NewToUser, OnFault::Fail),
+            })
+        };
+        let (dataset, weights) = (train.dataset.clone(), &options.weights);
+        let snapshot = snapshot::fit_for(dataset, &plan, &assemble, weights, "evaluation", progress)?;
         let clock = ManualClock::starting_at(snapshot.data_until);
         let count = options.deepest();
-        let mut builder =
-            options.pipeline.builder(snapshot)?.max_count(count).pool(1, 1).clock(Arc::new(clock));
-        if options.target == Target::New {
-            builder = builder.filter(NewToUser, OnFault::Fail);
-        }
+        let builder = assemble(snapshot)?.max_count(count).pool(1, 1).clock(Arc::new(clock));
         Ok(Self { recommender: builder.build()?, train, count, seed: options.seed })
     }
 

@@ -1,6 +1,6 @@
 //! What an evaluation found, in the form that `--json` prints.
 
-use super::split::Target;
+use crate::data::Target;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -3,6 +3,7 @@
 use super::{FitError, bad};
 use rayon::prelude::*;
 use reco_core::linalg::{Matrix, Spd, add_outers, axpy, dot};
+use reco_core::rank::{BlendModel, Opinion, SourceWeights};
 use serde::{Deserialize, Serialize};
 
 /// Lists to learn from: one candidate a row, its features side by side.
@@ -54,22 +55,54 @@ impl Lists {
         self.bounds.push(Bounds { start, end: start + n_rows, n_relevant });
     }
 
+    /// Every other list, from the first (0) or the second (1).
+    fn every_other(&self, first: usize) -> Self {
+        let mut half = Self::new(self.n_features);
+        for list in self.bounds.iter().skip(first).step_by(2) {
+            half.push(
+                &self.features[list.start * self.n_features..list.end * self.n_features],
+                list.n_relevant,
+            );
+        }
+        half
+    }
+
+    /// Mean NDCG@10 of the lists as `weights` order them.
+    fn ndcg(&self, weights: &[f32]) -> f64 {
+        const DEEPEST: usize = 10;
+        let gain = |rank: usize| 1.0 / (rank as f64 + 2.0).log2();
+        let of_list = |list: &Bounds| {
+            let rows = self.ordered(list, weights);
+            let hits = rows.iter().take(DEEPEST).zip(0..).filter(|(row, _)| **row < list.n_relevant);
+            let ideal: f64 = (0..list.n_relevant.min(DEEPEST)).map(gain).sum();
+            hits.map(|(_, rank)| gain(rank)).sum::<f64>() / ideal
+        };
+        self.bounds.iter().map(of_list).sum::<f64>() / self.len().max(1) as f64
+    }
+
     /// The same lists, each cut down to the `most` rows that `weights` score highest.
     fn hardest(&self, weights: &[f32], most: usize) -> Self {
         let mut hardest = Self::new(self.n_features);
         for list in &self.bounds {
-            let mut rows: Vec<(f32, usize)> =
-                self.rows(list.start, list.end).map(|row| dot(row, weights)).zip(0..).collect();
-            rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let mut rows = self.ordered(list, weights);
             rows.truncate(most);
-            rows.sort_unstable_by_key(|row| row.1);
-            let n_relevant = rows.iter().filter(|row| row.1 < list.n_relevant).count();
+            rows.sort_unstable();
+            let n_relevant = rows.iter().filter(|row| **row < list.n_relevant).count();
             let features = rows
                 .iter()
-                .flat_map(|&(_, row)| self.rows(list.start + row, list.start + row + 1).flatten().copied());
+                .flat_map(|&row| self.rows(list.start + row, list.start + row + 1).flatten().copied());
             hardest.push(&features.collect::<Vec<_>>(), n_relevant);
         }
         hardest
+    }
+
+    /// The rows of a list, counted from its first, as `weights` order them; of ties what was taken comes last, so
+    /// that weights which tell nothing apart look as bad as they are.
+    fn ordered(&self, list: &Bounds, weights: &[f32]) -> Vec<usize> {
+        let scores: Vec<f32> = self.rows(list.start, list.end).map(|row| dot(row, weights)).collect();
+        let mut rows: Vec<usize> = (0..scores.len()).collect();
+        rows.sort_unstable_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(b.cmp(&a)));
+        rows
     }
 
     fn rows(&self, start: usize, end: usize) -> impl ExactSizeIterator<Item = &[f32]> {
@@ -87,8 +120,11 @@ const BLOCK: usize = 64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BlendParams {
-    /// Weight of the squared weights, above 0.
-    pub regularization: f32,
+    /// Share of the interactions, the latest, that the weights are learned from; above 0 and below 1. The
+    /// sources are fitted to all of them in the end.
+    pub held_out: f64,
+    /// Weights of the squared weights to choose from, each above 0; see [`fit`].
+    pub regularization: Vec<f32>,
     /// How often the weights are learned anew on the head of the lists as they were last ordered.
     pub rounds: usize,
     /// Rows of that head, at least 2: what a page is made of, with some room.
@@ -97,7 +133,7 @@ pub struct BlendParams {
 
 impl Default for BlendParams {
     fn default() -> Self {
-        Self { regularization: 1e-4, rounds: 2, head: 40 }
+        Self { held_out: 0.1, regularization: vec![0.1, 0.01, 1e-3, 1e-4], rounds: 2, head: 40 }
     }
 }
 
@@ -105,8 +141,14 @@ impl BlendParams {
     /// What is wrong with these parameters, one line each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if !(self.regularization.is_finite() && self.regularization > 0.0) {
-            problems.push(bad("regularization", self.regularization, "a finite number above 0"));
+        if !(self.held_out > 0.0 && self.held_out < 1.0) {
+            problems.push(bad("held_out", self.held_out, "above 0 and below 1"));
+        }
+        if self.regularization.is_empty() {
+            problems.push("regularization is empty, must name at least one number above 0".to_owned());
+        }
+        for bound in self.regularization.iter().filter(|bound| !(bound.is_finite() && **bound > 0.0)) {
+            problems.push(bad("regularization", bound, "a finite number above 0"));
         }
         if self.head < 2 {
             problems.push(bad("head", self.head, "at least 2"));
@@ -125,29 +167,70 @@ impl BlendParams {
 /// That loss cares for the order of a whole list, a page only for its head, so the lists are then cut to what
 /// the weights put first and the weights are learned again on that.
 ///
+/// Of several regularisations that one is taken whose weights, learned from every other list, order the lists
+/// between them best by mean NDCG@10, of equals the last.
+///
 /// # Errors
 ///
 /// [`FitError::Params`] for a regularisation that is not above 0, [`FitError::Empty`] without lists,
 /// [`FitError::Diverged`] for features that are not finite.
 pub fn fit(lists: &Lists, params: &BlendParams) -> Result<Vec<f32>, FitError> {
     FitError::check("blend", params.problems())?;
-    let mut weights = minimum(lists, params.regularization)?;
+    let nothing = vec![0.0; lists.n_features];
+    on_heads(lists, params, regularization(lists, params)?, &nothing)
+}
+
+/// The regularisation that holds best for lists it was not learned from.
+fn regularization(lists: &Lists, params: &BlendParams) -> Result<f32, FitError> {
+    let halves = [lists.every_other(0), lists.every_other(1)];
+    if params.regularization.len() == 1 || halves.iter().any(Lists::is_empty) {
+        return Ok(params.regularization[0]);
+    }
+    let mut gains = vec![0.0; params.regularization.len()];
+    for (learned_from, tested_on) in [(0, 1), (1, 0)] {
+        // From the strongest to the weakest bound the solutions lie close together.
+        let mut weights = vec![0.0; lists.n_features];
+        for (gain, &bound) in gains.iter_mut().zip(&params.regularization) {
+            weights = on_heads(&halves[learned_from], params, bound, &weights)?;
+            *gain += halves[tested_on].ndcg(&weights);
+        }
+    }
+    let best = (1..gains.len()).fold(0, |best, next| if gains[next] >= gains[best] { next } else { best });
+    Ok(params.regularization[best])
+}
+
+/// Weights for the head of the lists, sought from `start` on.
+fn on_heads(
+    lists: &Lists,
+    params: &BlendParams,
+    regularization: f32,
+    start: &[f32],
+) -> Result<Vec<f32>, FitError> {
+    let mut weights = minimum(lists, regularization, start)?;
     for _ in 0..params.rounds {
         let hardest = lists.hardest(&weights, params.head);
         if hardest.is_empty() {
             break;
         }
-        weights = minimum(&hardest, params.regularization)?;
+        weights = minimum(&hardest, regularization, &weights)?;
     }
     Ok(weights)
 }
 
+/// Learned weights under the names of their sources.
+pub(crate) fn model(sources: &[impl AsRef<str>], weights: &[f32]) -> BlendModel {
+    let (weights, _) = weights.as_chunks::<{ Opinion::SIDES }>();
+    let sources = sources.iter().zip(weights);
+    let named = sources.map(|(name, &weights)| SourceWeights { source: name.as_ref().to_owned(), weights });
+    BlendModel::new(named.collect())
+}
+
 /// The weights at which the loss over these lists is least.
-fn minimum(lists: &Lists, regularization: f32) -> Result<Vec<f32>, FitError> {
+fn minimum(lists: &Lists, regularization: f32, start: &[f32]) -> Result<Vec<f32>, FitError> {
     if lists.is_empty() {
         return Err(FitError::Empty { model: "blend" });
     }
-    let mut weights = vec![0.0; lists.n_features];
+    let mut weights = start.to_vec();
     let mut here = Slope::at(&weights, lists, regularization);
     for _ in 0..MOST_STEPS {
         let Some((better, there)) = improved(&weights, &here, lists, regularization)? else { break };
@@ -250,7 +333,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn params(regularization: f32) -> BlendParams {
-        BlendParams { regularization, ..BlendParams::default() }
+        BlendParams { regularization: vec![regularization], ..BlendParams::default() }
     }
 
     #[test]
@@ -278,6 +361,19 @@ mod tests {
     }
 
     #[test]
+    fn the_regularization_is_the_one_that_holds_for_other_lists() {
+        let candidates = BlendParams { regularization: vec![100.0, 1e-6], ..BlendParams::default() };
+        // A faint feature tells what is taken, a loud one nothing; strongly bound weights hear the loud one.
+        let mut lists = Lists::new(2);
+        for i in 0..80u32 {
+            let loud = |row: u32| ((i * 31 + row * 17).wrapping_mul(2_654_435_761) % 1_009) as f32 / 100.0;
+            let rows = (0..20).flat_map(|row| [if row == 0 { 0.1 } else { 0.0 }, loud(row)]);
+            lists.push(&rows.collect::<Vec<_>>(), 1);
+        }
+        assert_eq!(regularization(&lists, &candidates).unwrap(), 1e-6);
+    }
+
+    #[test]
     fn the_head_of_a_list_keeps_its_relevant_rows_first() {
         let mut lists = Lists::new(1);
         lists.push(&[0.1, 0.9, 0.5, 0.8, 0.2], 2);
@@ -295,7 +391,7 @@ mod tests {
             let mut all = Lists::new(3);
             lists.iter().for_each(|(features, n_relevant)| all.push(features, *n_relevant));
             prop_assume!(!all.is_empty());
-            let weights = minimum(&all, 0.1).unwrap();
+            let weights = minimum(&all, 0.1, &[0.0; 3]).unwrap();
             let slope = Slope::at(&weights, &all, 0.1);
             prop_assert!(slope.gradient.iter().all(|g| g.abs() < 1e-3), "{:?}", slope.gradient);
         }

@@ -6,14 +6,17 @@ pub mod content;
 pub mod counts;
 pub mod ease;
 pub mod item_item;
+pub mod ranking;
 pub mod sequence;
 pub mod snapshot;
 pub mod spectral;
 pub mod stored;
 pub mod vectors;
 
+use reco_core::error::RecommendError;
 use reco_core::index::IndexError;
 use reco_core::linalg::NotPositiveDefinite;
+use reco_core::pipeline::BuildError;
 
 /// Why a model could not be fitted.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,12 @@ pub enum FitError {
         /// Where.
         cause: NotPositiveDefinite,
     },
+    /// The pipeline whose candidates the blend learns to order cannot be built.
+    #[error("blend: {0}")]
+    Pipeline(#[from] BuildError),
+    /// That pipeline proposed nothing.
+    #[error("blend: the pipeline proposed nothing: {0}")]
+    Candidates(#[from] RecommendError),
     /// A vector index refused a vector.
     #[error("vector neighbours: {0}")]
     Index(#[from] IndexError),

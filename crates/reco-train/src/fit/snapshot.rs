@@ -1,10 +1,12 @@
 //! Fitting everything a snapshot serves with.
 
 use super::als::{self, AlsParams};
+use super::blend::BlendParams;
 use super::content::{self, ContentParams};
 use super::counts::{self, PopularParams};
 use super::ease::{self, EaseParams};
 use super::item_item::{self, ItemItemParams};
+use super::ranking::{self, Assemble};
 use super::sequence::{self, SequenceParams};
 use super::spectral::{self, SpectralParams};
 use super::{FitError, bad, vectors};
@@ -12,6 +14,8 @@ use crate::data::Dataset;
 use crate::progress::Progress;
 use reco_core::event::ActionWeights;
 use reco_core::interactions::Histories;
+use reco_core::pipeline::PipelineConfig;
+use reco_core::rank::BlendModel;
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
@@ -45,6 +49,10 @@ pub struct Plan {
     pub content: Option<ContentParams>,
     /// Neighbours by the factors of `als`, this many per item; 0 for none.
     pub vector_neighbors: usize,
+    /// How far to trust each source of the pipeline, learned from the latest interactions. Fits all models
+    /// twice: to the earlier interactions to learn from, then to all of them.
+    #[serde(with = "reco_core::switch")]
+    pub blend: Option<BlendParams>,
     /// Popularity; the lower rungs of the ladder need it, so it is always fitted.
     pub popular: PopularParams,
     /// Half-life of trends in days, above 0.
@@ -61,6 +69,7 @@ impl Default for Plan {
             sequence: None,
             content: Some(ContentParams::default()),
             vector_neighbors: 50,
+            blend: Some(BlendParams::default()),
             popular: PopularParams::default(),
             trend_half_life_days: 7.0,
         }
@@ -79,6 +88,7 @@ impl Plan {
             .chain(under("spectral", self.spectral.as_ref().map(SpectralParams::problems)))
             .chain(under("sequence", self.sequence.as_ref().map(SequenceParams::problems)))
             .chain(under("content", self.content.as_ref().map(ContentParams::problems)))
+            .chain(under("blend", self.blend.as_ref().map(BlendParams::problems)))
             .chain(under("popular", Some(self.popular.problems())))
             .collect();
         if !(self.trend_half_life_days > 0.0 && self.trend_half_life_days.is_finite()) {
@@ -91,19 +101,55 @@ impl Plan {
     }
 }
 
-/// Fits all models of the plan and puts them into a snapshot.
+/// Fits all models of the plan and puts them into a snapshot that `pipeline` is to serve.
 ///
 /// # Errors
 ///
-/// [`FitError`] of the first model that cannot be fitted.
+/// [`FitError`] of the first model that cannot be fitted, or for a pipeline that cannot be built.
 pub fn fit(
+    dataset: Dataset,
+    plan: &Plan,
+    pipeline: &PipelineConfig,
+    weights: &ActionWeights,
+    version: &str,
+    progress: &dyn Progress,
+) -> Result<Snapshot, FitError> {
+    fit_for(dataset, plan, &|snapshot| pipeline.builder(snapshot), weights, version, progress)
+}
+
+/// Like [`fit`], for a pipeline with parts of your own: the blend then learns how far to trust these, too.
+///
+/// # Errors
+///
+/// As [`fit`].
+pub fn fit_for(
+    dataset: Dataset,
+    plan: &Plan,
+    assemble: &Assemble<'_>,
+    weights: &ActionWeights,
+    version: &str,
+    progress: &dyn Progress,
+) -> Result<Snapshot, FitError> {
+    FitError::check("plan", plan.problems())?;
+    let blend = match &plan.blend {
+        Some(params) => ranking::learn(&dataset, plan, params, assemble, weights, progress)?,
+        None => None,
+    };
+    let mut snapshot = models(dataset, plan, weights, version, progress)?;
+    if let Some(blend) = blend {
+        snapshot.models.insert(BlendModel::NAME, blend);
+    }
+    Ok(snapshot)
+}
+
+/// A snapshot with all models but the blend.
+pub(super) fn models(
     dataset: Dataset,
     plan: &Plan,
     weights: &ActionWeights,
     version: &str,
     progress: &dyn Progress,
 ) -> Result<Snapshot, FitError> {
-    FitError::check("plan", plan.problems())?;
     let Dataset { catalog, log, .. } = dataset;
     let matrix = log.matrix(catalog.len(), weights);
     let mut snapshot = Snapshot { version: version.into(), ..Snapshot::default() };

@@ -5,6 +5,7 @@
 
 use reco_core::catalog::Catalog;
 use reco_core::interactions::{Histories, UserTable};
+use reco_core::rank::BlendModel;
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
@@ -19,7 +20,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"RECOSNAP";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const HEADER: usize = 24;
 
 /// Why a snapshot file is refused or was not written.
@@ -72,6 +73,7 @@ struct Outgoing<'a> {
     neighbors: Vec<(&'a str, &'a Neighbors)>,
     popularity: Option<&'a Popularity>,
     trends: Option<&'a Trends>,
+    blend: Option<&'a BlendModel>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +88,7 @@ struct Incoming {
     neighbors: Vec<(String, Neighbors)>,
     popularity: Option<Popularity>,
     trends: Option<Trends>,
+    blend: Option<BlendModel>,
 }
 
 const NEIGHBORS: [&str; 5] = [
@@ -114,6 +117,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         neighbors: NEIGHBORS.iter().filter_map(|name| Some((*name, models.get(name)?))).collect(),
         popularity: models.get(Popularity::NAME),
         trends: models.get(Trends::NAME),
+        blend: models.get(BlendModel::NAME),
     };
     let io = |cause| StoredError::Io { path: path.to_owned(), cause };
     let body = postcard::to_stdvec(&outgoing).map_err(|cause| io(io::Error::other(cause)))?;
@@ -194,6 +198,9 @@ impl Incoming {
         if let Some(trends) = self.trends {
             models.insert(Trends::NAME, trends);
         }
+        if let Some(blend) = self.blend {
+            models.insert(BlendModel::NAME, blend);
+        }
         snapshot
     }
 }
@@ -206,6 +213,7 @@ mod tests {
     use crate::progress::Silent;
     use reco_core::catalog::{Catalog, ItemRecord};
     use reco_core::event::{Action, ActionWeights};
+    use reco_core::pipeline::PipelineConfig;
 
     fn snapshot() -> Snapshot {
         let mut catalog = Catalog::builder();
@@ -219,7 +227,8 @@ mod tests {
             dataset.log.push(user, id, &Action::Purchase, None, Timestamp::from_secs(i64::from(item)));
         }
         dataset.catalog = catalog.build();
-        fit(dataset, &Plan::default(), &ActionWeights::default(), "v1", &Silent).unwrap()
+        let (plan, pipeline) = (Plan::default(), PipelineConfig::default());
+        fit(dataset, &plan, &pipeline, &ActionWeights::default(), "v1", &Silent).unwrap()
     }
 
     #[test]

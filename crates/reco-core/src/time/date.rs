@@ -1,13 +1,13 @@
 //! Dates as people write them.
 
-use crate::time::Timestamp;
+use super::Timestamp;
 
 const DAY_MILLIS: i64 = 86_400_000;
 
 /// Reads `2017-06-01` (its midnight) or `2017-06-01T14:30[:05[.250]]` with an optional `Z` or `+02:00`;
 /// UTC unless an offset says otherwise. A space may stand for the `T`. `None` for anything else, for days the
 /// calendar does not have and for leap seconds.
-pub(super) fn parse(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let (date, time) = match text.split_at_checked(10)? {
         (date, "") => (date, 0),
         (date, rest) => (date, time_of_day(rest.strip_prefix(['T', 't', ' '])?)?),

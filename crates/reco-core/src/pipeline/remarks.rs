@@ -1,0 +1,88 @@
+//! Settings that do nothing over a snapshot.
+
+use super::PipelineConfig;
+use crate::catalog::Catalog;
+use crate::id::ItemId;
+use crate::retrieve::again::AgainGenerator;
+use crate::snapshot::Snapshot;
+
+impl PipelineConfig {
+    /// What is asked for in vain over this snapshot, one line each with the path of the field: pins of items
+    /// that are not there, rules on attributes that no item has, sources without a model. None of it keeps a
+    /// page from being served, since the next snapshot may well have what is missing.
+    pub fn remarks(&self, snapshot: &Snapshot) -> Vec<String> {
+        let catalog = &snapshot.catalog;
+        let mut remarks: Vec<String> = Vec::new();
+        for (name, source) in &self.sources {
+            let is_used = source.quota > 0 || source.on.values().any(|quota| *quota > 0);
+            let has_model =
+                *name == AgainGenerator::NAME || snapshot.models.names().any(|known| **known == **name);
+            if is_used && !has_model {
+                remarks.push(format!("sources.{name} proposes nothing: the snapshot has no such model"));
+            }
+        }
+        if let Some(only) = &self.only {
+            remarks.extend(only.remarks(catalog).into_iter().map(|remark| format!("only: {remark}")));
+        }
+        for pin in self.rerank.pins.iter().filter(|pin| catalog.id(&pin.item).is_none()) {
+            remarks.push(format!("rerank.pins: `{}` is not in the catalogue and is not shown", pin.item));
+        }
+        remarks.extend(self.idle_rules(catalog));
+        remarks
+    }
+
+    /// Rules on attributes that no item has.
+    fn idle_rules<'a>(&self, catalog: &'a Catalog) -> impl Iterator<Item = String> + use<'a> {
+        let rules = &self.rerank;
+        type Known = fn(&Catalog, ItemId) -> bool;
+        let rules: [(bool, &str, &str, Known); 3] = [
+            (rules.low_margin_below.is_some(), "low_margin_below", "margin", |of, id| {
+                of.margin(id).is_some()
+            }),
+            (rules.freshness_gain.is_some(), "freshness_gain", "created_at", |of, id| {
+                of.created_at(id).is_some()
+            }),
+            (rules.per_brand.is_some(), "per_brand", "brand", |of, id| of.brand().code(id).is_some()),
+        ];
+        let idle = |&(is_on, _, _, is_known): &(bool, &str, &str, Known)| {
+            is_on && !catalog.ids().any(|id| is_known(catalog, id))
+        };
+        rules
+            .into_iter()
+            .filter(idle)
+            .map(|(_, rule, attribute, _)| format!("rerank.{rule} does nothing: no item has a {attribute}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Catalog, ItemRecord};
+    use crate::rerank::Pin;
+
+    #[test]
+    fn what_does_nothing_is_named() {
+        let mut config = PipelineConfig::default();
+        config.sources.values_mut().for_each(|source| source.on.clear());
+        config.sources.retain(|name, _| ["again", "als"].contains(&name.as_str()));
+        config.rerank.pins =
+            ["tea", "rum"].map(|item| Pin { place: 1, item: item.into(), surface: None }).into();
+        config.rerank.low_margin_below = Some(0.1);
+        config.rerank.per_brand = Some(2);
+        config.only = Some("category = \"Drink\"".parse().unwrap());
+        let mut catalog = Catalog::builder();
+        let tea =
+            ItemRecord { brand: Some("x".into()), category: Some("Drinks".into()), ..ItemRecord::new("tea") };
+        catalog.push(tea).unwrap();
+        let snapshot = Snapshot { catalog: catalog.build(), ..Snapshot::default() };
+        assert_eq!(
+            config.remarks(&snapshot),
+            [
+                "sources.als proposes nothing: the snapshot has no such model",
+                "only: no item has the category `Drink`; did you mean `Drinks`?",
+                "rerank.pins: `rum` is not in the catalogue and is not shown",
+                "rerank.low_margin_below does nothing: no item has a margin",
+            ]
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! Learning to order what a pipeline proposes.
+
+use super::FitError;
+use super::blend::{self, BlendParams, Lists};
+use super::snapshot::{Plan, models};
+use crate::data::{Dataset, Division, Split, split};
+use crate::progress::{Prefixed, Progress};
+use rayon::prelude::*;
+use reco_core::event::ActionWeights;
+use reco_core::id::ItemId;
+use reco_core::pipeline::{BuildError, Recommender, RecommenderBuilder};
+use reco_core::rank::{BlendModel, Opinion, opinions};
+use reco_core::request::{Context, Request};
+use reco_core::snapshot::Snapshot;
+use reco_core::time::{ManualClock, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Makes the pipeline that is to serve a snapshot.
+pub type Assemble<'a> = dyn Fn(Snapshot) -> Result<RecommenderBuilder, BuildError> + 'a;
+
+/// Fewer users than these teach nothing that holds for others.
+const FEWEST_USERS: usize = 50;
+
+/// Users the weights are learned from; more change the third digit of a weight.
+const MOST_USERS: usize = 5_000;
+
+/// Learns how far to trust each source of a pipeline: the latest share of the interactions is held out, models
+/// are fitted to the rest, the pipeline proposes to the users of the latest share, and the weights are those
+/// that put what they then took first. Filters count: what the pipeline would not show teaches nothing.
+///
+/// `None` for data with too few users on both sides of the cut; the pipeline then ranks by votes.
+pub(super) fn learn(
+    dataset: &Dataset,
+    plan: &Plan,
+    params: &BlendParams,
+    assemble: &Assemble<'_>,
+    weights: &ActionWeights,
+    progress: &dyn Progress,
+) -> Result<Option<BlendModel>, FitError> {
+    let Some((earlier, takers)) = held_out(dataset, plan, params, weights) else {
+        progress.begin("blend", 0);
+        progress.end(&format!(
+            "left out, for fewer than {FEWEST_USERS} users came back after the cut; votes rank"
+        ));
+        return Ok(None);
+    };
+    let snapshot = models(earlier, plan, weights, "blend", &Prefixed::new("for blend: ", progress))?;
+    let clock = ManualClock::starting_at(takers.asked_at);
+    let recommender = assemble(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
+    progress.begin("blend", takers.took.len() as u64);
+    let lists: Result<Vec<Proposed>, FitError> = takers
+        .took
+        .par_iter()
+        .map(|(user, took)| {
+            progress.advance(1);
+            proposed(&recommender, *user, took, takers.asked_at)
+        })
+        .collect();
+    let lists = lists?;
+    let sources = lists.first().map(|list| Arc::clone(&list.sources)).unwrap_or_default();
+    let mut examples = Lists::new(sources.len() * Opinion::SIDES);
+    lists.iter().for_each(|list| examples.push(&list.features, list.n_relevant));
+    if examples.is_empty() {
+        progress.end("left out, for nothing that was proposed was taken; votes rank");
+        return Ok(None);
+    }
+    let weights = blend::fit(&examples, params)?;
+    progress.end(&format!("learned from {} users", examples.len()));
+    Ok(Some(blend::model(&sources, &weights)))
+}
+
+/// Users of the held-out interactions.
+struct Takers {
+    asked_at: Timestamp,
+    /// Rows of users that the earlier data knows, with what they took; items ascend.
+    took: Vec<(u32, Vec<ItemId>)>,
+}
+
+/// The earlier data and who came back after it; `None` for too few.
+fn held_out(
+    dataset: &Dataset,
+    plan: &Plan,
+    params: &BlendParams,
+    weights: &ActionWeights,
+) -> Option<(Dataset, Takers)> {
+    let log = &dataset.log;
+    let seed = plan.als.as_ref().map_or(0, |als| als.seed);
+    let how =
+        if log.has_times() { Split::Time { test_share: params.held_out } } else { Split::AnyOne { seed } };
+    let Division { train, test, cut } = split(log, how, weights);
+    let weight = log.weights(weights);
+    let mut is_known = vec![false; log.users.len()];
+    for &row in train.iter().filter(|&&row| weight[row as usize] > 0.0) {
+        is_known[log.user[row as usize] as usize] = true;
+    }
+    let mut took: BTreeMap<u32, Vec<ItemId>> = BTreeMap::new();
+    for row in test.into_iter().map(|row| row as usize).filter(|&row| is_known[log.user[row] as usize]) {
+        took.entry(log.user[row]).or_default().push(log.item[row]);
+    }
+    if took.len() < FEWEST_USERS {
+        return None;
+    }
+    let every = took.len().div_ceil(MOST_USERS);
+    let took = took.into_iter().step_by(every).map(|(user, mut items)| {
+        items.sort_unstable();
+        items.dedup();
+        (user, items)
+    });
+    let took = took.collect();
+    let earlier = Dataset { catalog: dataset.catalog.clone(), log: log.select(&train), ..Dataset::default() };
+    let asked_at = cut.or(earlier.log.span().map(|(_, last)| last)).unwrap_or_default();
+    Some((earlier, Takers { asked_at, took }))
+}
+
+/// What the pipeline proposed to a user: opinions of all sources row by row, first of what they took.
+struct Proposed {
+    sources: Arc<[Arc<str>]>,
+    features: Vec<f32>,
+    n_relevant: usize,
+}
+
+fn proposed(
+    recommender: &Recommender,
+    user: u32,
+    took: &[ItemId],
+    asked_at: Timestamp,
+) -> Result<Proposed, FitError> {
+    let snapshot = recommender.snapshot();
+    let key = snapshot.users.keys()[user as usize].clone();
+    let context = Context { time: Some(asked_at), ..Context::default() };
+    let (_, set) = recommender.candidates_now(Request::for_user(key).context(context).explain(false))?;
+    let is_relevant = |row: usize| took.binary_search(&set.ids()[row]).is_ok();
+    let (relevant, others): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|&row| is_relevant(row));
+    let mut place = vec![0; set.len()];
+    relevant.iter().chain(&others).zip(0..).for_each(|(&row, to)| place[row] = to);
+    let width = set.sources().len() * Opinion::SIDES;
+    let mut features = vec![0.0; set.len() * width];
+    for (row, source, opinion) in opinions(&set) {
+        let start = place[row] * width + source * Opinion::SIDES;
+        features[start..start + Opinion::SIDES].copy_from_slice(&opinion.0);
+    }
+    Ok(Proposed { sources: Arc::clone(set.sources()), features, n_relevant: relevant.len() })
+}
