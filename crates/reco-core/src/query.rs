@@ -37,7 +37,7 @@ pub struct Query {
 
 impl Query {
     /// How many of the latest items stand for the user's current interest.
-    const ANCHORS: usize = 20;
+    pub(crate) const ANCHORS: usize = 20;
 
     /// Brings together what is known about the user: the snapshot's history and the latest events.
     pub fn new(
@@ -80,7 +80,7 @@ impl Query {
     /// The items that speak for the user's taste with their weights, newest first, then those of the
     /// running session; one of these counts as one event. Rejected ones are left out.
     pub fn liked(&self) -> Vec<(ItemId, f32)> {
-        let liked = self.history.iter().filter(|touch| !touch.rejected && touch.weight > 0.0);
+        let liked = self.history.iter().filter(|touch| touch.is_liked());
         let mut liked: Vec<(ItemId, f32)> = liked.map(|touch| (touch.item, touch.weight)).collect();
         let session = self.request.context.session_items.iter();
         for item in session.filter_map(|key| self.snapshot.catalog.id(key.as_str())) {
@@ -185,7 +185,7 @@ fn anchors(request: &Request, snapshot: &Snapshot, history: &[Touch]) -> Vec<Ite
         return catalog.id(item.as_str()).into_iter().collect();
     }
     let session = request.context.session_items.iter().rev().filter_map(|key| catalog.id(key.as_str()));
-    let liked = history.iter().filter(|touch| !touch.rejected && touch.weight > 0.0).map(|touch| touch.item);
+    let liked = history.iter().filter(|touch| touch.is_liked()).map(|touch| touch.item);
     let mut anchors = Vec::with_capacity(Query::ANCHORS);
     for item in session.chain(liked) {
         if anchors.len() == Query::ANCHORS {

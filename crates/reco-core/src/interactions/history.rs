@@ -31,6 +31,11 @@ impl Touch {
         Self { item, count: 0, weight: 0.0, first: at, last: at, consumed: None, rejected: false }
     }
 
+    /// Whether it speaks for the user's taste.
+    pub fn is_liked(&self) -> bool {
+        !self.rejected && self.weight > 0.0
+    }
+
     /// Adds one interaction. Order does not matter except that the latest verdict counts.
     pub fn add(&mut self, action: &Action, weight: f32, at: Timestamp) {
         let is_latest = at >= self.last;

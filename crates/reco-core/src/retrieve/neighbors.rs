@@ -51,6 +51,17 @@ impl Neighbors {
         self.items[range.clone()].iter().copied().zip(self.similarities[range].iter().copied())
     }
 
+    /// Hands the neighbours of all items of a basis to `add`, each with its similarity times the item's weight.
+    pub fn each_near(
+        &self,
+        basis: impl IntoIterator<Item = (ItemId, f32)>,
+        mut add: impl FnMut(ItemId, f32),
+    ) {
+        for (item, weight) in basis {
+            self.of(item).for_each(|(near, similarity)| add(near, weight * similarity));
+        }
+    }
+
     /// The similarity of `to` in the list of `from`; 0 when it is not there.
     pub fn similarity(&self, from: ItemId, to: ItemId) -> f32 {
         self.of(from).find(|(item, _)| *item == to).map_or(0.0, |(_, similarity)| similarity)
@@ -69,8 +80,6 @@ pub enum Basis {
 }
 
 impl Basis {
-    const TASTE: usize = 200;
-
     /// The weight of the item at `place`, 0 for the latest.
     pub fn weight(self, place: usize) -> f32 {
         match self {
@@ -80,14 +89,22 @@ impl Basis {
         }
     }
 
+    /// As many of a user's items, given newest first, as it looks at, with their weights.
+    pub fn among(self, items: impl IntoIterator<Item = ItemId>) -> impl Iterator<Item = (ItemId, f32)> {
+        let limit = match self {
+            Self::Latest | Self::Now => Query::ANCHORS,
+            Self::Taste => 200,
+        };
+        items.into_iter().take(limit).enumerate().map(move |(place, item)| (item, self.weight(place)))
+    }
+
     /// The items of a page with their weights.
     fn of(self, query: &Query) -> Vec<(ItemId, f32)> {
         let similar = matches!(query.request.surface, Surface::Similar(_));
         if self == Self::Taste && !similar {
-            let liked = query.liked().into_iter().take(Self::TASTE);
-            return liked.map(|(item, _)| (item, 1.0)).collect();
+            return self.among(query.liked().into_iter().map(|(item, _)| item)).collect();
         }
-        query.anchors().iter().enumerate().map(|(place, &item)| (item, self.weight(place))).collect()
+        self.among(query.anchors().iter().copied()).collect()
     }
 }
 
@@ -181,9 +198,7 @@ impl CandidateGenerator for NeighborGenerator {
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let neighbors = self.neighbors(query)?;
         let mut sums = Sums::new(query.snapshot.catalog.len());
-        for (item, weight) in self.basis.of(query) {
-            neighbors.of(item).for_each(|(near, similarity)| sums.add(near, weight * similarity));
-        }
+        neighbors.each_near(self.basis.of(query), |near, amount| sums.add(near, amount));
         let mut rows = sums.into_rows();
         rows.retain(|(sum, _)| *sum > 0.0);
         top_k(&mut rows, limit);

@@ -122,37 +122,24 @@ pub(super) struct Near<'a> {
 impl Scorer for Near<'_> {
     fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
         scores.fill(0.0);
-        for &item in self.matrix.row(case.user as usize).0 {
-            for (near, similarity) in self.neighbors.of(ItemId::new(item)) {
-                scores[near.index()] += similarity;
-            }
-        }
+        let own = self.matrix.row(case.user as usize).0.iter().map(|&item| (ItemId::new(item), 1.0));
+        self.neighbors.each_near(own, |near, similarity| scores[near.index()] += similarity);
         Ok(())
     }
 }
 
-/// What follows the user's latest items.
+/// What follows the user's latest items, as the generator by sequence has it.
 pub(super) struct Following<'a> {
     pub(super) neighbors: Neighbors,
     pub(super) histories: &'a Histories,
 }
 
-impl Following<'_> {
-    /// As many as a query has anchors.
-    const LATEST: usize = 20;
-}
-
 impl Scorer for Following<'_> {
     fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
         scores.fill(0.0);
-        let latest =
-            self.histories.of(case.user).iter().filter(|touch| !touch.rejected && touch.weight > 0.0);
-        for (place, touch) in latest.take(Self::LATEST).enumerate() {
-            let weight = Basis::Now.weight(place);
-            for (next, strength) in self.neighbors.of(touch.item) {
-                scores[next.index()] += weight * strength;
-            }
-        }
+        let liked = self.histories.of(case.user).iter().filter(|touch| touch.is_liked());
+        let basis = Basis::Now.among(liked.map(|touch| touch.item));
+        self.neighbors.each_near(basis, |next, strength| scores[next.index()] += strength);
         Ok(())
     }
 }
