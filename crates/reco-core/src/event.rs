@@ -1,9 +1,12 @@
 //! What a user did: the events that flow in.
 
+mod weights;
+
+pub use weights::ActionWeights;
+
 use crate::id::{ItemKey, UserKey};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -94,54 +97,6 @@ impl fmt::Display for Action {
     }
 }
 
-/// How strongly each action speaks for an item. Zero is "says nothing".
-///
-/// The defaults call a purchase, a rating and a like 1, and everything weaker
-/// a share of that. A rejection has no weight: it blocks the item instead.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ActionWeights(BTreeMap<Action, f32>);
-
-impl Default for ActionWeights {
-    fn default() -> Self {
-        let weights = [
-            (Action::View, 0.2),
-            (Action::Click, 0.3),
-            (Action::AddToCart, 0.6),
-            (Action::Purchase, 1.0),
-            (Action::Rating, 1.0),
-            (Action::Like, 1.0),
-        ];
-        Self(weights.into())
-    }
-}
-
-impl ActionWeights {
-    /// The weight of `action`; 0 for one that is not listed.
-    pub fn get(&self, action: &Action) -> f32 {
-        self.0.get(action).copied().unwrap_or(0.0)
-    }
-
-    /// Sets the weight of `action`.
-    pub fn set(&mut self, action: Action, weight: f32) {
-        self.0.insert(action, weight);
-    }
-
-    /// All actions with a weight, in a fixed order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Action, f32)> {
-        self.0.iter().map(|(action, &weight)| (action, weight))
-    }
-
-    /// What is wrong with these weights, one line each.
-    pub fn problems(&self) -> Vec<String> {
-        let bad = self.iter().filter(|(_, weight)| !weight.is_finite() || *weight < 0.0);
-        bad.map(|(action, weight)| {
-            format!("weight of `{action}` is {weight}, must be a finite number not below 0")
-        })
-        .collect()
-    }
-}
-
 /// Something a user did with an item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -211,12 +166,5 @@ mod tests {
         let id = EventId::try_from("01890a5d-ac96-774b-bcce-b302099a8057".to_owned()).unwrap();
         assert_eq!(id.to_string(), "01890a5dac96774bbcceb302099a8057");
         assert!(EventId::try_from("+1890a5dac96774bbcceb302099a8057".to_owned()).is_err());
-    }
-
-    #[test]
-    fn a_negative_weight_is_a_problem() {
-        let mut weights = ActionWeights::default();
-        weights.set(Action::View, -1.0);
-        assert_eq!(weights.problems(), ["weight of `view` is -1, must be a finite number not below 0"]);
     }
 }

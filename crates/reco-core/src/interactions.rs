@@ -2,11 +2,13 @@
 
 mod csr;
 mod history;
+mod tally;
 mod users;
 
 pub use csr::Csr;
 pub(crate) use history::newest_first;
 pub use history::{Histories, Touch};
+pub use tally::ActionTally;
 pub use users::UserTable;
 
 use crate::event::{Action, ActionWeights};
@@ -96,10 +98,17 @@ impl InteractionLog {
         }
     }
 
-    /// Weight of every row under `weights`.
+    /// Weight of every row under `weights`, its value considered.
     pub fn weights(&self, weights: &ActionWeights) -> Vec<f32> {
-        let by_code: Vec<f32> = self.actions.iter().map(|action| weights.get(action)).collect();
-        self.action.iter().map(|&code| by_code[code as usize]).collect()
+        let of = |action| (weights.get(action), weights.at_least(action));
+        let by_code: Vec<(f32, f32)> = self.actions.iter().map(of).collect();
+        let rows = self.action.iter().zip(&self.value);
+        rows.map(|(&code, &value)| {
+            let (weight, at_least) = by_code[code as usize];
+            // No value, which is NaN here, is not below anything.
+            if value < at_least { 0.0 } else { weight }
+        })
+        .collect()
     }
 
     /// Users x items with summed weights; rows without weight are left out.

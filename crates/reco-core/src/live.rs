@@ -102,7 +102,7 @@ impl Live {
     /// Takes one event in; the next request sees it.
     pub fn apply(&self, event: &Event) {
         self.remember(event);
-        let weight = self.weights.get(&event.action);
+        let weight = self.weights.of(&event.action, event.value);
         if weight > 0.0 {
             let trend = Trend::of_event(weight, event.at, self.half_life_days);
             self.board.write().add(&event.item, trend, &self.limits);
@@ -244,6 +244,15 @@ mod tests {
         all.sort_by(|a, b| a.0.descending(b.0).then_with(|| a.1.cmp(&b.1)));
         all.truncate(3);
         assert_eq!(live.trending(), all);
+    }
+
+    #[test]
+    fn a_rating_too_low_moves_no_trend() {
+        let live = live(LiveLimits::default());
+        let rating = |item, value| Event { action: Action::Rating, value, ..event("ann", item, 7) };
+        live.apply(&rating("tea", Some(1.0)));
+        live.apply(&rating("jam", Some(4.0)));
+        assert!(live.trend("tea") == Trend::NOTHING && live.trend("jam") > Trend::NOTHING);
     }
 
     #[test]

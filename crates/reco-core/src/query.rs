@@ -170,7 +170,7 @@ fn merge_history(
             history.push(Touch::new(item, event.at));
             history.len() - 1
         });
-        history[row].add(&event.action, live.weights().get(&event.action), event.at);
+        history[row].add(&event.action, live.weights().of(&event.action, event.value), event.at);
         n_fresh += 1;
     }
     if n_fresh > 0 {
@@ -196,4 +196,35 @@ fn anchors(request: &Request, snapshot: &Snapshot, history: &[Touch]) -> Vec<Ite
         }
     }
     anchors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Action, ActionWeights};
+    use crate::fixture;
+    use crate::interactions::{Histories, InteractionLog};
+    use crate::live::RecentEvent;
+    use crate::time::ManualClock;
+    use std::time::Duration;
+
+    #[test]
+    fn live_ratings_count_as_imported_ones_do() {
+        for value in [5.0, 4.0, 3.9, 1.0, -1.0] {
+            let (action, at) = (Action::Rating, fixture::day(99));
+            let mut log = InteractionLog::default();
+            let bob = log.users.intern("bob");
+            log.push(bob, ItemId::new(7), &action, Some(value), at);
+            let imported = Histories::from_log(&log, &ActionWeights::default());
+            let event = RecentEvent { item: "item7".into(), action, value: Some(value), at };
+            let query = Query::new(
+                Arc::new(Request::for_user("bob")),
+                Arc::new(fixture::snapshot()),
+                Arc::new(Live::default()),
+                &UserFeatures { recent: vec![event] },
+                Budget::start(Arc::new(ManualClock::starting_at(at)), Duration::from_millis(50)),
+            );
+            assert_eq!(query.history(), imported.of(bob), "a rating of {value}");
+        }
+    }
 }

@@ -14,7 +14,9 @@ pub mod stored;
 pub mod vectors;
 
 use reco_core::error::RecommendError;
+use reco_core::event::ActionWeights;
 use reco_core::index::IndexError;
+use reco_core::interactions::{ActionTally, InteractionLog};
 use reco_core::linalg::NotPositiveDefinite;
 use reco_core::pipeline::BuildError;
 
@@ -29,6 +31,14 @@ pub enum FitError {
         model: &'static str,
         /// One line each.
         problems: Vec<String>,
+    },
+    /// No action of the data has a weight.
+    #[error("no interaction has a weight above 0: the data has {actions}; {hint}")]
+    Unweighted {
+        /// The actions with their numbers of rows.
+        actions: String,
+        /// What may help.
+        hint: String,
     },
     /// Nothing to fit to.
     #[error("{model}: the data has no interaction with a weight above 0")]
@@ -56,6 +66,24 @@ pub enum FitError {
 }
 
 impl FitError {
+    /// Actions named in an error; a column of ids taken for one of actions has many.
+    const ACTIONS: usize = 10;
+
+    /// Refuses interactions none of which has a weight, by the names of their actions.
+    pub(crate) fn check_weights(log: &InteractionLog, weights: &ActionWeights) -> Result<(), Self> {
+        let tallies = log.tally(weights);
+        if tallies.is_empty() || tallies.iter().any(|tally| tally.weighted > 0) {
+            return Ok(());
+        }
+        let hint = tallies.iter().find_map(ActionTally::hint);
+        let hint = hint.unwrap_or_else(|| "none of them speaks for an item".to_owned());
+        let mut actions: Vec<String> = tallies.iter().take(Self::ACTIONS).map(ToString::to_string).collect();
+        if tallies.len() > Self::ACTIONS {
+            actions.push(format!("{} more", tallies.len() - Self::ACTIONS));
+        }
+        Err(Self::Unweighted { actions: actions.join(", "), hint })
+    }
+
     fn check(model: &'static str, problems: Vec<String>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self::Params { model, problems }) }
     }

@@ -152,6 +152,9 @@ pub(super) fn models(
 ) -> Result<Snapshot, FitError> {
     let Dataset { catalog, log, .. } = dataset;
     let matrix = log.matrix(catalog.len(), weights);
+    if plan.als.is_some() && matrix.n_cells() == 0 {
+        FitError::check_weights(&log, weights)?;
+    }
     let mut snapshot = Snapshot { version: version.into(), ..Snapshot::default() };
     let models = &mut snapshot.models;
     models.insert(Popularity::NAME, counts::popularity(&log, &catalog, weights, &plan.popular)?);

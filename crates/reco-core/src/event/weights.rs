@@ -1,0 +1,153 @@
+//! How strongly each action speaks for an item, and from which value on.
+
+use super::Action;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How strongly each action speaks for an item. Zero is "says nothing".
+///
+/// The defaults call a purchase, a rating and a like 1, and everything weaker
+/// a share of that. A rejection has no weight: it blocks the item instead.
+///
+/// An action may need a value to speak for its item: by default a rating counts from 4 on, as on a scale
+/// of five stars. One below still says that the user knows the item, but not that they like it. Of every
+/// action a value below 0 takes it back and has no weight; an event without a value is judged by its
+/// action alone.
+///
+/// ```
+/// # use reco_core::event::{Action, ActionWeights};
+/// let mut weights = ActionWeights::default();
+/// assert_eq!(weights.of(&Action::Rating, Some(5.0)), 1.0);
+/// assert_eq!(weights.of(&Action::Rating, Some(1.0)), 0.0);
+/// // On a scale of ten.
+/// weights.set_at_least(Action::Rating, 8.0);
+/// assert_eq!(weights.of(&Action::Rating, Some(5.0)), 0.0);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionWeights {
+    #[serde(flatten)]
+    weights: BTreeMap<Action, f32>,
+    #[serde(default = "usual_at_least")]
+    at_least: BTreeMap<Action, f32>,
+}
+
+fn usual_at_least() -> BTreeMap<Action, f32> {
+    [(Action::Rating, 4.0)].into()
+}
+
+impl Default for ActionWeights {
+    fn default() -> Self {
+        let weights = [
+            (Action::View, 0.2),
+            (Action::Click, 0.3),
+            (Action::AddToCart, 0.6),
+            (Action::Purchase, 1.0),
+            (Action::Rating, 1.0),
+            (Action::Like, 1.0),
+        ];
+        Self { weights: weights.into(), at_least: usual_at_least() }
+    }
+}
+
+impl ActionWeights {
+    /// The weight of `action` when its value suffices; 0 for one that is not listed.
+    pub fn get(&self, action: &Action) -> f32 {
+        self.weights.get(action).copied().unwrap_or(0.0)
+    }
+
+    /// The weight of an event: that of its action, or 0 when its value is too low.
+    pub fn of(&self, action: &Action, value: Option<f32>) -> f32 {
+        if value.is_some_and(|value| value < self.at_least(action)) { 0.0 } else { self.get(action) }
+    }
+
+    /// The value from which on `action` has its weight; 0 for one that is not listed.
+    pub fn at_least(&self, action: &Action) -> f32 {
+        self.at_least.get(action).copied().unwrap_or(0.0)
+    }
+
+    /// Sets the weight of `action`.
+    pub fn set(&mut self, action: Action, weight: f32) {
+        self.weights.insert(action, weight);
+    }
+
+    /// Sets the value from which on `action` has its weight.
+    pub fn set_at_least(&mut self, action: Action, value: f32) {
+        self.at_least.insert(action, value);
+    }
+
+    /// The same weights whatever the value, as long as it is not below 0.
+    #[must_use]
+    pub fn whatever_the_value(mut self) -> Self {
+        self.at_least.clear();
+        self
+    }
+
+    /// All actions with a weight, in a fixed order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Action, f32)> {
+        self.weights.iter().map(|(action, &weight)| (action, weight))
+    }
+
+    /// What is wrong with these weights, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        let bad = self.iter().filter(|(_, weight)| !weight.is_finite() || *weight < 0.0);
+        let weights = bad.map(|(action, weight)| {
+            format!("weight of `{action}` is {weight}, must be a finite number not below 0")
+        });
+        let bad = self.at_least.iter().filter(|(_, value)| !value.is_finite());
+        let values =
+            bad.map(|(action, value)| format!("at_least of `{action}` is {value}, must be a finite number"));
+        weights.chain(values).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_weight_is_a_problem() {
+        let mut weights = ActionWeights::default();
+        weights.set(Action::View, -1.0);
+        weights.set_at_least(Action::Rating, f32::NAN);
+        assert_eq!(
+            weights.problems(),
+            [
+                "weight of `view` is -1, must be a finite number not below 0",
+                "at_least of `rating` is NaN, must be a finite number"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_value_decides_whether_an_action_speaks() {
+        let mut weights = ActionWeights::default();
+        let star = || Action::from("star");
+        weights.set(star(), 0.5);
+        weights.set_at_least(star(), 2.0);
+        for (action, value, weight) in [
+            (Action::Rating, Some(4.0), 1.0),
+            (Action::Rating, Some(3.5), 0.0),
+            (Action::Rating, None, 1.0),
+            (star(), Some(2.0), 0.5),
+            (star(), Some(1.9), 0.0),
+            (Action::Purchase, Some(0.0), 1.0),
+            (Action::Purchase, Some(-1.0), 0.0),
+            (Action::Hide, Some(9.0), 0.0),
+        ] {
+            assert_eq!((weights.of(&action, value),), (weight,), "{action} {value:?}");
+        }
+        let implicit = weights.whatever_the_value();
+        assert_eq!((implicit.of(&Action::Rating, Some(1.0)), implicit.of(&star(), Some(-1.0))), (1.0, 0.0));
+    }
+
+    #[test]
+    fn weights_and_values_are_read_from_one_table() {
+        let json = r#"{"star": 1, "at_least": {"star": 3}}"#;
+        let weights: ActionWeights = serde_json::from_str(json).unwrap();
+        assert_eq!((weights.get(&Action::from("star")), weights.at_least(&Action::from("star"))), (1.0, 3.0));
+        let again: ActionWeights = serde_json::from_value(serde_json::to_value(&weights).unwrap()).unwrap();
+        assert_eq!(again, weights);
+        let usual: ActionWeights = serde_json::from_str(r#"{"rating": 1}"#).unwrap();
+        assert_eq!((usual.get(&Action::Rating), usual.at_least(&Action::Rating)), (1.0, 4.0));
+    }
+}
