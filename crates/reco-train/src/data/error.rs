@@ -1,5 +1,6 @@
 //! What can be wrong with data, said so that it can be mended.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,14 @@ pub enum DataError {
         /// The first of them.
         first: BadRow,
     },
+    /// A file of interactions without any that can be used.
+    #[error("{path}: {}", if *.left_out == 0 { "has no rows, there must be interactions".to_owned() } else { format!("none of its {} rows can be used", .left_out) }, path = .path.display())]
+    NoInteractions {
+        /// The file.
+        path: PathBuf,
+        /// Bad rows of it that were tolerated.
+        left_out: usize,
+    },
     /// The import was asked for something impossible.
     #[error("{0}")]
     Spec(String),
@@ -108,10 +117,13 @@ pub(super) fn shortened(value: &str) -> String {
     short
 }
 
-/// Counts bad rows and remembers the first few.
+/// Counts bad rows in the order of their file and remembers the first few.
 #[derive(Debug)]
 pub(super) struct BadRows {
     limit: usize,
+    /// Rows of the batch under way that could not be split into cells, ascending; those before them may
+    /// still turn out to be bad.
+    unsplit: VecDeque<BadRow>,
     pub(super) count: usize,
     pub(super) examples: Vec<BadRow>,
 }
@@ -120,11 +132,28 @@ impl BadRows {
     const EXAMPLES: usize = 5;
 
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, count: 0, examples: Vec::new() }
+        Self { limit, unsplit: VecDeque::new(), count: 0, examples: Vec::new() }
     }
 
-    /// Tolerates one more, or fails.
+    /// Begins a batch with the rows of it that could not be split into cells, ascending.
+    pub(super) fn begin(&mut self, unsplit: Vec<BadRow>) {
+        self.unsplit = unsplit.into();
+    }
+
+    /// Tolerates one more and those before it, or fails.
     pub(super) fn tolerate(&mut self, bad: BadRow) -> Result<(), DataError> {
+        while let Some(earlier) = self.unsplit.pop_front_if(|unsplit| unsplit.row < bad.row) {
+            self.count(earlier)?;
+        }
+        self.count(bad)
+    }
+
+    /// Tolerates what is left of the batch, or fails.
+    pub(super) fn end(&mut self) -> Result<(), DataError> {
+        std::mem::take(&mut self.unsplit).into_iter().try_for_each(|bad| self.count(bad))
+    }
+
+    fn count(&mut self, bad: BadRow) -> Result<(), DataError> {
         if self.limit == 0 {
             return Err(DataError::BadRow(bad));
         }

@@ -21,8 +21,7 @@ pub(super) fn files(spec: &ImportSpec) -> Result<[Option<Located>; 3], DataError
     let find = |role, given| locate(role, given, folder, spec.preset);
     let interactions = find(Role::Interactions, spec.interactions.as_ref())?;
     if let (None, Some(folder)) = (&interactions, folder) {
-        let name = file_name(Role::Interactions, spec.preset);
-        return Err(DataError::Spec(format!("{}: holds no file {name}", folder.display())));
+        return Err(nothing_in(folder, spec.preset)?);
     }
     let items = find(Role::Items, spec.items.as_ref())?;
     let users = find(Role::Users, spec.users.as_ref())?;
@@ -39,7 +38,7 @@ fn locate(
     let is_named = !file.path.as_os_str().is_empty() && Some(file.path.as_path()) != folder;
     if !is_named {
         let found = match folder {
-            Some(folder) => in_folder(folder, file_name(role, preset))?,
+            Some(folder) => in_folder(folder, file_names(role, preset))?,
             None if given.is_none() => None,
             None => {
                 let problem = format!("the file of {} is described, but has no path", role.name());
@@ -52,26 +51,57 @@ fn locate(
     // A file beside the data set, of a kind that says itself how it is written, has a layout of its own.
     // `.item` and `.user` are endings of more than one preset.
     let says_itself = file.format.or_else(|| Format::of(&file.path).filter(|&by| by != Format::Recbole));
-    let preset = preset.filter(|preset| says_itself.is_none_or(|by| by == preset.format(role)));
+    let preset = preset.filter(|preset| says_itself.is_none_or(|by| preset.has(role, by)));
     if let Some(preset) = preset {
         preset.describe(role, &mut file);
     }
     Ok(Some(Located { file, preset }))
 }
 
-fn file_name(role: Role, preset: Option<Preset>) -> &'static str {
-    preset.map_or(store::file_name(role), |preset| preset.file_name(role))
+fn file_names(role: Role, preset: Option<Preset>) -> &'static [&'static str] {
+    match (preset, role) {
+        (Some(preset), _) => preset.file_names(role),
+        (None, Role::Interactions) => &[store::INTERACTIONS],
+        (None, Role::Items) => &[store::ITEMS],
+        (None, Role::Users) => &[store::USERS],
+    }
 }
 
-/// The file of that name, or with that ending when the name begins with a dot.
-fn in_folder(folder: &Path, name: &str) -> Result<Option<PathBuf>, DataError> {
-    let path = folder.join(name);
-    if !name.starts_with('.') {
-        return Ok(path.is_file().then_some(path));
+/// The first file that has one of the names, or an ending where the name begins with a dot.
+fn in_folder(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>, DataError> {
+    for name in names {
+        let found = if name.starts_with('.') {
+            with_ending(folder, name)?
+        } else {
+            Some(folder.join(name)).filter(|path| path.is_file())
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
     }
+    Ok(None)
+}
+
+fn with_ending(folder: &Path, ending: &str) -> Result<Option<PathBuf>, DataError> {
     let entries = std::fs::read_dir(folder).map_err(|cause| DataError::io(folder, cause))?;
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.to_string_lossy().ends_with(name));
+    paths.retain(|path| path.to_string_lossy().ends_with(ending));
     paths.sort();
     Ok(paths.into_iter().next())
+}
+
+/// Says what a folder lacks and which preset may be meant.
+fn nothing_in(folder: &Path, preset: Option<Preset>) -> Result<DataError, DataError> {
+    let wanted = file_names(Role::Interactions, preset).join(" or ");
+    let mut problem = format!("{}: holds no file {wanted}", folder.display());
+    if preset.is_none() {
+        problem.push_str(", as `reco import` writes it");
+    }
+    for (name, other) in Preset::ALL {
+        if let Some(found) = in_folder(folder, other.file_names(Role::Interactions))? {
+            let found = found.file_name().unwrap_or_default().display();
+            problem.push_str(&format!("; for its {found} say --preset {name}"));
+        }
+    }
+    Ok(DataError::Spec(problem))
 }

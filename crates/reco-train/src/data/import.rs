@@ -17,6 +17,7 @@ use reco_core::catalog::{Catalog, CatalogBuilder, Column, Value};
 use reco_core::event::Action;
 use reco_core::interactions::InteractionLog;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Reads the files of `spec`.
 ///
@@ -47,6 +48,7 @@ pub(super) struct Import {
     extra: BTreeMap<String, Column>,
     bad: BadRows,
     kept: [Vec<String>; 3],
+    empty_files: Vec<PathBuf>,
     default_action: Option<Action>,
 }
 
@@ -60,6 +62,7 @@ impl Import {
             extra: BTreeMap::new(),
             bad: BadRows::new(spec.skip_bad_rows),
             kept: Default::default(),
+            empty_files: Vec::new(),
             default_action: spec.default_action.as_deref().map(Action::from),
         }
     }
@@ -73,34 +76,35 @@ impl Import {
         mut take: impl FnMut(&mut Self, &View<'_>) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         progress.begin(stage, source.n_rows.unwrap_or(0));
+        let mut is_empty = true;
         for batch in source.batches {
             let mut batch = batch?;
-            std::mem::take(&mut batch.bad).into_iter().try_for_each(|bad| self.bad.tolerate(bad))?;
+            let unsplit = std::mem::take(&mut batch.bad);
+            is_empty &= batch.n_rows == 0 && unsplit.is_empty();
+            self.bad.begin(unsplit);
             take(self, &View::new(&source.about, &batch))?;
+            self.bad.end()?;
             progress.advance(batch.n_rows as u64);
+        }
+        if is_empty {
+            self.empty_files.push(source.about.path().to_owned());
         }
         Ok(())
     }
 
     pub(super) fn finish(self) -> (Dataset, ImportReport) {
-        let mut actions: BTreeMap<String, usize> = BTreeMap::new();
-        for &code in &self.log.action {
-            *actions.entry(self.log.actions[code as usize].name().to_owned()).or_default() += 1;
-        }
         let catalog = self.catalog.build();
         let mut users = self.users;
         users.resize(self.log.users.len(), BTreeMap::new());
+        let dataset = Dataset { catalog, log: self.log, users, extra: self.extra };
         let report = ImportReport {
-            items: catalog.len(),
-            items_without_row: catalog.len() - self.n_item_rows,
-            users: self.log.users.len(),
-            interactions: self.log.len(),
-            actions,
-            span: self.log.has_times().then(|| self.log.span()).flatten(),
+            items_without_row: dataset.catalog.len() - self.n_item_rows,
             kept_columns: self.kept,
+            empty_files: self.empty_files,
             bad_rows: self.bad.count,
             bad_examples: self.bad.examples,
+            ..ImportReport::of(&dataset)
         };
-        (Dataset { catalog, log: self.log, users, extra: self.extra }, report)
+        (dataset, report)
     }
 }

@@ -110,7 +110,13 @@ fn parse(text: &str) -> Result<Object<'_>, String> {
     if text.len() > LONGEST_LINE {
         return Err(format!("is longer than {LONGEST_LINE} bytes"));
     }
-    serde_json::from_str(text.trim()).map_err(|error| format!("must be a JSON object: {error}"))
+    serde_json::from_str(text.trim()).map_err(|error| {
+        if text.trim_start().starts_with('[') {
+            "must be a JSON object: one a line, not in an array".to_owned()
+        } else {
+            format!("must be a JSON object: {error}")
+        }
+    })
 }
 
 struct Lines {

@@ -21,7 +21,7 @@ pub enum Preset {
     MovielensCsv,
     /// NAME.inter, NAME.item, NAME.user.
     Recbole,
-    /// feedback.csv, items.csv, users.csv as gorse exports them.
+    /// feedback.jsonl, items.jsonl, users.jsonl as gorse exports them, or the CSV files of its older releases.
     Gorse,
 }
 
@@ -80,19 +80,20 @@ impl Preset {
     /// Says how `file` is written, as far as it does not say so itself.
     pub(super) fn describe(self, role: Role, file: &mut FileSpec) {
         let (format, headless) = self.layout(role);
-        file.format = file.format.or(Some(format));
+        let of_ending = Format::of(&file.path).filter(|&of_ending| self.has(role, of_ending));
+        file.format = file.format.or(of_ending).or(Some(format));
         if let Some((separator, names)) = headless {
             file.separator.get_or_insert_with(|| separator.to_owned());
             file.names.get_or_insert_with(|| names.into_iter().map(str::to_owned).collect());
         }
     }
 
-    /// Format of its file.
-    pub(super) fn format(self, role: Role) -> Format {
-        self.layout(role).0
+    /// Whether its file may be of this format.
+    pub(super) fn has(self, role: Role, format: Format) -> bool {
+        format == self.layout(role).0 || (self == Self::Gorse && format == Format::Csv)
     }
 
-    /// Format and, where files have no header, separator and columns.
+    /// Usual format and, where files have no header, separator and columns.
     fn layout(self, role: Role) -> (Format, Option<(&'static str, Vec<&'static str>)>) {
         let headless = |separator, names: &[&'static str]| (Format::Tsv, Some((separator, names.to_vec())));
         match (self, role) {
@@ -107,28 +108,35 @@ impl Preset {
                 headless("::", &["user", "gender", "age", "occupation", "zip_code"])
             }
             (Self::Recbole, _) => (Format::Recbole, None),
-            (Self::MovielensCsv | Self::Gorse, _) => (Format::Csv, None),
+            (Self::MovielensCsv, _) => (Format::Csv, None),
+            (Self::Gorse, _) => (Format::Jsonl, None),
         }
     }
 
-    /// Name or ending of the file in a folder.
-    pub(super) fn file_name(self, role: Role) -> &'static str {
+    /// Names or endings of the file in a folder, the usual one first.
+    pub(super) fn file_names(self, role: Role) -> &'static [&'static str] {
         match (self, role) {
-            (Self::Movielens100k, Role::Interactions) => "u.data",
-            (Self::Movielens100k, Role::Items) => "u.item",
-            (Self::Movielens100k, Role::Users) => "u.user",
-            (Self::Movielens1m, Role::Interactions) => "ratings.dat",
-            (Self::Movielens1m, Role::Items) => "movies.dat",
-            (Self::Movielens1m, Role::Users) => "users.dat",
-            (Self::MovielensCsv, Role::Interactions) => "ratings.csv",
-            (Self::MovielensCsv, Role::Items) => "movies.csv",
-            (Self::Recbole, Role::Interactions) => ".inter",
-            (Self::Recbole, Role::Items) => ".item",
-            (Self::Recbole, Role::Users) => ".user",
-            (Self::Gorse, Role::Interactions) => "feedback.csv",
-            (Self::Gorse, Role::Items) => "items.csv",
-            (Self::MovielensCsv | Self::Gorse, Role::Users) => "users.csv",
+            (Self::Movielens100k, Role::Interactions) => &["u.data"],
+            (Self::Movielens100k, Role::Items) => &["u.item"],
+            (Self::Movielens100k, Role::Users) => &["u.user"],
+            (Self::Movielens1m, Role::Interactions) => &["ratings.dat"],
+            (Self::Movielens1m, Role::Items) => &["movies.dat"],
+            (Self::Movielens1m, Role::Users) => &["users.dat"],
+            (Self::MovielensCsv, Role::Interactions) => &["ratings.csv"],
+            (Self::MovielensCsv, Role::Items) => &["movies.csv"],
+            (Self::MovielensCsv, Role::Users) => &["users.csv"],
+            (Self::Recbole, Role::Interactions) => &[".inter"],
+            (Self::Recbole, Role::Items) => &[".item"],
+            (Self::Recbole, Role::Users) => &[".user"],
+            (Self::Gorse, Role::Interactions) => &["feedback.jsonl", "feedback.csv"],
+            (Self::Gorse, Role::Items) => &["items.jsonl", "items.csv"],
+            (Self::Gorse, Role::Users) => &["users.jsonl", "users.csv"],
         }
+    }
+
+    /// Whether an interaction may say that nobody knows when it was.
+    pub(super) fn has_unknown_moments(self) -> bool {
+        self == Self::Gorse
     }
 
     /// Whether film titles end with the year in parentheses.

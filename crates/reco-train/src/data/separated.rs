@@ -53,7 +53,8 @@ fn bare(opened: File, file: &FileSpec, separator: String, names: Vec<String>) ->
 }
 
 fn field_count(has: usize, must: usize) -> String {
-    format!("has {has} fields, must have {must}")
+    let s = if has == 1 { "" } else { "s" };
+    format!("has {has} field{s}, must have {must}")
 }
 
 /// CSV and its kin, with quotes as RFC 4180 has them where the separator is a comma or a semicolon.
@@ -80,6 +81,9 @@ fn quoted(
     if header.is_empty() {
         return Err(DataError::format(path, format.name(), "the file is empty, it must begin with a header"));
     }
+    if header.iter().any(|name| name.contains('\0')) {
+        return Err(DataError::format(path, format.name(), "its first line is no text"));
+    }
     let (names, texts): (Vec<String>, Vec<Text>) = match format {
         Format::Recbole => header.iter().map(|name| atomic(name)).unzip(),
         _ => header.into_iter().map(|name| (name, Text::Untyped)).unzip(),
@@ -96,23 +100,23 @@ fn records(
     format: &'static str,
     separator: u8,
 ) -> Batches {
-    let (mut record, mut broken) = (csv::ByteRecord::new(), false);
+    let (mut record, mut broken, mut failure) = (csv::ByteRecord::new(), false, None);
     Box::new(std::iter::from_fn(move || {
         while !rows.is_full() && !broken {
             match reader.read_byte_record(&mut record) {
                 Ok(false) => break,
                 Err(cause) => {
                     // The reader cannot tell where the next row begins.
-                    broken = true;
-                    return Some(Err(DataError::format(&rows.path, format, cause)));
+                    (broken, failure) = (true, Some(DataError::format(&rows.path, format, cause)));
+                    break;
                 }
                 Ok(true) => {}
             }
             let line = record.position().map_or(0, csv::Position::line);
             if reader.position().line() > line + LONGEST_QUOTE {
-                broken = true;
                 let cause = format!("a quote that opens in row {line} is not closed");
-                return Some(Err(DataError::format(&rows.path, format, cause)));
+                (broken, failure) = (true, Some(DataError::format(&rows.path, format, cause)));
+                break;
             }
             if record.len() == rows.n_columns() {
                 match rows.misfit(record.iter().map(decoded)) {
@@ -125,7 +129,8 @@ fn records(
                 rows.refuse(line, "", &text, field_count(record.len(), rows.n_columns()));
             }
         }
-        rows.finish().map(Ok)
+        // What was read before it broke comes first: it may have bad rows, too.
+        rows.finish().map(Ok).or_else(|| failure.take().map(Err))
     }))
 }
 

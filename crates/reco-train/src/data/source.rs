@@ -7,7 +7,7 @@ use super::layout::{Layout, Role};
 use super::spec::FileSpec;
 use super::tables::{self, Batch, Batches, Table, Text};
 use super::{DataError, Preset};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An open file: what its columns mean, and its rows.
 pub(super) struct Source {
@@ -44,6 +44,10 @@ impl Source {
 }
 
 impl About {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Names of the columns kept as attributes.
     pub(super) fn kept(&self) -> Vec<String> {
         self.layout.extra.iter().map(|extra| extra.name.clone()).collect()

@@ -17,10 +17,24 @@ pub struct ImportSpec {
     pub users: Option<FileSpec>,
     /// Layout of a well-known data set.
     pub preset: Option<Preset>,
-    /// The action of interactions that do not say; `rating` where there is a rating column, else `purchase`.
+    /// The action of interactions that do not say; `rating` where the column of values is named after ratings,
+    /// stars or scores, else `purchase`.
     pub default_action: Option<String>,
     /// Rows that may be unusable; they are left out and reported.
     pub skip_bad_rows: usize,
+}
+
+impl ImportSpec {
+    /// Another file of interactions whose columns are called as they are in this one's. It is written the same
+    /// way where its name has the same ending.
+    #[must_use]
+    pub fn beside(&self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let file = self.interactions.clone().unwrap_or_default();
+        let alike = path.extension() == file.path.extension();
+        let file = if alike { file } else { FileSpec { columns: file.columns, ..FileSpec::default() } };
+        Self { interactions: Some(FileSpec { path, ..file }), items: None, users: None, ..self.clone() }
+    }
 }
 
 /// One file.

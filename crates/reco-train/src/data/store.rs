@@ -21,13 +21,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(super) fn file_name(role: Role) -> &'static str {
-    match role {
-        Role::Interactions => "interactions.parquet",
-        Role::Items => "items.parquet",
-        Role::Users => "users.parquet",
-    }
-}
+/// Names of the files.
+pub(super) const INTERACTIONS: &str = "interactions.parquet";
+pub(super) const ITEMS: &str = "items.parquet";
+pub(super) const USERS: &str = "users.parquet";
 
 impl Dataset {
     /// Reads what [`save`](Self::save) wrote.
@@ -51,14 +48,14 @@ impl Dataset {
         interactions: &'static [u8],
     ) -> Result<Self, DataError> {
         let mut import = Import::new(&ImportSpec::default());
-        let source = |bytes: &'static [u8], role| {
-            let path = PathBuf::from(file_name(role));
+        let source = |bytes: &'static [u8], name, role| {
+            let path = PathBuf::from(name);
             let table = tables::parquet(bytes::Bytes::from_static(bytes), &path)?;
             Source::of(table, &FileSpec::new(path), role, None)
         };
-        import.items(source(items, Role::Items)?, &Silent)?;
-        import.users(source(users, Role::Users)?, &Silent)?;
-        import.interactions(source(interactions, Role::Interactions)?, &Silent)?;
+        import.items(source(items, ITEMS, Role::Items)?, &Silent)?;
+        import.users(source(users, USERS, Role::Users)?, &Silent)?;
+        import.interactions(source(interactions, INTERACTIONS, Role::Interactions)?, &Silent)?;
         Ok(import.finish().0)
     }
 
@@ -70,9 +67,9 @@ impl Dataset {
     /// [`DataError::Io`] when the folder cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), DataError> {
         fs::create_dir_all(folder).map_err(|cause| DataError::io(folder, cause))?;
-        write(&folder.join(file_name(Role::Items)), item_columns(&self.catalog))?;
-        write(&folder.join(file_name(Role::Users)), self.user_columns())?;
-        write(&folder.join(file_name(Role::Interactions)), self.interaction_columns())
+        write(&folder.join(ITEMS), item_columns(&self.catalog))?;
+        write(&folder.join(USERS), self.user_columns())?;
+        write(&folder.join(INTERACTIONS), self.interaction_columns())
     }
 
     fn interaction_columns(&self) -> Vec<(String, ArrayRef)> {

@@ -85,7 +85,11 @@ pub(super) fn open(file: &FileSpec) -> Result<Table, DataError> {
     let path = &file.path;
     let format = file.format.or_else(|| Format::of(path)).ok_or_else(|| {
         let endings = "parquet, arrow, feather, csv, tsv, jsonl, inter, item, user";
-        DataError::Spec(format!("{}: unknown kind of file; the endings known are {endings}", path.display()))
+        DataError::Spec(format!(
+            "{}: unknown kind of file; the endings known are {endings}; of another one say how it is written, as \
+             --set data.interactions.format=csv",
+            path.display()
+        ))
     })?;
     let opened = File::open(path).map_err(|cause| DataError::io(path, cause))?;
     let mut table = match format {

@@ -1,10 +1,10 @@
 //! Interactions: who, what, how and when.
 
 use super::Import;
-use crate::data::DataError;
 use crate::data::cells::{Cells, Id, Misfit};
 use crate::data::extra::Growing;
 use crate::data::source::{About, Source, View};
+use crate::data::{DataError, Preset};
 use crate::progress::Progress;
 use reco_core::event::Action;
 use reco_core::id::ItemId;
@@ -22,6 +22,7 @@ impl Import {
         self.kept[2] = source.about.kept();
         let columns = source.about.layout.extra.clone();
         let fallback = self.default_action.clone().unwrap_or_else(|| usual_action(&source.about));
+        let (path, n_bad) = (source.about.path().to_owned(), self.bad.count);
         let mut known = Known::default();
         let mut kept: Vec<Growing> = columns.iter().map(|_| Growing::default()).collect();
         self.each_batch(source, "reading interactions", progress, |import, view| {
@@ -41,6 +42,9 @@ impl Import {
             }
             Ok(())
         })?;
+        if self.log.is_empty() {
+            return Err(DataError::NoInteractions { path, left_out: self.bad.count - n_bad });
+        }
         for (extra, kept) in columns.into_iter().zip(kept) {
             if let Some(column) = kept.finish(extra.is_untyped) {
                 self.extra.insert(extra.name, column);
@@ -59,9 +63,12 @@ impl Import {
         known: &mut Known,
     ) -> Result<(), Misfit> {
         let value = fields.value.map_or(Ok(None), |cells| cells.number(row))?;
-        let at = fields.timestamp.map_or(Ok(Timestamp::default()), |cells| moment(cells, row))?;
+        let at = fields.timestamp.map_or(Ok(Timestamp::default()), |cells| fields.moment(cells, row))?;
         let (user, item) = (fields.user.id(row)?, fields.item.id(row)?);
         let action = actions.of(row, &self.log)?;
+        if value.is_none() && *action == Action::Rating {
+            return Err(fields.without_rating(row));
+        }
         let user = match user {
             Id::Text(key) => self.log.users.intern(&key),
             Id::Whole(number) => {
@@ -79,10 +86,13 @@ impl Import {
     }
 }
 
+/// Parts of the names of columns that hold ratings, not quantities or amounts.
+const RATING_NAMES: [&str; 3] = ["rating", "star", "score"];
+
 /// The action of interactions that do not say.
 fn usual_action(about: &About) -> Action {
-    let is_rated = about.name_of("value").is_some_and(|name| name.to_lowercase().contains("rating"));
-    if is_rated { Action::Rating } else { Action::Purchase }
+    let is_rating = |name: &str| RATING_NAMES.iter().any(|part| name.to_lowercase().contains(part));
+    if about.name_of("value").is_some_and(is_rating) { Action::Rating } else { Action::Purchase }
 }
 
 /// Whole numbers met as keys: they are found again without making text of them.
@@ -99,6 +109,7 @@ struct Fields<'a, 'b> {
     action: Option<&'b Cells<'a>>,
     value: Option<&'b Cells<'a>>,
     timestamp: Option<&'b Cells<'a>>,
+    preset: Option<Preset>,
 }
 
 impl<'a, 'b> Fields<'a, 'b> {
@@ -109,17 +120,38 @@ impl<'a, 'b> Fields<'a, 'b> {
             action: view.field("action"),
             value: view.field("value"),
             timestamp: view.field("timestamp"),
+            preset: view.about().preset,
         }
     }
-}
 
-/// Nobody clicked before 1970: a negative number stands for something else there.
-fn moment(cells: &Cells<'_>, row: usize) -> Result<Timestamp, Misfit> {
-    let at = cells.moment(row)?.ok_or_else(|| cells.misfit(row, "must be the moment of the interaction"))?;
-    if at < Timestamp::default() {
-        return Err(cells.misfit(row, "is before 1970, must be a moment in seconds or a later date"));
+    /// When it was; the epoch where the layout allows that nobody knows. Nobody clicked before 1970: a
+    /// negative number stands for something else there.
+    fn moment(&self, cells: &Cells<'_>, row: usize) -> Result<Timestamp, Misfit> {
+        let Some(at) = cells.moment(row)? else {
+            return if self.preset.is_some_and(Preset::has_unknown_moments) {
+                Ok(Timestamp::default())
+            } else {
+                Err(cells.misfit(row, "must be the moment of the interaction"))
+            };
+        };
+        if at < Timestamp::default() {
+            return Err(cells.misfit(row, "is before 1970, must be a moment in seconds or a later date"));
+        }
+        Ok(at)
     }
-    Ok(at)
+
+    /// What is wrong with a rating without a value.
+    fn without_rating(&self, row: usize) -> Misfit {
+        match (self.value, self.action) {
+            (Some(value), _) => value.misfit(row, "must be the rating"),
+            (None, Some(action)) => {
+                action.misfit(row, "needs a value, but no column has any (--column value=COLUMN)")
+            }
+            (None, None) => {
+                self.item.misfit(row, "was rated, but no column says how (--column value=COLUMN)")
+            }
+        }
+    }
 }
 
 /// Actions of a batch; runs of the same one are recognised without looking it up again.

@@ -221,3 +221,37 @@ fn what_was_saved_means_exactly_what_it_says() {
     let loaded = Dataset::load(&saved).unwrap();
     assert_eq!((rows(&loaded), &loaded.extra), (rows(&dataset), &dataset.extra));
 }
+
+#[test]
+fn gorse_exports_lines_of_json() {
+    let folder = Folder::with(&[
+        (
+            "feedback.jsonl",
+            "{\"FeedbackType\":\"star\",\"UserId\":\"9\",\"ItemId\":\"8\",\"Value\":3.5,\"Timestamp\":\"2020-01-01T00:00:00Z\",\"Updated\":\"2020-01-02T00:00:00Z\",\"Comment\":\"\"}\n\
+             {\"FeedbackType\":\"read\",\"UserId\":\"9\",\"ItemId\":\"7\",\"Value\":0,\"Timestamp\":\"0001-01-01T00:00:00Z\",\"Comment\":\"\"}\n",
+        ),
+        (
+            "items.jsonl",
+            "{\"ItemId\":\"8\",\"IsHidden\":true,\"Categories\":[\"film\",\"old\"],\"Timestamp\":\"2020-01-01T01:01:01.000000001Z\",\"Labels\":{\"genre\":[\"comedy\",\"sci-fi\"],\"embedding\":[0.1]},\"Comment\":\"o,n,e\"}\n\
+             {\"ItemId\":\"7\",\"IsHidden\":false,\"Categories\":null,\"Timestamp\":\"0001-01-01T00:00:00Z\",\"Labels\":null,\"Comment\":\"\"}\n",
+        ),
+        (
+            "users.jsonl",
+            "{\"UserId\":\"9\",\"Labels\":{\"job\":\"writer\"},\"Subscribe\":null,\"Comment\":\"\"}\n",
+        ),
+        ("old.csv", "feedback_type,user_id,item_id,time_stamp\nlike,9,8,2020-01-01 00:00:00 +0000 UTC\n"),
+    ]);
+    let (dataset, report) = folder.read("", Some(Preset::Gorse)).unwrap();
+    assert_eq!(
+        rows(&dataset),
+        [("9", "8", "star", 3.5, 1_577_836_800), ("9", "7", "read", 0.0, 0)],
+        "nobody knows when the second one was"
+    );
+    let (catalog, id) = (&dataset.catalog, ItemId::new(0));
+    assert_eq!((catalog.category().get(id), catalog.text(id)), (Some("film"), "o,n,e"));
+    assert_eq!(catalog.tags().get(id).collect::<Vec<_>>(), ["comedy", "sci-fi"]);
+    assert!(!catalog.is_active(id) && catalog.is_active(ItemId::new(1)));
+    assert_eq!(catalog.created_at(id), Some(Timestamp::from_millis(1_577_840_461_000)));
+    assert_eq!((report.items_without_row, &dataset.users[0]["Labels"]), (0, &text("{\"job\":\"writer\"}")));
+    assert_eq!(folder.read("old.csv", Some(Preset::Gorse)).unwrap().0.log.actions[0].name(), "like");
+}

@@ -24,6 +24,11 @@ fn errors_name_file_row_column_and_value() {
         ("float.inter", "user_id:token\titem_id:token\tdwell:float\na\tb\t1.5\na\tb\tlong\n"),
         ("early.csv", "user,item,timestamp\na,b,-7\n"),
         ("quote.csv", "user,item\na,\"b\nc,d\n"),
+        ("header.csv", "user,item\n"),
+        ("binary.csv", "\0\u{1},\0\n"),
+        ("unrated.csv", "user,item,rating\na,b,4\na,c,\n"),
+        ("rated.csv", "user,item,action\na,b,rating\n"),
+        ("infinite.csv", "user,item,rating\na,b,4\na,c,inf\n"),
     ]);
     fs::create_dir(folder.0.path().join("folder")).unwrap();
     let many: String = (0..257).map(|action| format!("a,b,act{action}\n")).collect();
@@ -46,6 +51,11 @@ fn errors_name_file_row_column_and_value() {
         ("early.csv", &["row 2", "`timestamp`", "\"-7\"", "before 1970"]),
         ("quote.csv", &["row 2", "must be an id"]),
         ("actions.csv", &["row 258", "`action`", "\"act256\"", "257th distinct action"]),
+        ("header.csv", &["header.csv", "has no rows"]),
+        ("binary.csv", &["binary.csv", "its first line is no text"]),
+        ("unrated.csv", &["row 3", "`rating`", "must be the rating"]),
+        ("rated.csv", &["row 2", "`action`", "needs a value", "--column value=COLUMN"]),
+        ("infinite.csv", &["row 3", "`rating`", "\"inf\"", "must be a finite number"]),
         ("folder", &["folder", "holds no file interactions.parquet"]),
     ] {
         let error = folder.read(name, None).expect_err(name).to_string();
@@ -148,4 +158,47 @@ fn a_described_file_needs_a_place() {
     let spec = ImportSpec { interactions: Some(folder.file("a.csv")), items, ..ImportSpec::default() };
     let error = read(&spec, &Silent).unwrap_err().to_string();
     assert!(error.contains("the file of items is described, but has no path"), "{error}");
+}
+
+#[test]
+fn the_first_bad_row_is_the_first_of_the_file() {
+    let late = format!("user,item,value\na,b,x\na,\na,b,1\nc,\n{}", "a,b,1\n".repeat(20_000));
+    let early = format!("user,item,value\na\na,b,x\n{}", "a,b,1\n".repeat(20_000));
+    let broken = format!("user,item\na,\n\"{}\n", "b\n".repeat(1_100));
+    let folder = Folder::with(&[
+        ("late.csv", &late),
+        ("early.csv", &early),
+        ("broken.csv", &broken),
+        ("a.jsonl", "{\"user\":1,\"item\":null}\n[1]\n{\"user\":1,\"item\":2}\n"),
+    ]);
+    for (name, row, column) in
+        [("late.csv", 2, "value"), ("early.csv", 2, ""), ("broken.csv", 2, "item"), ("a.jsonl", 1, "item")]
+    {
+        let Err(DataError::BadRow(first)) = folder.read(name, None) else { panic!("{name} has a bad row") };
+        assert_eq!((first.row, first.column.as_str()), (row, column), "{name}");
+    }
+    let spec =
+        ImportSpec { interactions: Some(folder.file("late.csv")), skip_bad_rows: 9, ..ImportSpec::default() };
+    let rows: Vec<u64> = read(&spec, &Silent).unwrap().1.bad_examples.iter().map(|bad| bad.row).collect();
+    assert_eq!(rows, [2, 3, 5]);
+}
+
+#[test]
+fn files_without_rows_are_named() {
+    let folder = Folder::with(&[
+        ("a.csv", "user,item\na,b\n"),
+        ("items.csv", "item,title\n"),
+        ("bad.csv", "user,item\na,\n,b\n"),
+        ("ratings.dat", "1::2::3::4\n"),
+    ]);
+    let items = Some(folder.file("items.csv"));
+    let spec = ImportSpec { interactions: Some(folder.file("a.csv")), items, ..ImportSpec::default() };
+    let (_, report) = read(&spec, &Silent).unwrap();
+    assert_eq!(report.empty_files, [folder.file("items.csv").path]);
+    let spec =
+        ImportSpec { interactions: Some(folder.file("bad.csv")), skip_bad_rows: 5, ..ImportSpec::default() };
+    let error = read(&spec, &Silent).unwrap_err().to_string();
+    assert!(error.ends_with("none of its 2 rows can be used"), "{error}");
+    let error = folder.read("", None).unwrap_err().to_string();
+    assert!(error.contains("for its ratings.dat say --preset movielens-1m"), "{error}");
 }
