@@ -28,7 +28,7 @@ pub(crate) struct Global {
     /// Sets one value, as `pipeline.deadline_ms=20`; may be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Prints JSON for machines instead of tables for people.
+    /// Prints JSON for machines instead of tables for people; errors, too, as one line on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Draws no progress bars.
@@ -60,7 +60,8 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Data (without any of these: the shipped grocery data)")]
 pub(crate) struct DataArgs {
-    /// Interactions: Parquet, Arrow IPC, CSV, TSV or JSON Lines; or a folder that `reco import` wrote.
+    /// Interactions: Parquet, Arrow IPC, CSV, TSV or JSON Lines; or a folder that `reco import` wrote or whose
+    /// layout is that of the preset.
     #[arg(long, value_name = "FILE")]
     pub(crate) interactions: Option<PathBuf>,
     /// Items, with any attributes.
@@ -196,7 +197,7 @@ pub(crate) struct EvaluateArgs {
     /// Share of the interactions, the latest, that tests, for --split time.
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
     pub(crate) test_share: f64,
-    /// Training interactions, already split.
+    /// Training interactions, already split; presets and columns hold for the test and the negatives, too.
     #[arg(long, value_name = "FILE", requires = "test", conflicts_with = "interactions")]
     pub(crate) train: Option<PathBuf>,
     /// Test interactions, already split.

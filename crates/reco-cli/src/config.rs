@@ -183,7 +183,9 @@ impl Config {
         let mut spec = self.data.clone();
         let file = |path: &Option<std::path::PathBuf>, configured: &mut Option<FileSpec>| {
             if let Some(path) = path {
-                *configured = Some(FileSpec::new(path));
+                // What is configured without a path describes the file that the flag names.
+                let described = configured.take().filter(|file| file.path.as_os_str().is_empty());
+                *configured = Some(FileSpec { path: path.clone(), ..described.unwrap_or_default() });
             }
         };
         file(&args.interactions, &mut spec.interactions);

@@ -8,9 +8,12 @@ mod demo;
 mod model;
 mod npy;
 mod output;
+mod remarks;
 
 use args::{Cli, Command, Global, ServeArgs};
 use clap::Parser;
+use reco_train::data::{BadRow, DataError};
+use reco_train::evaluate::EvaluateError;
 use reco_train::progress::{Progress, Silent};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -26,13 +29,47 @@ struct Session {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let json = cli.global.json;
     match run(cli) {
         Ok(code) => code,
+        Err(failure) if json => {
+            let (message, causes) = (failure.to_string(), output::causes(&*failure));
+            output::complain_in_json("failure", &message, &causes, bad_row(&*failure));
+            ExitCode::FAILURE
+        }
         Err(failure) => {
             output::complain(&*failure);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Says how the command line is to be used; for machines when they asked for JSON.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let message = error.render().to_string();
+        let message = message.trim().trim_start_matches("error: ");
+        output::complain_in_json("usage", message, &[], None);
+    } else {
+        // Nobody is left to tell when this cannot be printed.
+        let _ = error.print();
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// The row that a failure blames, if it is one.
+fn bad_row<'a>(failure: &'a (dyn std::error::Error + 'static)) -> Option<&'a BadRow> {
+    let of_evaluation = || match failure.downcast_ref() {
+        Some(EvaluateError::Data(error)) => Some(error),
+        _ => None,
+    };
+    match failure.downcast_ref().or_else(of_evaluation)? {
+        DataError::BadRow(row) | DataError::TooManyBadRows { first: row, .. } => Some(row),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::args::{DataArgs, ModelArgs};
 use crate::config::ClockName;
-use crate::{Failure, Session, demo, output};
+use crate::{Failure, Session, demo, output, remarks};
 use reco_core::live::{Live, LiveLimits};
 use reco_core::pipeline::Recommender;
 use reco_core::snapshot::Snapshot;
@@ -14,18 +14,27 @@ use std::sync::Arc;
 
 /// Reads the data asked for; without any, the shipped demo data.
 pub(crate) fn dataset(session: &Session, args: &DataArgs) -> Result<Dataset, Failure> {
+    let (dataset, remarks) = dataset_with_remarks(session, args)?;
+    output::remarks(session, &remarks);
+    Ok(dataset)
+}
+
+/// The same with what to know about it.
+pub(crate) fn dataset_with_remarks(
+    session: &Session,
+    args: &DataArgs,
+) -> Result<(Dataset, Vec<String>), Failure> {
     let Some(spec) = session.config.import(args)? else {
         session.progress.begin("reading demo data", 0);
         let dataset = demo::load()?;
         let (users, items, rows) = (dataset.log.users.len(), dataset.catalog.len(), dataset.log.len());
         session.progress.end(&format!("{users} users, {items} items, {rows} interactions: {}", demo::NAME));
-        return Ok(dataset);
+        return Ok((dataset, Vec::new()));
     };
     let (dataset, report) = data::read(&spec, &*session.progress)?;
-    for bad in &report.bad_examples {
-        output::note(&format!("left out: {bad}"));
-    }
-    Ok(dataset)
+    let mut lines = remarks::on_reading(&report);
+    lines.extend(remarks::on_actions(&dataset.log, &session.config.weights));
+    Ok((dataset, lines))
 }
 
 /// Fits everything the configuration asks for.

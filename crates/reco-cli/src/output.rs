@@ -1,8 +1,11 @@
 //! What goes to the terminal: results to standard output, everything else to standard error.
 #![allow(clippy::print_stderr, reason = "this is the one place that prints")]
 
+use crate::Session;
 use comfy_table::{ContentArrangement, Table, presets};
+use reco_train::data::BadRow;
 use serde::Serialize;
+use serde_json::json;
 use std::io::Write;
 
 /// A result for machines.
@@ -16,6 +19,13 @@ pub(crate) fn text(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// What to know about the data; with `--json` it is in the result.
+pub(crate) fn remarks(session: &Session, lines: &[String]) {
+    if !session.json {
+        lines.iter().for_each(|line| note(line));
+    }
+}
+
 /// A remark that is no result.
 pub(crate) fn note(line: &str) {
     eprintln!("{line}");
@@ -24,11 +34,25 @@ pub(crate) fn note(line: &str) {
 /// An error with its causes.
 pub(crate) fn complain(error: &dyn std::error::Error) {
     eprintln!("error: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        eprintln!("  because: {error}");
-        cause = error.source();
+    for cause in causes(error) {
+        eprintln!("  because: {cause}");
     }
+}
+
+/// An error for machines: one line, `{"error": {"kind", "message", "causes"}}`, and `row` where one cell is to
+/// blame.
+pub(crate) fn complain_in_json(kind: &str, message: &str, causes: &[String], row: Option<&BadRow>) {
+    let mut error = json!({ "kind": kind, "message": message, "causes": causes });
+    if let Some(row) = row {
+        error["row"] = json!(row);
+    }
+    eprintln!("{}", json!({ "error": error }));
+}
+
+/// What lies behind an error, the nearest first.
+pub(crate) fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.map(ToString::to_string).collect()
 }
 
 /// An empty table with a header, as wide as the terminal.

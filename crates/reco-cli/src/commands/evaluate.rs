@@ -2,10 +2,12 @@
 
 use crate::args::{DataArgs, EvaluateArgs, Target};
 use crate::{Failure, Session, model, output};
+use reco_train::data::ImportSpec;
 use reco_train::evaluate::{self, EvaluateOptions, ModelReport, Report, Source, Split, Versus};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure> {
+    let (source, like, mut remarks) = source(session, args)?;
     let options = EvaluateOptions {
         target: match args.target {
             Target::All => evaluate::Target::All,
@@ -13,31 +15,76 @@ pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure>
         },
         models: args.model.clone(),
         k: args.k.clone(),
-        negatives: args.negatives.clone(),
+        negatives: args.negatives.as_ref().map(|path| pairs(&like, path)),
         plan: session.config.train.clone(),
         pipeline: session.config.pipeline.clone(),
         weights: session.config.weights.clone(),
         seed: args.seed,
     };
-    let report = evaluate::run(source(session, args)?, &options, &*session.progress)?;
+    let mut report = evaluate::run(source, &options, &*session.progress)?;
+    remarks.append(&mut report.remarks);
+    report.remarks = remarks;
     if session.json {
         return output::json(&report);
     }
     output::text(&rendered(&report, &args.k));
+    output::remarks(session, &report.remarks);
     Ok(())
 }
 
-fn source(session: &Session, args: &EvaluateArgs) -> Result<Source, Failure> {
-    if let (Some(train), Some(test)) = (&args.train, &args.test) {
-        let data = DataArgs { interactions: Some(train.clone()), ..args.data.clone() };
-        return Ok(Source::Files(Box::new(model::dataset(session, &data)?), test.clone()));
+/// What to evaluate on, how the training data is called and written, and what to know about it.
+fn source(session: &Session, args: &EvaluateArgs) -> Result<(Source, ImportSpec, Vec<String>), Failure> {
+    let data = match &args.train {
+        Some(train) => DataArgs { interactions: Some(train.clone()), ..args.data.clone() },
+        None => args.data.clone(),
+    };
+    let like = session.config.import(&data)?;
+    let test = test_file(args, like.is_some())?;
+    let like = like.unwrap_or_default();
+    let (dataset, remarks) = model::dataset_with_remarks(session, &data)?;
+    let dataset = Box::new(dataset);
+    let source = match test {
+        Some(path) => Source::Files(dataset, Box::new(like.beside(path))),
+        None if args.split == LAST_ONE => Source::Split(dataset, Split::LastOne),
+        None => Source::Split(dataset, Split::Time { test_share: args.test_share }),
+    };
+    Ok((source, like, remarks))
+}
+
+const TIME: &str = "time";
+const LAST_ONE: &str = "last-one";
+
+/// The file that tests; none where interactions are to be split.
+fn test_file(args: &EvaluateArgs, has_data: bool) -> Result<Option<PathBuf>, String> {
+    if args.test.is_some() {
+        return Ok(args.test.clone());
     }
-    let dataset = Box::new(model::dataset(session, &args.data)?);
-    Ok(match args.split.as_str() {
-        "time" => Source::Split(dataset, Split::Time { test_share: args.test_share }),
-        "last-one" => Source::Split(dataset, Split::LastOne),
-        file => Source::Files(dataset, PathBuf::from(file)),
-    })
+    if args.split == TIME || args.split == LAST_ONE {
+        return Ok(None);
+    }
+    let path = PathBuf::from(&args.split);
+    if !path.exists() {
+        return Err(format!(
+            "--split {}: must be {TIME}, {LAST_ONE} or a file of test interactions; there is no such file",
+            args.split
+        ));
+    }
+    if !has_data {
+        return Err(format!(
+            "--split {} tests on that file: name what to train on with --interactions FILE",
+            args.split
+        ));
+    }
+    Ok(Some(path))
+}
+
+/// User, item pairs in a file whose columns of users and items are called as in another one.
+fn pairs(like: &ImportSpec, path: &Path) -> ImportSpec {
+    let mut spec = like.beside(path);
+    if let Some(file) = &mut spec.interactions {
+        file.columns.retain(|field, _| field == "user" || field == "item");
+    }
+    spec
 }
 
 const ACCURACY: [&str; 6] = ["hr", "ndcg", "recall", "precision", "map", "mrr"];

@@ -1,39 +1,57 @@
 //! `reco import`: any supported format into reco's own.
 
 use crate::args::ImportArgs;
-use crate::{Failure, Session, demo, output};
+use crate::{Failure, Session, demo, output, remarks};
+use reco_core::interactions::ActionTally;
 use reco_train::data::{self, ImportReport};
+use serde::Serialize;
+use std::path::Path;
+
+#[derive(Serialize)]
+struct Imported<'a> {
+    /// Where it was written to.
+    folder: &'a Path,
+    #[serde(flatten)]
+    report: ImportReport,
+    /// What the actions weigh.
+    weights: Vec<ActionTally>,
+    remarks: Vec<String>,
+}
 
 pub(crate) fn run(session: &Session, args: &ImportArgs) -> Result<(), Failure> {
-    let Some(spec) = session.config.import(&args.data)? else {
-        demo::load()?.save(&args.out)?;
-        output::note(&format!("wrote the demo data to {}", args.out.display()));
-        return Ok(());
+    let (dataset, report) = if let Some(spec) = session.config.import(&args.data)? {
+        data::read(&spec, &*session.progress)?
+    } else {
+        let demo = demo::load()?;
+        let report = ImportReport::of(&demo);
+        (demo, report)
     };
-    let (dataset, report) = data::read(&spec, &*session.progress)?;
     dataset.save(&args.out)?;
+    let weights = &session.config.weights;
+    let mut remarks = remarks::on_reading(&report);
+    remarks.extend(remarks::on_actions(&dataset.log, weights));
+    let imported = Imported { folder: &args.out, report, weights: dataset.log.tally(weights), remarks };
     if session.json {
-        return output::json(&report);
+        return output::json(&imported);
     }
-    output::text(&table(&report));
+    output::text(&table(&imported));
+    output::remarks(session, &imported.remarks);
     output::note(&format!("wrote items, users and interactions to {}", args.out.display()));
     Ok(())
 }
 
-fn table(report: &ImportReport) -> String {
-    let mut table = output::table(["read", "rows", "columns kept as attributes"]);
+fn table(Imported { report, weights, .. }: &Imported<'_>) -> String {
+    let mut table = output::table(["read", "rows", "that count", "columns kept as attributes"]);
     let [items, users, interactions] = &report.kept_columns;
-    table.add_row(["items", &report.items.to_string(), &items.join(", ")]);
-    table.add_row(["  without a row of their own", &report.items_without_row.to_string(), ""]);
-    table.add_row(["users", &report.users.to_string(), &users.join(", ")]);
-    table.add_row(["interactions", &report.interactions.to_string(), &interactions.join(", ")]);
-    for (action, count) in &report.actions {
-        table.add_row([&format!("  {action}"), &count.to_string(), ""]);
+    let weighted: usize = weights.iter().map(|tally| tally.weighted).sum();
+    table.add_row(["items", &report.items.to_string(), "", &items.join(", ")]);
+    table.add_row(["  without a row of their own", &report.items_without_row.to_string(), "", ""]);
+    table.add_row(["users", &report.users.to_string(), "", &users.join(", ")]);
+    let of_all = [report.interactions.to_string(), weighted.to_string(), interactions.join(", ")];
+    table.add_row(["interactions", &of_all[0], &of_all[1], &of_all[2]]);
+    for ActionTally { action, rows, weighted, .. } in weights {
+        table.add_row([&format!("  {action}"), &rows.to_string(), &weighted.to_string(), ""]);
     }
-    table.add_row(["bad rows left out", &report.bad_rows.to_string(), ""]);
-    let mut text = table.to_string();
-    for bad in &report.bad_examples {
-        text.push_str(&format!("\nleft out: {bad}"));
-    }
-    text
+    table.add_row(["bad rows left out", &report.bad_rows.to_string(), "", ""]);
+    table.to_string()
 }

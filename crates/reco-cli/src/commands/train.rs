@@ -2,6 +2,7 @@
 
 use crate::args::TrainArgs;
 use crate::{Failure, Session, model, output};
+use reco_core::interactions::ActionTally;
 use reco_train::fit::stored;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -14,10 +15,16 @@ struct Trained {
     items: usize,
     models: Vec<String>,
     bytes: u64,
+    /// What the actions weigh.
+    weights: Vec<ActionTally>,
+    remarks: Vec<String>,
 }
 
 pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
-    let snapshot = model::fitted(session, model::dataset(session, &args.data)?)?;
+    let (dataset, remarks) = model::dataset_with_remarks(session, &args.data)?;
+    output::remarks(session, &remarks);
+    let weights = dataset.log.tally(&session.config.weights);
+    let snapshot = model::fitted(session, dataset)?;
     let bytes = stored::save(&snapshot, &args.out)?;
     let trained = Trained {
         snapshot: args.out.clone(),
@@ -26,6 +33,8 @@ pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
         items: snapshot.catalog.len(),
         models: snapshot.models.names().map(ToString::to_string).collect(),
         bytes,
+        weights,
+        remarks,
     };
     if session.json {
         return output::json(&trained);

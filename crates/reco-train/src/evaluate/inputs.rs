@@ -1,15 +1,14 @@
 //! Training data and held-out interactions, brought to the same users and items.
 
 use super::options::{EvaluateError, Source};
-use crate::data::{DataError, Dataset, FileSpec, ImportSpec, read};
-use crate::data::{Division, Split, split};
+use crate::data::{DataError, Dataset, Division, ImportReport, ImportSpec, Split, read, split};
+use crate::fit::FitError;
 use crate::progress::Silent;
 use reco_core::event::ActionWeights;
 use reco_core::id::{ItemId, ItemKey};
 use reco_core::interactions::InteractionLog;
 use reco_core::time::Timestamp;
 use rustc_hash::FxHashMap;
-use std::path::Path;
 
 /// A held-out interaction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,32 +31,56 @@ pub(super) struct Inputs {
     pub(super) held_out: Split,
 }
 
-impl Inputs {
-    pub(super) fn gather(
+/// What was read, and what it means.
+pub(super) struct Gathered {
+    pub(super) inputs: Inputs,
+    pub(super) weights: ActionWeights,
+    /// What the reader of the figures should know.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Gathered {
+    pub(super) fn new(
         source: Source,
-        negatives: Option<&Path>,
-        weights: &ActionWeights,
+        negatives: Option<&ImportSpec>,
+        mut weights: ActionWeights,
         seed: u64,
     ) -> Result<Self, EvaluateError> {
-        let mut extra = ExtraItems::default();
+        let (mut extra, mut remarks) = (ExtraItems::default(), Vec::new());
         let (mut train, held, held_out) = match source {
             Source::Split(dataset, how) => {
                 check(how, &dataset)?;
-                let (train, held) = divided(&dataset, how, weights);
+                FitError::check_weights(&dataset.log, &weights)?;
+                let (train, held) = divided(&dataset, how, &weights);
                 (train, held, how)
             }
-            Source::Files(mut train, path) => {
-                let held = from_file(&path, &mut train, &mut extra, weights)?;
+            Source::Files(mut train, test) => {
+                let test = Foreign::read(&test, &mut train, &mut extra, &mut remarks)?;
+                if is_judged(&train.log, &weights) && !is_judged(&test.log, &weights) {
+                    weights = weights.whatever_the_value();
+                    remarks.push(UNRATED.to_owned());
+                }
+                FitError::check_weights(&train.log, &weights)?;
+                FitError::check_weights(&test.log, &weights)?;
+                let held = test.held(&train.log, &weights);
                 let held_out = if train.log.has_times() { Split::LastOne } else { Split::AnyOne { seed } };
                 (*train, held, held_out)
             }
         };
         let negatives = match negatives {
-            Some(path) => Some(Foreign::read(path, &mut train, &mut extra)?.pairs().collect()),
+            Some(spec) => Some(Foreign::read(spec, &mut train, &mut extra, &mut remarks)?.pairs().collect()),
             None => None,
         };
-        Ok(Self { train, held, negatives, held_out })
+        Ok(Self { inputs: Inputs { train, held, negatives, held_out }, weights, remarks })
     }
+}
+
+const UNRATED: &str = "the test interactions are not rated, so they ask what users take up, liked or not: \
+                       here all ratings of training count, whatever their value";
+
+/// Whether the values of any interaction decide about its weight.
+fn is_judged(log: &InteractionLog, weights: &ActionWeights) -> bool {
+    log.actions.iter().any(|action| weights.at_least(action) > 0.0)
 }
 
 fn check(how: Split, dataset: &Dataset) -> Result<(), EvaluateError> {
@@ -87,20 +110,6 @@ pub(super) fn divided(dataset: &Dataset, how: Split, weights: &ActionWeights) ->
     (Dataset { catalog, log: log.select(&train), users, extra }, held)
 }
 
-/// The interactions of a test file that have weight.
-fn from_file(
-    path: &Path,
-    train: &mut Dataset,
-    extra: &mut ExtraItems,
-    weights: &ActionWeights,
-) -> Result<Vec<Held>, DataError> {
-    let asked_at = train.log.span().map(|(_, last)| last).unwrap_or_default();
-    let test = Foreign::read(path, train, extra)?;
-    let weight = test.log.weights(weights);
-    let counted = test.pairs().zip(weight).filter(|(_, weight)| *weight > 0.0);
-    Ok(counted.map(|((user, item), _)| Held { user, item, asked_at }).collect())
-}
-
 /// Numbers for items that the training catalogue does not have; they follow its own.
 #[derive(Default)]
 struct ExtraItems(FxHashMap<ItemKey, ItemId>);
@@ -122,16 +131,47 @@ struct Foreign {
 }
 
 impl Foreign {
-    fn read(path: &Path, train: &mut Dataset, extra: &mut ExtraItems) -> Result<Self, DataError> {
-        let spec = ImportSpec { interactions: Some(FileSpec::new(path)), ..ImportSpec::default() };
-        let (Dataset { catalog, log, .. }, _) = read(&spec, &Silent)?;
+    fn read(
+        spec: &ImportSpec,
+        train: &mut Dataset,
+        extra: &mut ExtraItems,
+        remarks: &mut Vec<String>,
+    ) -> Result<Self, DataError> {
+        let (Dataset { catalog, log, .. }, report) = read_as_far_as_named(spec.clone())?;
+        remarks.extend(report.bad_examples.iter().map(|bad| format!("left out: {bad}")));
         let users = log.users.keys().iter().map(|key| train.log.users.intern(key.as_str())).collect();
         let items = catalog.ids().map(|id| extra.id(catalog.key(id), train)).collect();
         Ok(Self { log, users, items })
     }
 
+    /// The interactions that have weight, to be asked for when training ends.
+    fn held(&self, train: &InteractionLog, weights: &ActionWeights) -> Vec<Held> {
+        let asked_at = train.span().map(|(_, last)| last).unwrap_or_default();
+        let counted = self.pairs().zip(self.log.weights(weights)).filter(|(_, weight)| *weight > 0.0);
+        counted.map(|((user, item), _)| Held { user, item, asked_at }).collect()
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (u32, ItemId)> {
         let rows = self.log.user.iter().zip(&self.log.item);
         rows.map(|(&user, item)| (self.users[user as usize], self.items[item.index()]))
+    }
+}
+
+/// Reads a file whose columns are named after another one's: of those that it lacks only users and items must be
+/// there.
+fn read_as_far_as_named(mut spec: ImportSpec) -> Result<(Dataset, ImportReport), DataError> {
+    loop {
+        let error = match read(&spec, &Silent) {
+            Err(error) => error,
+            done => return done,
+        };
+        let lacking = match &error {
+            DataError::NoColumn { field, .. } if !matches!(*field, "user" | "item") => *field,
+            _ => return Err(error),
+        };
+        let named = spec.interactions.as_mut().and_then(|file| file.columns.remove(lacking));
+        if named.is_none() {
+            return Err(error);
+        }
     }
 }

@@ -3,8 +3,11 @@
 //! Every user with at least one relevant item gets a ranking; a metric is computed per user and averaged over
 //! those users. The rules, in full:
 //!
-//! * **Relevant** are a user's distinct test items whose action has a weight above 0. For target *new* only
-//!   those of them count that the user did not have in training, and the items the user had are not ranked.
+//! * **Relevant** are a user's distinct test items whose action has a weight above 0, its value considered. For
+//!   target *new* only those of them count that the user did not have in training, and the items the user had
+//!   are not ranked.
+//! * **Ratings** too low to speak for an item neither train nor test. Where training is rated and a test file is
+//!   not, the question is what users take up: all ratings of training count then, and the report remarks it.
 //! * **Rankings** are by descending score; ties go to the item that the data names first. An item without a
 //!   finite score is not ranked, and so is never a hit.
 //! * **Users without a relevant item** have no defined recall; they are left out and counted.

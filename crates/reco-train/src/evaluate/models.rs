@@ -7,8 +7,7 @@ use super::pipeline::Pages;
 use super::scorers::{
     Again, Factors, Filtered, Following, Frequency, Near, Popular, Random, Scorer, Trending,
 };
-use crate::data::Dataset;
-use crate::data::{Split, Target};
+use crate::data::{Dataset, Split, Target};
 use crate::fit::spectral::SpectralParams;
 use crate::fit::{FitError, als, content, counts, ease, item_item, sequence, spectral};
 use crate::progress::Progress;

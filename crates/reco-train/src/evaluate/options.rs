@@ -1,20 +1,19 @@
 //! What to evaluate, how, and why it may not be possible.
 
 use super::models::ModelError;
-use crate::data::{DataError, Dataset};
-use crate::data::{Split, Target};
+use crate::data::{DataError, Dataset, ImportSpec, Split, Target};
+use crate::fit::FitError;
 use crate::fit::snapshot::Plan;
 use reco_core::event::ActionWeights;
 use reco_core::pipeline::PipelineConfig;
-use std::path::PathBuf;
 
 /// What to evaluate on.
 #[derive(Debug)]
 pub enum Source {
     /// One data set, divided here.
     Split(Box<Dataset>, Split),
-    /// A data set to train on and a file of test interactions.
-    Files(Box<Dataset>, PathBuf),
+    /// A data set to train on, and where test interactions are.
+    Files(Box<Dataset>, Box<ImportSpec>),
 }
 
 /// How to evaluate.
@@ -26,8 +25,8 @@ pub struct EvaluateOptions {
     pub models: Vec<String>,
     /// Cut-offs, each at least 1.
     pub k: Vec<usize>,
-    /// File of user, item pairs; ranks each user's relevant items among these only.
-    pub negatives: Option<PathBuf>,
+    /// Where user, item pairs are; ranks each user's relevant items among these only.
+    pub negatives: Option<ImportSpec>,
     /// Parameters of the models.
     pub plan: Plan,
     /// The pipeline that the model `pipeline` runs.
@@ -55,6 +54,9 @@ pub enum EvaluateError {
     /// A file.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Interactions without weight.
+    #[error(transparent)]
+    Fit(#[from] FitError),
     /// A cut-off of 0, or none.
     #[error("k must name at least one cut-off above 0")]
     CutOff,

@@ -31,6 +31,8 @@ pub struct Report {
     pub negatives: bool,
     /// Seed.
     pub seed: u64,
+    /// What to know about the data before believing the figures.
+    pub remarks: Vec<String>,
     /// One entry a model, in the order asked, then the baselines.
     pub models: Vec<ModelReport>,
 }

@@ -3,7 +3,7 @@
 use super::bootstrap::mean_intervals;
 use super::cases::{Case, Cases};
 use super::exposure::Exposure;
-use super::inputs::Inputs;
+use super::inputs::Gathered;
 use super::metrics::Metrics;
 use super::models::{self, Fitted, ModelError, TrainData};
 use super::options::{EvaluateError, EvaluateOptions, Source};
@@ -35,7 +35,9 @@ pub fn run(
         return Err(EvaluateError::CutOff);
     }
     let names = models::names(options)?;
-    let inputs = Inputs::gather(source, options.negatives.as_deref(), &options.weights, options.seed)?;
+    let Gathered { inputs, weights, remarks } =
+        Gathered::new(source, options.negatives.as_ref(), options.weights.clone(), options.seed)?;
+    let options = &EvaluateOptions { weights, ..options.clone() };
     let data = TrainData::new(&inputs, &options.weights);
     let cases = Cases::new(&inputs, &data.histories, options.target);
     if cases.tested.is_empty() {
@@ -62,6 +64,7 @@ pub fn run(
         items_unknown_to_training: unknown_items.collect::<BTreeSet<_>>().len(),
         negatives: inputs.negatives.is_some(),
         seed: options.seed,
+        remarks,
         models: reports(measured, options),
     })
 }

@@ -1,7 +1,7 @@
 //! Whole evaluations of small worlds whose figures can be told by hand.
 
 use super::*;
-use crate::data::Dataset;
+use crate::data::{Dataset, ImportSpec};
 use crate::fit::snapshot::Plan;
 use crate::progress::Silent;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use reco_core::event::{Action, ActionWeights};
 use reco_core::interactions::InteractionLog;
 use reco_core::pipeline::PipelineConfig;
 use reco_core::time::Timestamp;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Purchases as (user, item, day); items are numbered in the order of their names.
 fn dataset(events: &[(&str, &str, i64)]) -> Dataset {
@@ -195,11 +195,11 @@ fn intervals_hold_their_means_and_nothing_depends_on_the_threads() {
 }
 
 /// Writes user, item pairs as CSV.
-fn pairs(folder: &Path, name: &str, pairs: &[(&str, &str)]) -> PathBuf {
+fn pairs(folder: &Path, name: &str, pairs: &[(&str, &str)]) -> ImportSpec {
     let path = folder.join(name);
     let lines: Vec<String> = pairs.iter().map(|(user, item)| format!("{user},{item}\n")).collect();
     std::fs::write(&path, format!("user,item\n{}", lines.concat())).expect("a writable folder");
-    path
+    ImportSpec::default().beside(path)
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn given_negatives_are_ranked_with_the_relevant_items() {
     let negatives = [("ann", "milk"), ("ann", "rice"), ("bob", "rice"), ("bob", "newer"), ("zoe", "new")];
     let source = || {
         let train = dataset(&WEEK[..8]);
-        Source::Files(Box::new(train), pairs(folder.path(), "test.csv", &test))
+        Source::Files(Box::new(train), Box::new(pairs(folder.path(), "test.csv", &test)))
     };
     let negatives = Some(pairs(folder.path(), "negatives.csv", &negatives));
     let options = EvaluateOptions { negatives, ..options(Target::All, &["popularity"]) };
@@ -223,6 +223,36 @@ fn given_negatives_are_ranked_with_the_relevant_items() {
     let pipeline = EvaluateOptions { models: vec!["pipeline".to_owned()], ..options };
     let refused = run(source(), &pipeline, &Silent).expect_err("it chooses its own candidates");
     assert!(refused.to_string().contains("negatives"), "{refused}");
+}
+
+#[test]
+fn unrated_tests_ask_what_is_taken_up_and_rated_ones_what_is_liked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a writable folder");
+        ImportSpec::default().beside(path)
+    };
+    let mut train = file(
+        "train.csv",
+        "who,item,stars\nann,tea,5\nbob,tea,5\ncat,tea,4\nann,jam,1\nbob,jam,1\ncat,jam,1\neve,jam,1\neve,salt,5\n",
+    );
+    let described = train.interactions.as_mut().expect("it is given");
+    described.columns = [("user", "who"), ("value", "stars")].map(|(a, b)| (a.into(), b.into())).into();
+    let evaluated = |name: &str, text: &str| {
+        let test = train.beside(file(name, text).interactions.expect("it is given").path);
+        let dataset = crate::data::read(&train, &Silent).expect("sound data").0;
+        run(Source::Files(Box::new(dataset), Box::new(test)), &options(Target::All, &["popularity"]), &Silent)
+    };
+    let rated = evaluated("rated.csv", "who,item,stars\ndan,tea,5\nzoe,jam,2\n").expect("a report");
+    assert_eq!((rated.test_interactions, rated.remarks.len()), (1, 0));
+    check(&rated, "popularity", &[("hr@1", 1.0)]);
+    // Without ratings the test counts everything, and so does training; its columns need no stars.
+    let unrated = evaluated("unrated.csv", "who,item\ndan,tea\nzoe,jam\n").expect("a report");
+    assert_eq!((unrated.test_interactions, unrated.remarks.len()), (2, 1));
+    check(&unrated, "popularity", &[("hr@1", 0.5)]);
+    let disliked = evaluated("disliked.csv", "who,item,stars\nzoe,jam,2\n").expect_err("nothing is liked");
+    assert!(disliked.to_string().contains("weights.at_least.rating=2"), "{disliked}");
 }
 
 #[test]
