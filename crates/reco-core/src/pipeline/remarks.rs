@@ -6,6 +6,9 @@ use crate::id::ItemId;
 use crate::retrieve::again::AgainGenerator;
 use crate::snapshot::Snapshot;
 
+/// Whether an item has an attribute.
+type Known = fn(&Catalog, ItemId) -> bool;
+
 impl PipelineConfig {
     /// What is asked for in vain over this snapshot, one line each with the path of the field: pins of items
     /// that are not there, rules on attributes that no item has, sources without a model. None of it keeps a
@@ -34,7 +37,6 @@ impl PipelineConfig {
     /// Rules on attributes that no item has.
     fn idle_rules<'a>(&self, catalog: &'a Catalog) -> impl Iterator<Item = String> + use<'a> {
         let rules = &self.rerank;
-        type Known = fn(&Catalog, ItemId) -> bool;
         let rules: [(bool, &str, &str, Known); 3] = [
             (rules.low_margin_below.is_some(), "low_margin_below", "margin", |of, id| {
                 of.margin(id).is_some()
