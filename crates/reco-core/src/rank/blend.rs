@@ -84,6 +84,9 @@ pub fn voted(weights: &[f32; Opinion::SIDES], opinion: Opinion) -> f32 {
     weights.iter().zip(opinion.0).map(|(weight, value)| weight * value).sum()
 }
 
+/// Sums beyond it say nothing more, and e to their power would leave the finite numbers.
+const MOST: f32 = 80.0;
+
 /// Every opinion there is on the candidates of a set, as row, source and opinion. A source's best score is that
 /// of its best candidate in this set. Serving and learning both see candidates through this.
 pub fn opinions(set: &Candidates) -> impl Iterator<Item = (usize, usize, Opinion)> + '_ {
@@ -98,7 +101,9 @@ pub fn opinions(set: &Candidates) -> impl Iterator<Item = (usize, usize, Opinion
     })
 }
 
-/// Scores by the snapshot's [`BlendModel`]. By the votes of the sources where the snapshot has none, and on
+/// Scores by the snapshot's [`BlendModel`]: e to the sum of the weighted opinions, so that an item of twice the
+/// score is twice as likely to be taken (the softmax that the weights were learned with), and rules that raise a
+/// score by a tenth raise these odds by a tenth. By the votes of the sources where the snapshot has none, and on
 /// pages of similar items: what people take says nothing about what is alike.
 #[derive(Clone, Debug, Default)]
 pub struct BlendRanker {
@@ -129,6 +134,7 @@ impl Ranker for BlendRanker {
                 for (row, source, opinion) in opinions(set) {
                     scores[row] += voted(weights[source], opinion);
                 }
+                scores.iter_mut().for_each(|score| *score = score.clamp(-MOST, MOST).exp());
                 Ok(())
             }
         }
@@ -181,7 +187,11 @@ mod tests {
         let mut snapshot = fixture::snapshot();
         let als = SourceWeights { source: "als".into(), weights: [2.0, 0.0, 1.0, 0.0] };
         snapshot.models.insert(BlendModel::NAME, BlendModel::new(vec![als]));
-        assert_eq!(scores(Request::for_user("ann"), snapshot), [3.0, 1.5, 1.0]);
+        let sums: Vec<f32> = scores(Request::for_user("ann"), snapshot).into_iter().map(f32::ln).collect();
+        assert!(
+            sums.iter().zip([3.0, 1.5, 1.0]).all(|(sum, expected)| (sum - expected).abs() < 1e-5),
+            "{sums:?}"
+        );
     }
 
     #[test]
