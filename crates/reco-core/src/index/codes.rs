@@ -9,13 +9,15 @@
 //! | inner product, cosine | 0 | 0 |
 //! | L2, vectors centred | -\|x\|² / 2 | 1 |
 
+use super::array::Array;
+use super::file::{Incoming, Outgoing, Problem};
 use super::{IndexError, Metric};
-use crate::linalg::{LONGEST_ROW, Matrix, Rows};
+use crate::linalg::{LONGEST_ROW, MatrixView, Rows};
 
 /// All rows' bytes, each followed by its trailer.
 #[derive(Debug)]
 pub(super) struct Codes {
-    bytes: Vec<u8>,
+    bytes: Array<u8>,
     /// Bytes before the first row, so that rows begin on a cache line.
     start: usize,
     stride: usize,
@@ -72,25 +74,23 @@ impl Codes {
     /// # Errors
     ///
     /// [`IndexError::TooWide`] for more than some 65,000 dimensions.
-    pub(super) fn new(vectors: &Matrix, order: &[u32], metric: Metric) -> Result<Self, IndexError> {
+    pub(super) fn new(vectors: MatrixView<'_>, order: &[u32], metric: Metric) -> Result<Self, IndexError> {
         let dim = vectors.n_columns();
-        let stride = stride(dim);
-        if stride > LONGEST_ROW {
+        if Self::too_wide(dim) {
             return Err(IndexError::TooWide { got: dim, most: LONGEST_ROW - LINE });
         }
-        let bytes = vec![0u8; order.len() * stride + LINE - 1];
+        let stride = stride(dim);
+        let mut bytes = vec![0u8; order.len() * stride + LINE - 1];
         let start = bytes.as_ptr().align_offset(LINE).min(LINE - 1);
         let centre = if metric == Metric::L2 { mean(vectors) } else { vec![0.0; dim] };
-        let n_rows = order.len();
-        let mut codes = Self { bytes, start, stride, n_rows, metric, centre, longest: 0.0 };
+        let mut longest = 0.0f32;
         let mut centred = vec![0.0; dim];
-        let rows = codes.bytes[start..].chunks_exact_mut(stride);
-        for (bytes, &row) in rows.zip(order) {
+        for (bytes, &row) in bytes[start..].chunks_exact_mut(stride).zip(order) {
             let vector = vectors.row(row as usize);
-            let parts = centred.iter_mut().zip(vector).zip(&codes.centre);
+            let parts = centred.iter_mut().zip(vector).zip(&centre);
             parts.for_each(|((to, x), centre)| *to = x - centre);
             let square: f32 = centred.iter().map(|x| x * x).sum();
-            codes.longest = codes.longest.max(square.sqrt());
+            longest = longest.max(square.sqrt());
             let extra = if metric == Metric::L2 { -square / 2.0 } else { 0.0 };
             let (code, trailer) = bytes.split_at_mut(stride - TRAILER);
             let scale = scale(&centred);
@@ -99,7 +99,34 @@ impl Codes {
             let error = rounding_error(&centred, scale);
             Trailer { scale, extra, error }.write(trailer);
         }
-        Ok(codes)
+        Ok(Self { bytes: bytes.into(), start, stride, n_rows: order.len(), metric, centre, longest })
+    }
+
+    /// Adds their sections to a file.
+    pub(super) fn write<'a>(&'a self, parts: &mut Outgoing<'a>) {
+        parts.add("codes", &self.bytes[self.start..][..self.n_rows * self.stride]);
+        parts.add_copy("rounding", &[&[self.longest], &*self.centre].concat());
+    }
+
+    /// Reads their sections.
+    pub(super) fn read(parts: &Incoming) -> Result<Self, Problem> {
+        let (n_rows, dim, bytes) = (parts.n_vectors(), parts.dim(), parts.array("codes")?);
+        if Self::too_wide(dim) || n_rows.checked_mul(stride(dim)) != Some(bytes.len()) {
+            return Err(Problem::section("codes"));
+        }
+        let rounding = parts.array::<f32>("rounding")?;
+        let (stride, metric) = (stride(dim), parts.metric());
+        match rounding.split_first() {
+            Some((&longest, centre)) if centre.len() == dim => {
+                Ok(Self { bytes, start: 0, stride, n_rows, metric, centre: centre.to_vec(), longest })
+            }
+            _ => Err(Problem::section("rounding")),
+        }
+    }
+
+    /// Whether vectors of `dim` values have too many for bytes.
+    pub(super) fn too_wide(dim: usize) -> bool {
+        dim >= LONGEST_ROW || stride(dim) > LONGEST_ROW
     }
 
     pub(super) fn len(&self) -> usize {
@@ -113,7 +140,7 @@ impl Codes {
 
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
-        self.bytes.capacity() + self.centre.capacity() * size_of::<f32>()
+        self.bytes.memory() + self.centre.capacity() * size_of::<f32>()
     }
 
     /// Rounds a query that is normalised under the cosine metric.
@@ -223,7 +250,7 @@ fn round(value: f32, scale: f32) -> i32 {
     if scale > 0.0 { (value / scale).round().clamp(-STEPS, STEPS) as i32 } else { 0 }
 }
 
-fn mean(vectors: &Matrix) -> Vec<f32> {
+fn mean(vectors: MatrixView<'_>) -> Vec<f32> {
     let mut sums = vec![0.0f64; vectors.n_columns()];
     for row in vectors.rows() {
         sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));

@@ -1,9 +1,10 @@
 //! Exact search: every vector is looked at.
 
 use super::codes::{Codes, QueryCode};
+use super::file::{Filed, Incoming, Outgoing, Problem};
 use super::scan::Sieve;
 use super::scratch::Pool;
-use super::vectors::Vectors;
+use super::vectors::{Comparing, Vectors};
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::id::ItemId;
@@ -40,7 +41,7 @@ struct Scratch {
     code: QueryCode,
     sieve: Sieve,
     rows: Vec<u32>,
-    ranked: Vec<(f32, ItemId)>,
+    comparing: Comparing,
 }
 
 /// From this many vectors on, bytes are scanned first (measured over 100 dimensions: half the time at
@@ -84,7 +85,7 @@ impl ExactIndex {
         scratch: &mut Scratch,
         out: &mut Hits,
     ) {
-        let Scratch { query, code, sieve, rows, ranked } = scratch;
+        let Scratch { query, code, sieve, rows, comparing } = scratch;
         codes.query(query, code);
         rows.clear();
         let all = 0..codes.len() as u32;
@@ -94,7 +95,28 @@ impl ExactIndex {
                 sieve.scan(codes, code, k, all.filter(|&row| allow.allows(ItemId::new(row))), rows)
             }
         }
-        self.vectors.rank(query, rows.iter().map(|&row| ItemId::new(row)), k, ranked, out);
+        self.vectors.rank(query, rows.iter().map(|&row| ItemId::new(row)), k, comparing, out);
+    }
+}
+
+impl Filed for ExactIndex {
+    const KIND: u32 = 1;
+
+    fn write<'a>(&'a self, parts: &mut Outgoing<'a>) {
+        self.vectors.write(parts);
+        if let Some(codes) = &self.codes {
+            codes.write(parts);
+        }
+    }
+
+    fn read(parts: &Incoming) -> Result<Self, Problem> {
+        let vectors = Vectors::read(parts)?;
+        let codes = if parts.has("codes") { Some(Codes::read(parts)?) } else { None };
+        // Without bytes, nothing else would tell how many vectors without dimensions there are.
+        if codes.is_none() && vectors.len() >= BYTES_FROM && !Codes::too_wide(vectors.dim()) {
+            return Err(Problem::section("codes"));
+        }
+        Ok(Self { vectors, codes, idle: Pool::default() })
     }
 }
 
@@ -130,7 +152,10 @@ impl VectorIndex for ExactIndex {
                 Some(codes) if k.saturating_mul(8) < self.len() => {
                     self.scan_bytes(codes, k, allow, scratch, out);
                 }
-                _ => self.vectors.scan(&scratch.query, k, allow, out),
+                _ => {
+                    let Scratch { query, comparing, .. } = scratch;
+                    self.vectors.scan(query, k, allow, comparing, out);
+                }
             }
             Ok(())
         })

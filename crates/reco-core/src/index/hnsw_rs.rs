@@ -1,6 +1,6 @@
 //! The graph of another library, to compare with.
 
-use super::vectors::Vectors;
+use super::vectors::{Comparing, Vectors};
 use super::{Allow, HnswParams, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::id::ItemId;
@@ -80,7 +80,7 @@ impl VectorIndex for HnswRsIndex {
         self.vectors.prepare(vector, &mut query)?;
         // Wide searches visit most of the graph anyway; a scan is cheaper and never short.
         if k == 0 || k.saturating_mul(8) >= self.len() {
-            self.vectors.scan(&query, k, allow, out);
+            self.vectors.scan(&query, k, allow, &mut Comparing::default(), out);
             return Ok(());
         }
         let wanted = if allow.is_some() { 4 * k } else { k };
@@ -88,9 +88,9 @@ impl VectorIndex for HnswRsIndex {
         let ids = found.into_iter().map(|hit| ItemId::new(hit.d_id as u32));
         let admitted: Vec<ItemId> = ids.filter(|&id| allow.is_none_or(|allow| allow.allows(id))).collect();
         if admitted.len() < k {
-            self.vectors.scan(&query, k, allow, out);
+            self.vectors.scan(&query, k, allow, &mut Comparing::default(), out);
         } else {
-            self.vectors.rank(&query, admitted.into_iter(), k, &mut Vec::new(), out);
+            self.vectors.rank(&query, admitted.into_iter(), k, &mut Comparing::default(), out);
         }
         Ok(())
     }

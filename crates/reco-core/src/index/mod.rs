@@ -1,7 +1,10 @@
 //! Nearest neighbours among vectors.
 
+mod any;
+mod array;
 mod codes;
 mod exact;
+pub mod file;
 mod hnsw;
 #[cfg(feature = "ann")]
 mod hnsw_rs;
@@ -13,6 +16,7 @@ mod scratch;
 mod tests;
 mod vectors;
 
+pub use any::AnyIndex;
 pub use exact::ExactIndex;
 pub use hnsw::{HnswIndex, HnswParams};
 #[cfg(feature = "ann")]
@@ -180,16 +184,13 @@ const LONGEST: f64 = 1e18;
 /// against 0.06 ms at 20,000 vectors) and misses nothing.
 const EXACT_UP_TO: usize = 20_000;
 
-/// The index that suits the number of vectors: exact below some twenty thousand, HNSW above.
+/// [`AnyIndex::build`] behind the trait.
 ///
 /// # Errors
 ///
 /// [`IndexError`] for a vector that is not finite, too long or, under the cosine metric, zero.
 pub fn build(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
-    if suits_exact(vectors.n_rows()) {
-        return Ok(Box::new(ExactIndex::build(vectors, metric)?));
-    }
-    Ok(Box::new(HnswIndex::build(vectors, metric, HnswParams::default())?))
+    Ok(Box::new(AnyIndex::build(vectors, metric)?))
 }
 
 fn suits_exact(n_vectors: usize) -> bool {

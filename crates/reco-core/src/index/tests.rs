@@ -1,6 +1,6 @@
 //! Every index keeps the promises of the trait; the exact one agrees with f64 arithmetic.
 
-use super::vectors::Vectors;
+use super::vectors::{Comparing, Vectors};
 use super::*;
 use crate::conformance;
 use proptest::prelude::*;
@@ -105,7 +105,7 @@ fn scanning_bytes_misses_nothing() {
         for row in (0..3_000).step_by(300) {
             let (mut query, mut want) = (Vec::new(), Hits::default());
             plain.prepare(vectors.row(row), &mut query).unwrap();
-            plain.scan(&query, 20, None, &mut want);
+            plain.scan(&query, 20, None, &mut Comparing::default(), &mut want);
             assert_eq!(find(&*index, vectors.row(row), 20, None), want, "{metric:?}, spread {spread}");
         }
     }

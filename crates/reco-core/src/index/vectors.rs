@@ -1,15 +1,28 @@
 //! The vectors of an index, as its metric compares them.
 
+use super::array::Array;
+use super::file::{Incoming, Outgoing, Problem};
 use super::{Allow, IndexError, Metric, check_dimension, check_vector, normalize};
 use crate::candidate::{Hits, top_k};
 use crate::id::ItemId;
-use crate::linalg::{Matrix, dot, prefetch, scan, scan_distances, squared_distance, top_scores};
+use crate::linalg::{
+    Matrix, MatrixView, dot, prefetch, scan, scan_distances, squared_distance, top_scores_into,
+};
 
 /// Row i belongs to item i; normalised under the cosine metric.
 #[derive(Clone, Debug)]
 pub(super) struct Vectors {
-    rows: Matrix,
+    values: Array<f32>,
+    n_rows: usize,
+    dim: usize,
     metric: Metric,
+}
+
+/// What comparing vectors works in.
+#[derive(Debug, Default)]
+pub(super) struct Comparing {
+    scores: Vec<f32>,
+    ranked: Vec<(f32, ItemId)>,
 }
 
 impl Vectors {
@@ -21,15 +34,32 @@ impl Vectors {
                 normalize(rows.row_mut(row), norm);
             }
         }
-        Ok(Self { rows, metric })
+        let (n_rows, dim) = (rows.n_rows(), rows.n_columns());
+        Ok(Self { values: rows.into_vec().into(), n_rows, dim, metric })
     }
 
     pub(super) fn empty(dim: usize, metric: Metric) -> Self {
-        Self { rows: Matrix::zeros(0, dim), metric }
+        Self { values: Vec::new().into(), n_rows: 0, dim, metric }
     }
 
-    pub(super) fn rows(&self) -> &Matrix {
-        &self.rows
+    /// What was [`new`](Self::new) before; None where `values` are not `n_rows * dim`.
+    pub(super) fn stored(values: Array<f32>, n_rows: usize, dim: usize, metric: Metric) -> Option<Self> {
+        (n_rows.checked_mul(dim) == Some(values.len())).then_some(Self { values, n_rows, dim, metric })
+    }
+
+    /// Adds its section to a file.
+    pub(super) fn write<'a>(&'a self, parts: &mut Outgoing<'a>) {
+        parts.add("vectors", &self.values);
+    }
+
+    /// Reads its section.
+    pub(super) fn read(parts: &Incoming) -> Result<Self, Problem> {
+        Self::stored(parts.array("vectors")?, parts.n_vectors(), parts.dim(), parts.metric())
+            .ok_or_else(|| Problem::section("vectors"))
+    }
+
+    pub(super) fn rows(&self) -> MatrixView<'_> {
+        MatrixView::new(self.n_rows, self.dim, &self.values)
     }
 
     pub(super) fn metric(&self) -> Metric {
@@ -37,16 +67,16 @@ impl Vectors {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.rows.n_rows()
+        self.n_rows
     }
 
     pub(super) fn dim(&self) -> usize {
-        self.rows.n_columns()
+        self.dim
     }
 
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
-        size_of_val(self.rows.as_slice())
+        self.values.memory()
     }
 
     /// Puts the query as compared into `query`; refuses what cannot be compared.
@@ -71,34 +101,42 @@ impl Vectors {
         Ok(())
     }
 
-    /// The `k` of `items` nearest to a prepared query, nearest first; works in `ranked`.
+    /// The `k` of `items` nearest to a prepared query, nearest first.
     pub(super) fn rank(
         &self,
         query: &[f32],
         items: impl Iterator<Item = ItemId> + Clone,
         k: usize,
-        ranked: &mut Vec<(f32, ItemId)>,
+        Comparing { ranked, .. }: &mut Comparing,
         out: &mut Hits,
     ) {
-        items.clone().for_each(|item| prefetch(self.rows.row(item.index())));
+        let rows = self.rows();
+        items.clone().for_each(|item| prefetch(rows.row(item.index())));
         ranked.clear();
-        ranked.extend(items.map(|item| (score(self.metric, self.rows.row(item.index()), query), item)));
+        ranked.extend(items.map(|item| (score(self.metric, rows.row(item.index()), query), item)));
         top_k(ranked, k);
         ranked.iter().for_each(|&(score, item)| out.push(item, score));
     }
 
     /// The `k` items nearest to a prepared query among all that are allowed.
-    pub(super) fn scan(&self, query: &[f32], k: usize, allow: Option<&dyn Allow>, out: &mut Hits) {
-        let mut scores = vec![0.0; self.len()];
+    pub(super) fn scan(
+        &self,
+        query: &[f32],
+        k: usize,
+        allow: Option<&dyn Allow>,
+        Comparing { scores, ranked }: &mut Comparing,
+        out: &mut Hits,
+    ) {
+        scores.resize(self.len(), 0.0);
         match self.metric {
-            Metric::InnerProduct | Metric::Cosine => scan(&self.rows, query, &mut scores),
+            Metric::InnerProduct | Metric::Cosine => scan(self.rows(), query, scores),
             Metric::L2 => {
-                scan_distances(&self.rows, query, &mut scores);
+                scan_distances(self.rows(), query, scores);
                 scores.iter_mut().for_each(|score| *score = -*score);
             }
         }
-        let best = top_scores(&scores, k, |item| allow.is_none_or(|allow| allow.allows(item)));
-        best.into_iter().for_each(|(score, item)| out.push(item, score));
+        top_scores_into(scores, k, |item| allow.is_none_or(|allow| allow.allows(item)), ranked);
+        ranked.iter().for_each(|&(score, item)| out.push(item, score));
     }
 }
 

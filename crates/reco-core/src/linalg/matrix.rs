@@ -1,4 +1,4 @@
-//! A dense row-major matrix.
+//! A dense row-major matrix, owned or lent.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,14 @@ pub struct Matrix {
     n_rows: usize,
     n_columns: usize,
     values: Vec<f32>,
+}
+
+/// The same, with values that someone else owns.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixView<'a> {
+    n_rows: usize,
+    n_columns: usize,
+    values: &'a [f32],
 }
 
 impl Matrix {
@@ -52,6 +60,16 @@ impl Matrix {
         (0..self.n_rows).map(|row| self.row(row))
     }
 
+    /// The same, lent.
+    pub fn view(&self) -> MatrixView<'_> {
+        MatrixView { n_rows: self.n_rows, n_columns: self.n_columns, values: &self.values }
+    }
+
+    /// The values, row-major.
+    pub fn into_vec(self) -> Vec<f32> {
+        self.values
+    }
+
     /// All values, row-major.
     pub fn as_slice(&self) -> &[f32] {
         &self.values
@@ -65,5 +83,48 @@ impl Matrix {
     /// Whether every value is finite.
     pub fn is_finite(&self) -> bool {
         self.values.iter().all(|value| value.is_finite())
+    }
+}
+
+impl<'a> MatrixView<'a> {
+    /// From row-major values.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `values` is not `n_rows * n_columns` long.
+    pub fn new(n_rows: usize, n_columns: usize, values: &'a [f32]) -> Self {
+        assert_eq!(values.len(), n_rows * n_columns, "a matrix of {n_rows} x {n_columns}");
+        Self { n_rows, n_columns, values }
+    }
+
+    /// Number of rows.
+    pub fn n_rows(self) -> usize {
+        self.n_rows
+    }
+
+    /// Number of columns.
+    pub fn n_columns(self) -> usize {
+        self.n_columns
+    }
+
+    /// One row.
+    pub fn row(self, row: usize) -> &'a [f32] {
+        &self.values[row * self.n_columns..][..self.n_columns]
+    }
+
+    /// All rows in order.
+    pub fn rows(self) -> impl ExactSizeIterator<Item = &'a [f32]> + Clone {
+        (0..self.n_rows).map(move |row| self.row(row))
+    }
+
+    /// All values, row-major.
+    pub fn as_slice(self) -> &'a [f32] {
+        self.values
+    }
+}
+
+impl<'a> From<&'a Matrix> for MatrixView<'a> {
+    fn from(matrix: &'a Matrix) -> Self {
+        matrix.view()
     }
 }

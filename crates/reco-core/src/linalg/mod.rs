@@ -4,10 +4,11 @@
 //! separately, so that the answers are the same bits on every CPU.
 
 pub(crate) use bytes::{LONGEST_ROW, Rows, prefetch};
-pub use matrix::Matrix;
+pub use matrix::{Matrix, MatrixView};
 pub use outer::add_outers;
 pub use solve::{NotPositiveDefinite, Spd, conjugate_gradient};
 pub use top::top_scores;
+pub(crate) use top::top_scores_into;
 
 use pulp::{Arch, Simd, WithSimd};
 use std::sync::LazyLock;
@@ -56,7 +57,7 @@ kernel! {
 }
 
 kernel! {
-    Scan<'a> { rows: &'a Matrix, vector: &'a [f32], scores: &'a mut [f32] }, simd -> () {
+    Scan<'a> { rows: MatrixView<'a>, vector: &'a [f32], scores: &'a mut [f32] }, simd -> () {
         for (score, row) in scores.iter_mut().zip(rows.as_slice().chunks_exact(vector.len().max(1))) {
             *score = sum_lanes::<S, false>(simd, row, vector);
         }
@@ -64,7 +65,7 @@ kernel! {
 }
 
 kernel! {
-    ScanDistances<'a> { rows: &'a Matrix, vector: &'a [f32], squares: &'a mut [f32] }, simd -> () {
+    ScanDistances<'a> { rows: MatrixView<'a>, vector: &'a [f32], squares: &'a mut [f32] }, simd -> () {
         for (square, row) in squares.iter_mut().zip(rows.as_slice().chunks_exact(vector.len().max(1))) {
             *square = sum_lanes::<S, true>(simd, row, vector);
         }
@@ -106,7 +107,8 @@ pub fn axpy(scale: f32, x: &[f32], y: &mut [f32]) {
 /// # Panics
 ///
 /// Panics when the shapes do not fit.
-pub fn scan(rows: &Matrix, vector: &[f32], scores: &mut [f32]) {
+pub fn scan<'a>(rows: impl Into<MatrixView<'a>>, vector: &[f32], scores: &mut [f32]) {
+    let rows = rows.into();
     assert_eq!((rows.n_columns(), rows.n_rows()), (vector.len(), scores.len()), "shapes differ");
     ARCH.dispatch(Scan { rows, vector, scores });
 }
@@ -117,7 +119,8 @@ pub fn scan(rows: &Matrix, vector: &[f32], scores: &mut [f32]) {
 /// # Panics
 ///
 /// Panics when the shapes do not fit.
-pub fn scan_distances(rows: &Matrix, vector: &[f32], squares: &mut [f32]) {
+pub fn scan_distances<'a>(rows: impl Into<MatrixView<'a>>, vector: &[f32], squares: &mut [f32]) {
+    let rows = rows.into();
     assert_eq!((rows.n_columns(), rows.n_rows()), (vector.len(), squares.len()), "shapes differ");
     ARCH.dispatch(ScanDistances { rows, vector, squares });
 }

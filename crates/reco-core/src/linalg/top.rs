@@ -8,24 +8,36 @@ use crate::id::ItemId;
 ///
 /// One pass with a rising threshold: almost all scores cost one comparison.
 pub fn top_scores(scores: &[f32], k: usize, allow: impl Fn(ItemId) -> bool) -> Vec<(f32, ItemId)> {
+    let mut best = Vec::new();
+    top_scores_into(scores, k, allow, &mut best);
+    best
+}
+
+/// The same, in the memory of `best`, whose values it replaces.
+pub(crate) fn top_scores_into(
+    scores: &[f32],
+    k: usize,
+    allow: impl Fn(ItemId) -> bool,
+    best: &mut Vec<(f32, ItemId)>,
+) {
+    best.clear();
     if k == 0 {
-        return Vec::new();
+        return;
     }
     let room = k.saturating_mul(2).max(64).min(scores.len() + 1);
-    let mut best: Vec<(f32, ItemId)> = Vec::with_capacity(room);
+    best.reserve(room);
     let mut threshold = f32::NEG_INFINITY;
     for (&score, id) in scores.iter().zip(0..) {
         // Later ids lose ties, so a score must be above the threshold to matter once k are held.
         if score > threshold && score < f32::INFINITY && allow(ItemId::new(id)) {
             best.push((score, ItemId::new(id)));
             if best.len() == room {
-                top_k(&mut best, k);
+                top_k(best, k);
                 threshold = best.last().map_or(threshold, |worst| worst.0);
             }
         }
     }
-    top_k(&mut best, k);
-    best
+    top_k(best, k);
 }
 
 #[cfg(test)]

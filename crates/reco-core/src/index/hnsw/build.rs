@@ -75,7 +75,7 @@ impl Workspace {
     fn merge(&mut self, codes: &Codes, graph: &Graph, layer: usize, more: &[BackLink]) -> Vec<u32> {
         let (layer, point) = (&graph.layers[layer], more[0].0);
         self.links.clear();
-        self.links.extend_from_slice(layer.links(point));
+        self.links.extend(layer.links(point));
         self.links.extend(more.iter().map(|(_, from)| from));
         if self.links.len() <= layer.places() {
             return self.links.clone();

@@ -1,14 +1,17 @@
 //! The layers of links.
 
+use super::super::array::Array;
 use super::params::HnswParams;
 
-/// Ends a list of links that is not full.
+/// Ends a list of links that is not full, as does every number that no point of the layer has: files may be
+/// damaged.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Links among the first `n` points, a fixed number of places each.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layer {
-    links: Vec<u32>,
+    links: Array<u32>,
+    n_points: usize,
     places: usize,
 }
 
@@ -22,12 +25,17 @@ pub(super) struct Graph {
 
 impl Layer {
     fn new(n_points: usize, places: usize) -> Self {
-        Self { links: vec![NONE; n_points * places], places }
+        Self { links: vec![NONE; n_points * places].into(), n_points, places }
+    }
+
+    /// What [`all_places`](Self::all_places) gave for `n_points`; None where it does not fit.
+    pub(super) fn stored(links: Array<u32>, n_points: usize, places: usize) -> Option<Self> {
+        (n_points.checked_mul(places) == Some(links.len())).then_some(Self { links, n_points, places })
     }
 
     /// Number of points.
     pub(super) fn len(&self) -> usize {
-        self.links.len() / self.places
+        self.n_points
     }
 
     /// Links a point may have.
@@ -40,16 +48,21 @@ impl Layer {
         &self.links[point as usize * self.places..][..self.places]
     }
 
+    /// The places of all points.
+    pub(super) fn all_places(&self) -> &[u32] {
+        &self.links
+    }
+
     /// The points a point is linked to.
-    pub(super) fn links(&self, point: u32) -> &[u32] {
-        let places = self.places_of(point);
-        let n_links = places.iter().position(|&link| link == NONE).unwrap_or(places.len());
-        &places[..n_links]
+    #[inline]
+    pub(super) fn links(&self, point: u32) -> impl Iterator<Item = u32> + '_ {
+        let links = self.places_of(point).iter().copied();
+        links.take_while(|&link| (link as usize) < self.n_points)
     }
 
     /// Replaces a point's links; those that have no place are left out.
     pub(super) fn set(&mut self, point: u32, links: &[u32]) {
-        let places = &mut self.links[point as usize * self.places..][..self.places];
+        let places = &mut self.links.make_mut()[point as usize * self.places..][..self.places];
         places.fill(NONE);
         places.iter_mut().zip(links).for_each(|(place, &link)| *place = link);
     }
@@ -65,7 +78,7 @@ impl Graph {
 
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
-        self.layers.iter().map(|layer| layer.links.capacity() * size_of::<u32>()).sum()
+        self.layers.iter().map(|layer| layer.links.memory()).sum()
     }
 }
 
@@ -81,7 +94,7 @@ pub(super) fn arrange(n_points: usize, links: usize) -> (Vec<u32>, Vec<usize>) {
 }
 
 /// Layers above the bottom one.
-const MOST_LAYERS: usize = 15;
+pub(super) const MOST_LAYERS: usize = 15;
 
 fn height(point: u64, links: u64) -> u8 {
     let draws = (0..MOST_LAYERS as u64).map(|layer| mix(point * MOST_LAYERS as u64 + layer));

@@ -5,16 +5,18 @@ mod graph;
 mod params;
 mod reach;
 mod select;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use params::HnswParams;
 
+use super::array::Array;
 use super::codes::Codes;
 use super::scan::Sieve;
 use super::scratch::Pool;
-use super::vectors::Vectors;
+use super::vectors::{Comparing, Vectors};
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::id::ItemId;
@@ -54,7 +56,7 @@ pub struct HnswIndex {
     codes: Codes,
     graph: Graph,
     /// The item of every point.
-    items: Vec<u32>,
+    items: Array<u32>,
     params: HnswParams,
     idle: Pool<Scratch>,
 }
@@ -67,7 +69,7 @@ struct Scratch {
     sieve: Sieve,
     /// Points to score exactly.
     points: Vec<u32>,
-    ranked: Vec<(f32, ItemId)>,
+    comparing: Comparing,
 }
 
 /// Costs of a search, measured: nanoseconds for walking per point of width,
@@ -94,7 +96,7 @@ impl HnswIndex {
         let codes = Codes::new(vectors.rows(), &items, metric)?;
         let mut graph = build::build(&codes, &counts, &params);
         reach::mend(&codes, &mut graph);
-        Ok(Self { vectors, codes, graph, items, params, idle: Pool::default() })
+        Ok(Self { vectors, codes, graph, items: items.into(), params, idle: Pool::default() })
     }
 
     /// Like [`search`](VectorIndex::search) over a beam of `width` points (ef in the paper), or of `k`
@@ -117,7 +119,10 @@ impl HnswIndex {
             match k {
                 0 => {}
                 // Where a good part of all is asked, bytes would leave little out.
-                k if k.saturating_mul(8) >= self.len() => self.vectors.scan(&scratch.query, k, allow, out),
+                k if k.saturating_mul(8) >= self.len() => {
+                    let Scratch { query, comparing, .. } = scratch;
+                    self.vectors.scan(query, k, allow, comparing, out);
+                }
                 k => {
                     self.codes.query(&scratch.query, &mut scratch.walk.query);
                     if !self.walk(scratch, k, width.max(k), allow) {
@@ -132,8 +137,7 @@ impl HnswIndex {
 
     /// Bytes of memory, without what searches work in.
     pub fn memory(&self) -> usize {
-        let items = self.items.capacity() * size_of::<u32>();
-        self.vectors.memory() + self.codes.memory() + self.graph.memory() + items
+        self.vectors.memory() + self.codes.memory() + self.graph.memory() + self.items.memory()
     }
 
     pub(super) fn vectors(&self) -> &Vectors {
@@ -168,8 +172,8 @@ impl HnswIndex {
 
     /// The `k` best of the points found, by the vectors themselves.
     fn rank(&self, scratch: &mut Scratch, k: usize, out: &mut Hits) {
-        let Scratch { query, points, ranked, .. } = scratch;
-        self.vectors.rank(query, points.iter().map(|&point| self.item(point)), k, ranked, out);
+        let Scratch { query, points, comparing, .. } = scratch;
+        self.vectors.rank(query, points.iter().map(|&point| self.item(point)), k, comparing, out);
     }
 
     /// The share of items that are allowed, estimated, above 0.

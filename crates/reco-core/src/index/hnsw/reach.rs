@@ -54,7 +54,7 @@ fn found_instead(codes: &Codes, graph: &Graph, point: u32, walk: &mut Walk) -> O
 /// Adds a link; the last one, to the farthest point, gives way where there is no place.
 fn link(graph: &mut Graph, from: u32, to: u32) {
     let layer = &mut graph.layers[0];
-    let mut links = layer.links(from).to_vec();
+    let mut links = layer.links(from).collect::<Vec<_>>();
     links.truncate(layer.places() - 1);
     links.push(to);
     layer.set(from, &links);

@@ -1,7 +1,7 @@
 //! Walking the graph towards a query (Algorithms 2 and 5 of the paper).
 
 use super::super::codes::{Codes, QueryCode};
-use super::graph::{Graph, Layer, NONE};
+use super::graph::{Graph, Layer};
 use crate::linalg::prefetch;
 use std::cmp::Ordering;
 
@@ -138,9 +138,10 @@ impl Walk {
     fn descend(&mut self, codes: &Codes, layer: &Layer, mut best: Near) -> Near {
         loop {
             let from = best;
-            let links = layer.links(from.point).iter().copied();
-            self.score_all(codes, links, |near| best = if near.before(best) { near } else { best });
-            if from == best {
+            self.score_all(codes, layer.links(from.point), |near| {
+                best = if near.before(best) { near } else { best };
+            });
+            if from.point == best.point {
                 return best;
             }
         }
@@ -167,10 +168,7 @@ impl Walk {
                 prefetch(layer.places_of(next));
             }
             self.fresh.clear();
-            for &link in layer.places_of(point) {
-                if link == NONE {
-                    break;
-                }
+            for link in layer.links(point) {
                 if self.seen.is_new(link) {
                     prefetch(rows.row(link));
                     self.fresh.push(link);

@@ -3,7 +3,7 @@
 use super::super::codes::{Codes, QueryCode};
 use super::super::scratch::Pool;
 use super::super::{IndexError, Metric};
-use crate::linalg::Matrix;
+use crate::linalg::{Matrix, MatrixView};
 use rayon::prelude::*;
 
 /// Cluster centres, and the cluster of every row.
@@ -24,7 +24,7 @@ struct Workspace {
 /// # Errors
 ///
 /// [`IndexError::TooWide`] for rows that do not fit into bytes.
-pub(super) fn cluster(points: &Matrix, n_clusters: usize, rounds: usize) -> Result<Means, IndexError> {
+pub(super) fn cluster(points: MatrixView<'_>, n_clusters: usize, rounds: usize) -> Result<Means, IndexError> {
     let (n_points, dim) = (points.n_rows(), points.n_columns());
     let n_clusters = n_clusters.min(n_points);
     let mut centres = Matrix::zeros(n_clusters, dim);
@@ -32,16 +32,16 @@ pub(super) fn cluster(points: &Matrix, n_clusters: usize, rounds: usize) -> Resu
         let row = cluster * n_points / n_clusters;
         centres.row_mut(cluster).copy_from_slice(points.row(row));
     }
-    let mut cluster_of = nearest(points, &centres)?;
+    let mut cluster_of = nearest(points, centres.view())?;
     for _ in 0..rounds {
         centres = means(points, &cluster_of, centres);
-        cluster_of = nearest(points, &centres)?;
+        cluster_of = nearest(points, centres.view())?;
     }
     Ok(Means { centres, cluster_of })
 }
 
 /// The nearest centre of every point, by bytes: centres are compared often, and nearly right is enough.
-fn nearest(points: &Matrix, centres: &Matrix) -> Result<Vec<u32>, IndexError> {
+fn nearest(points: MatrixView<'_>, centres: MatrixView<'_>) -> Result<Vec<u32>, IndexError> {
     let all: Vec<u32> = (0..centres.n_rows() as u32).collect();
     let codes = Codes::new(centres, &all, Metric::L2)?;
     let pool = Pool::<Workspace>::default();
@@ -63,7 +63,7 @@ fn nearest(points: &Matrix, centres: &Matrix) -> Result<Vec<u32>, IndexError> {
 }
 
 /// The means of the clusters; a cluster without points keeps its centre.
-fn means(points: &Matrix, cluster_of: &[u32], mut centres: Matrix) -> Matrix {
+fn means(points: MatrixView<'_>, cluster_of: &[u32], mut centres: Matrix) -> Matrix {
     let dim = points.n_columns();
     let mut sums = vec![0.0f64; centres.n_rows() * dim];
     let mut counts = vec![0u32; centres.n_rows()];

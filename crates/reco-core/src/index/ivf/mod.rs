@@ -1,18 +1,21 @@
 //! Approximate search over lists of vectors that lie together.
 
 mod means;
+mod stored;
 #[cfg(test)]
 mod tests;
 
+use super::array::Array;
 use super::codes::{Codes, QueryCode};
 use super::scan::Sieve;
 use super::scratch::Pool;
-use super::vectors::Vectors;
+use super::vectors::{Comparing, Vectors};
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::id::ItemId;
-use crate::linalg::{Matrix, dot};
+use crate::linalg::{Matrix, MatrixView, dot};
 use means::{Means, cluster};
+use stored::centres_metric;
 
 /// IVF-Flat (Sivic & Zisserman, ICCV 2003; Jégou et al., TPAMI 2011): vectors are listed by the nearest of
 /// some centres, and a search scans the lists of the centres nearest to the query. Built in a fraction
@@ -41,9 +44,9 @@ pub struct IvfIndex {
     /// The same as bytes, list by list.
     codes: Codes,
     /// The item of every row of `codes`.
-    items: Vec<u32>,
+    items: Array<u32>,
     /// Where lists begin in `codes`, and its end.
-    starts: Vec<u32>,
+    starts: Array<u32>,
     centres: Vectors,
     params: IvfParams,
     idle: Pool<Scratch>,
@@ -74,7 +77,7 @@ struct Scratch {
     probed: Hits,
     sieve: Sieve,
     rows: Vec<u32>,
-    ranked: Vec<(f32, ItemId)>,
+    comparing: Comparing,
 }
 
 impl IvfIndex {
@@ -88,19 +91,17 @@ impl IvfIndex {
         let vectors = Vectors::new(vectors, metric)?;
         let Means { centres, cluster_of } = match metric {
             Metric::InnerProduct => {
-                without_last(cluster(&lengthened(vectors.rows()), params.lists.max(1), params.rounds)?)
+                without_last(cluster(lengthened(vectors.rows()).view(), params.lists.max(1), params.rounds)?)
             }
             Metric::Cosine | Metric::L2 => cluster(vectors.rows(), params.lists.max(1), params.rounds)?,
         };
         let mut items: Vec<u32> = (0..vectors.len() as u32).collect();
         items.sort_by_key(|&item| (cluster_of[item as usize], item));
         let begins = |list| items.partition_point(|&item| cluster_of[item as usize] < list) as u32;
-        let starts = (0..=centres.n_rows() as u32).map(begins).collect();
+        let starts = (0..=centres.n_rows() as u32).map(begins).collect::<Vec<u32>>().into();
         let codes = Codes::new(vectors.rows(), &items, metric)?;
-        // Means of normalised vectors are shorter, and what they lack counts against them.
-        let metric = if metric == Metric::L2 { Metric::L2 } else { Metric::InnerProduct };
-        let centres = Vectors::new(centres, metric)?;
-        Ok(Self { vectors, codes, items, starts, centres, params, idle: Pool::default() })
+        let centres = Vectors::new(centres, centres_metric(metric))?;
+        Ok(Self { vectors, codes, items: items.into(), starts, centres, params, idle: Pool::default() })
     }
 
     /// Like [`search`](VectorIndex::search) over `probes` lists, at least 1.
@@ -125,24 +126,24 @@ impl IvfIndex {
             while !self.scan(scratch, k, probes, allow) {
                 probes *= 2;
             }
-            let Scratch { query, rows, ranked, .. } = scratch;
-            self.vectors.rank(query, rows.iter().map(|&row| self.item(row)), k, ranked, out);
+            let Scratch { query, rows, comparing, .. } = scratch;
+            self.vectors.rank(query, rows.iter().map(|&row| self.item(row)), k, comparing, out);
             Ok(())
         })
     }
 
     /// Bytes of memory, without what searches work in.
     pub fn memory(&self) -> usize {
-        let tables = (self.items.capacity() + self.starts.capacity()) * size_of::<u32>();
+        let tables = self.items.memory() + self.starts.memory();
         self.vectors.memory() + self.codes.memory() + self.centres.memory() + tables
     }
 
     /// Scans the `probes` lists nearest to the query; false where they hold fewer than `k` allowed items
     /// and others might hold more.
     fn scan(&self, scratch: &mut Scratch, k: usize, probes: usize, allow: Option<&dyn Allow>) -> bool {
-        let Scratch { query, code, probed, sieve, rows, .. } = scratch;
+        let Scratch { query, code, probed, sieve, rows, comparing } = scratch;
         probed.clear();
-        self.centres.scan(query, probes, None, probed);
+        self.centres.scan(query, probes, None, comparing, probed);
         let lists =
             probed.ids.iter().flat_map(|list| self.starts[list.index()]..self.starts[list.index() + 1]);
         let allowed = lists.filter(|&row| allow.is_none_or(|allow| allow.allows(self.item(row))));
@@ -158,7 +159,7 @@ impl IvfIndex {
 
 /// The rows with one more value each, which makes them equally long: nearest is then largest product
 /// (Bachrach et al., RecSys 2014).
-fn lengthened(rows: &Matrix) -> Matrix {
+fn lengthened(rows: MatrixView<'_>) -> Matrix {
     let longest = rows.rows().map(|row| dot(row, row)).fold(0.0, f32::max);
     let values = rows.rows().flat_map(|row| {
         let missing = (longest - dot(row, row)).max(0.0).sqrt();

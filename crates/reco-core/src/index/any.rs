@@ -1,0 +1,96 @@
+//! Any index that does not change, by its kind.
+
+use super::{
+    Allow, ExactIndex, HnswIndex, HnswParams, IndexError, IvfIndex, Metric, VectorIndex, suits_exact,
+};
+use crate::candidate::Hits;
+use crate::linalg::Matrix;
+
+/// An index of one of the built-in kinds, as [files](super::file) hold them.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AnyIndex {
+    /// Every vector is looked at.
+    Exact(Box<ExactIndex>),
+    /// A graph is walked.
+    Hnsw(Box<HnswIndex>),
+    /// Some lists are scanned.
+    Ivf(Box<IvfIndex>),
+}
+
+impl AnyIndex {
+    /// The index that suits the number of vectors: exact up to some twenty thousand, HNSW above.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`] for a vector that is not finite, too long or, under the cosine metric, zero.
+    pub fn build(vectors: Matrix, metric: Metric) -> Result<Self, IndexError> {
+        if suits_exact(vectors.n_rows()) {
+            return Ok(ExactIndex::build(vectors, metric)?.into());
+        }
+        Ok(HnswIndex::build(vectors, metric, HnswParams::default())?.into())
+    }
+
+    /// Bytes of memory or, where a file is mapped, of the file.
+    pub fn memory(&self) -> usize {
+        match self {
+            Self::Exact(index) => index.memory(),
+            Self::Hnsw(index) => index.memory(),
+            Self::Ivf(index) => index.memory(),
+        }
+    }
+
+    fn as_dyn(&self) -> &dyn VectorIndex {
+        match self {
+            Self::Exact(index) => &**index,
+            Self::Hnsw(index) => &**index,
+            Self::Ivf(index) => &**index,
+        }
+    }
+}
+
+impl From<ExactIndex> for AnyIndex {
+    fn from(index: ExactIndex) -> Self {
+        Self::Exact(Box::new(index))
+    }
+}
+
+impl From<HnswIndex> for AnyIndex {
+    fn from(index: HnswIndex) -> Self {
+        Self::Hnsw(Box::new(index))
+    }
+}
+
+impl From<IvfIndex> for AnyIndex {
+    fn from(index: IvfIndex) -> Self {
+        Self::Ivf(Box::new(index))
+    }
+}
+
+impl VectorIndex for AnyIndex {
+    fn dim(&self) -> usize {
+        self.as_dyn().dim()
+    }
+
+    fn len(&self) -> usize {
+        self.as_dyn().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.as_dyn().is_empty()
+    }
+
+    fn metric(&self) -> Metric {
+        self.as_dyn().metric()
+    }
+
+    fn search(
+        &self,
+        vector: &[f32],
+        k: usize,
+        allow: Option<&dyn Allow>,
+        out: &mut Hits,
+    ) -> Result<(), IndexError> {
+        self.as_dyn().search(vector, k, allow, out)
+    }
+}

@@ -1,0 +1,210 @@
+//! Indexes as files, mapped into memory.
+//!
+//! An index of any kind is one file, which is searched where it lies: opening maps it and reads little, so
+//! that it takes milliseconds, and processes that open the same file share its pages.
+//!
+//! # Layout, version 1
+//!
+//! All numbers are little-endian. The file is a header, a table of sections, and the sections one after
+//! the other, each from a multiple of 64 bytes on and filled up with zeros.
+//!
+//! | header bytes | |
+//! |---|---|
+//! | 0..8 | `RECOINDX` |
+//! | 8..12 | version of the layout, 1 |
+//! | 12..16 | kind of index: 1 exact, 2 HNSW, 3 IVF |
+//! | 16..20 | metric: 1 inner product, 2 cosine, 3 L2 |
+//! | 20..24 | number of sections, up to 64 |
+//! | 24..32 | number of vectors |
+//! | 32..40 | dimensions of a vector |
+//! | 40..48 | length of the file |
+//! | 48..60 | zeros |
+//! | 60..64 | CRC-32 of the bytes before and of the table |
+//!
+//! | bytes of a section's 32 in the table | |
+//! |---|---|
+//! | 0..8 | name, filled up with zeros |
+//! | 8..16 | where the section begins |
+//! | 16..24 | its length without the zeros at its end |
+//! | 24..28 | CRC-32 of the section and the zeros at its end |
+//! | 28..32 | zeros |
+//!
+//! | section | in | holds |
+//! |---|---|---|
+//! | `numbers` | HNSW, IVF | u64: HNSW links, build width, search width and points per layer, the bottom first; IVF lists and probes and rounds asked for |
+//! | `vectors` | all | f32, vector by vector in the order of the items, normalised under the cosine metric |
+//! | `codes` | all, but in exact only from 1,000 vectors on | the vectors as bytes, each with what rounding did to it |
+//! | `rounding` | where `codes` are | f32: the length of the longest vector and the centre |
+//! | `items` | HNSW, IVF | u32: the item of every row of `codes` |
+//! | `links` | HNSW | u32: the places for links of every point in the bottom layer |
+//! | `upper` | HNSW | u32: the same of the layers above, one after the other |
+//! | `starts` | IVF | u32: where every list begins in `codes`, and their end |
+//! | `centres` | IVF | f32: the centre of every list |
+//!
+//! Sections with other names are skipped.
+//!
+//! # What is checked
+//!
+//! [`open`] checks the header, the table, the sizes, and the checksums of all sections up to 16 MiB: to read
+//! a section of 500 MB would take longer than opening may. [`IndexFile::verify`] checks the others. A file
+//! whose large sections are damaged is searched without a panic, but its answers are wrong; so verify a
+//! file that has just come over a network.
+//!
+//! While a file is mapped, it may be replaced (as [`save`] does) or removed, but not written to or cut short:
+//! on most systems a process dies that reads a page which is no longer there. Where others may do such
+//! things, [`load`] the file instead.
+//!
+//! ```
+//! use reco_core::index::{AnyIndex, Metric, VectorIndexExt, file};
+//! use reco_core::linalg::Matrix;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("colours.index");
+//! let vectors = Matrix::from_vec(3, 2, vec![1., 0., 0., 1., 1., 1.]);
+//! file::save(&AnyIndex::build(vectors, Metric::Cosine)?, &path)?;
+//!
+//! let opened = file::open(&path)?;
+//! opened.verify()?;
+//! assert_eq!(opened.index().find(&[0.0, 3.0], 1, None)?.ids[0].index(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod bytes;
+mod error;
+mod layout;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+pub(super) use bytes::Bytes;
+pub use error::{FileError, Problem};
+pub(super) use parts::{Filed, Incoming, Outgoing};
+
+use super::{AnyIndex, ExactIndex, HnswIndex, IvfIndex};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// An open file and the index in it.
+#[derive(Debug)]
+pub struct IndexFile {
+    path: PathBuf,
+    parts: Incoming,
+    index: AnyIndex,
+}
+
+/// Sections up to this many bytes are checked when a file is opened.
+const CHECKED_AT_ONCE: usize = 16 << 20;
+
+/// Writes an index and returns the file's length in bytes. The file appears whole or not at all; one that
+/// was there before serves on for those who have it open.
+///
+/// # Errors
+///
+/// [`FileError`] with [`Problem::Io`] when it cannot be written.
+pub fn save(index: &AnyIndex, path: &Path) -> Result<u64, FileError> {
+    let unfinished = unfinished(path);
+    let written = write(&parts_of(index), &unfinished, path);
+    if written.is_err() {
+        // Best effort: what matters is the first error.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written.map_err(|cause| FileError::new(path, Problem::Io(cause)))
+}
+
+/// Maps the file of an index. See [the module](self) for what is checked and what must not happen to the file.
+///
+/// # Errors
+///
+/// [`FileError`] for a file that is missing, foreign, newer, cut short or damaged; never a panic.
+pub fn open(path: &Path) -> Result<IndexFile, FileError> {
+    let map = || Bytes::map(&File::open(path)?);
+    let bytes = map().map_err(|cause| FileError::new(path, Problem::Io(cause)))?;
+    read(bytes, CHECKED_AT_ONCE, path)
+}
+
+/// Reads the file of an index into memory and checks all of it.
+///
+/// # Errors
+///
+/// Those of [`open`].
+pub fn load(path: &Path) -> Result<AnyIndex, FileError> {
+    let copy = || {
+        let mut file = File::open(path)?;
+        let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        Bytes::read(&mut file, len)
+    };
+    let bytes = copy().map_err(|cause| FileError::new(path, Problem::Io(cause)))?;
+    Ok(read(bytes, usize::MAX, path)?.into_index())
+}
+
+impl IndexFile {
+    /// The index.
+    pub fn index(&self) -> &AnyIndex {
+        &self.index
+    }
+
+    /// The index; the file stays open as long as it lives.
+    pub fn into_index(self) -> AnyIndex {
+        self.index
+    }
+
+    /// Reads all of the file and compares it with its checksums.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] with [`Problem::Corrupt`] for the first section that differs.
+    pub fn verify(&self) -> Result<(), FileError> {
+        self.parts.check_sections(usize::MAX).map_err(|problem| FileError::new(&self.path, problem))
+    }
+}
+
+/// The index in `bytes`, of which sections up to `checked` bytes are compared with their checksums.
+fn read(bytes: Bytes, checked: usize, path: &Path) -> Result<IndexFile, FileError> {
+    let index = || {
+        let parts = Incoming::new(bytes)?;
+        parts.check_sections(checked)?;
+        let index = match parts.kind() {
+            ExactIndex::KIND => ExactIndex::read(&parts)?.into(),
+            HnswIndex::KIND => HnswIndex::read(&parts)?.into(),
+            IvfIndex::KIND => IvfIndex::read(&parts)?.into(),
+            kind => return Err(Problem::Corrupt(format!("no kind of index has the number {kind}"))),
+        };
+        Ok(IndexFile { path: path.to_owned(), parts, index })
+    };
+    index().map_err(|problem| FileError::new(path, problem))
+}
+
+fn parts_of(index: &AnyIndex) -> Outgoing<'_> {
+    match index {
+        AnyIndex::Exact(index) => Outgoing::of(&**index),
+        AnyIndex::Hnsw(index) => Outgoing::of(&**index),
+        AnyIndex::Ivf(index) => Outgoing::of(&**index),
+    }
+}
+
+fn write(parts: &Outgoing<'_>, unfinished: &Path, path: &Path) -> io::Result<u64> {
+    let mut file = BufWriter::new(File::create_new(unfinished)?);
+    let length = parts.write(&mut file)?;
+    file.flush()?;
+    file.get_ref().sync_all()?;
+    fs::rename(unfinished, path)?;
+    // The new name is safe once the folder is, where folders can be opened.
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        && let Ok(folder) = File::open(folder)
+    {
+        folder.sync_all()?;
+    }
+    Ok(length)
+}
+
+/// A name beside `path` that no other call uses.
+fn unfinished(path: &Path) -> PathBuf {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}-{call}.unfinished", process::id()));
+    name.into()
+}
