@@ -5,11 +5,13 @@ mod array;
 mod codes;
 mod exact;
 pub mod file;
+mod guard;
 mod hnsw;
 #[cfg(feature = "ann")]
 mod hnsw_rs;
 mod ivf;
 mod live;
+mod mix;
 mod scan;
 mod scratch;
 #[cfg(test)]
@@ -18,11 +20,12 @@ mod vectors;
 
 pub use any::AnyIndex;
 pub use exact::ExactIndex;
+pub use guard::{Guarded, RecallGuard, SwapError};
 pub use hnsw::{HnswIndex, HnswParams};
 #[cfg(feature = "ann")]
 pub use hnsw_rs::HnswRsIndex;
 pub use ivf::{IvfIndex, IvfParams};
-pub use live::LiveIndex;
+pub use live::{Compactor, LiveIndex};
 
 use crate::candidate::Hits;
 use crate::id::ItemId;

@@ -48,7 +48,7 @@
 //! [`open`] checks the header, the table, the sizes, and the checksums of all sections up to 16 MiB: to read
 //! a section of 500 MB would take longer than opening may. [`IndexFile::verify`] checks the others. A file
 //! whose large sections are damaged is searched without a panic, but its answers are wrong; so verify a
-//! file that has just come over a network.
+//! file that has just come over a network, and let a [`RecallGuard`](super::RecallGuard) look at it before it serves.
 //!
 //! While a file is mapped, it may be replaced (as [`save`] does) or removed, but not written to or cut short:
 //! on most systems a process dies that reads a page which is no longer there. Where others may do such

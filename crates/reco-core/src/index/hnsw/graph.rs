@@ -1,6 +1,7 @@
 //! The layers of links.
 
 use super::super::array::Array;
+use super::super::mix::mix;
 use super::params::HnswParams;
 
 /// Ends a list of links that is not full, as does every number that no point of the layer has: files may be
@@ -99,12 +100,4 @@ pub(super) const MOST_LAYERS: usize = 15;
 fn height(point: u64, links: u64) -> u8 {
     let draws = (0..MOST_LAYERS as u64).map(|layer| mix(point * MOST_LAYERS as u64 + layer));
     draws.take_while(|draw| draw.is_multiple_of(links)).count() as u8
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
-pub(super) fn mix(n: u64) -> u64 {
-    let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
 }

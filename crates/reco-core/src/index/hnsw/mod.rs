@@ -14,6 +14,7 @@ pub use params::HnswParams;
 
 use super::array::Array;
 use super::codes::Codes;
+use super::mix::mix;
 use super::scan::Sieve;
 use super::scratch::Pool;
 use super::vectors::{Comparing, Vectors};
@@ -21,7 +22,7 @@ use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::id::ItemId;
 use crate::linalg::Matrix;
-use graph::{Graph, mix};
+use graph::Graph;
 use std::fmt;
 use walk::Walk;
 

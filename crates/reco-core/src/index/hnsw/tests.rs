@@ -17,7 +17,7 @@ fn factors(n_rows: usize, dim: usize, seed: u64) -> Matrix {
 }
 
 mod rand_like {
-    use super::graph::mix;
+    use crate::index::mix::mix;
 
     /// Roughly normal: a sum of four uniform values.
     pub(super) fn normal(seed: u64) -> f32 {

@@ -1,23 +1,27 @@
 //! An index that changes while it is searched.
 
+mod compactor;
 mod state;
 #[cfg(test)]
 mod tests;
 
+use super::scratch::Pool;
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::id::ItemId;
 use crate::linalg::Matrix;
+use compactor::Alarm;
+pub use compactor::Compactor;
 use parking_lot::{Mutex, RwLock};
-use state::{Built, State};
+use state::{Built, Scratch, State};
 
 /// Vectors that come, change and go, with searches from other threads all the while.
 ///
 /// Most vectors are in an index that never changes, [`ExactIndex`](super::ExactIndex) or
 /// [`HnswIndex`](super::HnswIndex) by their number; what came since is scanned, and what went is
 /// filtered out. A change is seen by the next search. [`compact`](Self::compact) builds a new index of
-/// all, beside the searches and the changes; call it from a thread that has time when
-/// [`is_due`](Self::is_due). Answers then are those of a fresh build.
+/// all, beside the searches and the changes; a [`Compactor`] does so whenever it [is due](Self::is_due).
+/// Answers then are those of a fresh build.
 ///
 /// Unlike in the other indexes, an item's id is whatever the caller gives it.
 ///
@@ -40,18 +44,22 @@ pub struct LiveIndex {
     state: RwLock<State>,
     /// Held while compacting.
     compacting: Mutex<()>,
+    /// Rings when a compaction is due.
+    alarm: Alarm,
+    idle: Pool<Scratch>,
 }
 
-/// A compaction is due when this many vectors are scanned one by one,
+/// A compaction is due when this many vectors are scanned one by one
 const DUE_RECENT: usize = 2_000;
-/// or this share of those built is gone.
+/// and they are this share of those built,
+const DUE_RECENT_SHARE: f64 = 0.01;
+/// or when this share of those built is gone.
 const DUE_GONE: f64 = 0.2;
 
 impl LiveIndex {
     /// Without items.
     pub fn new(dim: usize, metric: Metric) -> Self {
-        let state = RwLock::new(State::new(Built::empty(dim, metric)));
-        Self { dim, metric, state, compacting: Mutex::new(()) }
+        Self::over(Built::empty(dim, metric), dim, metric)
     }
 
     /// With the rows of `vectors`; row i is item i.
@@ -62,8 +70,13 @@ impl LiveIndex {
     pub fn build(vectors: Matrix, metric: Metric) -> Result<Self, IndexError> {
         let dim = vectors.n_columns();
         let items = (0..vectors.n_rows() as u32).map(ItemId::new).collect();
-        let state = RwLock::new(State::new(Built::new(vectors, items, metric)?));
-        Ok(Self { dim, metric, state, compacting: Mutex::new(()) })
+        Ok(Self::over(Built::new(vectors, items, metric)?, dim, metric))
+    }
+
+    fn over(built: Built, dim: usize, metric: Metric) -> Self {
+        let state = RwLock::new(State::new(built));
+        let (compacting, alarm, idle) = (Mutex::new(()), Alarm::default(), Pool::default());
+        Self { dim, metric, state, compacting, alarm, idle }
     }
 
     /// Adds an item.
@@ -72,11 +85,12 @@ impl LiveIndex {
     ///
     /// [`IndexError::Duplicate`] for an item that is there, and those of [`set`](Self::set).
     pub fn insert(&self, item: ItemId, vector: &[f32]) -> Result<(), IndexError> {
-        let mut state = self.state.write();
-        if state.contains(item) {
-            return Err(IndexError::Duplicate { item });
-        }
-        state.set(item, vector)
+        self.change(|state| {
+            if state.contains(item) {
+                return Err(IndexError::Duplicate { item });
+            }
+            state.set(item, vector)
+        })
     }
 
     /// Adds an item or replaces its vector.
@@ -86,12 +100,12 @@ impl LiveIndex {
     /// [`IndexError`] for a vector of another length, one that is not finite, too long or (cosine)
     /// zero; nothing changes then.
     pub fn set(&self, item: ItemId, vector: &[f32]) -> Result<(), IndexError> {
-        self.state.write().set(item, vector)
+        self.change(|state| state.set(item, vector))
     }
 
     /// Takes an item out; false where it is not there.
     pub fn remove(&self, item: ItemId) -> bool {
-        self.state.write().remove(item)
+        self.change(|state| state.remove(item))
     }
 
     /// Whether there is such an item.
@@ -101,8 +115,7 @@ impl LiveIndex {
 
     /// Whether enough has changed for [`compact`](Self::compact) to be worth its time.
     pub fn is_due(&self) -> bool {
-        let state = self.state.read();
-        state.n_recent() >= DUE_RECENT || state.n_gone() as f64 > DUE_GONE * state.n_built() as f64
+        is_due(&self.state.read())
     }
 
     /// Builds a new index of all items. Searches and changes go on meanwhile, except for a moment at the
@@ -113,11 +126,37 @@ impl LiveIndex {
     /// Those of [`build`](Self::build), for vectors that only an index over all can refuse.
     pub fn compact(&self) -> Result<(), IndexError> {
         let _alone = self.compacting.lock();
-        let (vectors, items, seen) = self.state.write().begin_compaction();
-        let built = Built::new(vectors, items, self.metric)?;
-        self.state.write().finish_compaction(built, seen);
+        let frozen = self.state.write().begin_compaction();
+        let (vectors, items) = frozen.gather();
+        let next = match Built::new(vectors, items, self.metric) {
+            Ok(built) => State::new(built),
+            Err(error) => {
+                self.state.write().cancel_compaction();
+                return Err(error);
+            }
+        };
+        let old = self.state.write().finish_compaction(next, frozen.n_recent());
+        // Not under the lock, which was let go with the statement before.
+        drop(old);
         Ok(())
     }
+
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.write();
+        let result = change(&mut state);
+        let due = is_due(&state);
+        drop(state);
+        if due {
+            self.alarm.ring();
+        }
+        result
+    }
+}
+
+fn is_due(state: &State) -> bool {
+    let n_built = state.n_built() as f64;
+    let recent = (DUE_RECENT_SHARE * n_built).max(DUE_RECENT as f64);
+    state.n_recent() as f64 >= recent || state.n_gone() as f64 > DUE_GONE * n_built
 }
 
 impl VectorIndex for LiveIndex {
@@ -144,6 +183,6 @@ impl VectorIndex for LiveIndex {
         allow: Option<&dyn Allow>,
         out: &mut Hits,
     ) -> Result<(), IndexError> {
-        self.state.read().search(vector, k, allow, out)
+        self.idle.with(|scratch| self.state.read().search(vector, k, allow, scratch, out))
     }
 }

@@ -5,7 +5,9 @@ use super::super::{Allow, ExactIndex, HnswIndex, HnswParams, IndexError, Metric,
 use crate::candidate::{Hits, top_k};
 use crate::id::ItemId;
 use crate::linalg::Matrix;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxHashMap;
+use std::mem;
+use std::sync::Arc;
 
 /// An index that does not change.
 #[derive(Debug)]
@@ -24,24 +26,39 @@ enum Kind {
 /// All of it; searched under a shared lock.
 #[derive(Debug)]
 pub(super) struct State {
-    built: Built,
+    built: Arc<Built>,
     /// Per row of `built`: whether its item went or has another vector.
     gone: Vec<bool>,
     n_gone: usize,
-    /// Vectors that came since, one after the other, as they are compared.
-    recent: Vec<f32>,
-    /// The items of `recent`; None where the item went or has another vector.
-    recent_items: Vec<Option<ItemId>>,
-    places: FxHashMap<ItemId, Place>,
-    /// Items that changed since a compaction began.
-    touched: Vec<ItemId>,
+    recent: Recent,
+    /// Where in `recent` items are.
+    places: FxHashMap<ItemId, u32>,
+    /// Items that changed since a compaction began; None while there is none.
+    touched: Option<Vec<ItemId>>,
 }
 
-/// Where an item's vector is.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Built(u32),
-    Recent(u32),
+/// Vectors that came since the index was built.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    /// One after the other, as they are compared.
+    values: Vec<f32>,
+    /// None where the item went or has another vector.
+    items: Vec<Option<ItemId>>,
+}
+
+/// What a search works in.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    query: Vec<f32>,
+    ranked: Vec<(f32, ItemId)>,
+}
+
+/// All items as they were when a compaction began.
+#[derive(Debug)]
+pub(super) struct Frozen {
+    built: Arc<Built>,
+    gone: Vec<bool>,
+    recent: Recent,
 }
 
 impl Built {
@@ -71,19 +88,21 @@ impl Built {
             Kind::Hnsw(index) => index.vectors(),
         }
     }
+
+    fn row_of(&self, item: ItemId) -> Option<usize> {
+        self.items.binary_search(&item).ok()
+    }
 }
 
 impl State {
     pub(super) fn new(built: Built) -> Self {
-        let mut places = FxHashMap::with_capacity_and_hasher(built.items.len(), FxBuildHasher);
-        places.extend(built.items.iter().zip(0..).map(|(&item, row)| (item, Place::Built(row))));
         let gone = vec![false; built.items.len()];
-        let (recent, recent_items, touched) = (Vec::new(), Vec::new(), Vec::new());
-        Self { built, gone, n_gone: 0, recent, recent_items, places, touched }
+        let (recent, places) = (Recent::default(), FxHashMap::default());
+        Self { built: Arc::new(built), gone, n_gone: 0, recent, places, touched: None }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.n_built() - self.n_gone + self.places.len()
     }
 
     pub(super) fn n_built(&self) -> usize {
@@ -95,11 +114,11 @@ impl State {
     }
 
     pub(super) fn n_recent(&self) -> usize {
-        self.recent_items.len()
+        self.recent.items.len()
     }
 
     pub(super) fn contains(&self, item: ItemId) -> bool {
-        self.places.contains_key(&item)
+        self.places.contains_key(&item) || self.built.row_of(item).is_some_and(|row| !self.gone[row])
     }
 
     pub(super) fn set(&mut self, item: ItemId, vector: &[f32]) -> Result<(), IndexError> {
@@ -107,23 +126,24 @@ impl State {
         let what = || format!("the vector of item {}", item.raw());
         self.built.vectors().prepare_as(vector, &mut compared, what)?;
         self.remove(item);
-        self.places.insert(item, Place::Recent(self.recent_items.len() as u32));
-        self.recent.append(&mut compared);
-        self.recent_items.push(Some(item));
-        self.touched.push(item);
+        self.places.insert(item, self.n_recent() as u32);
+        self.recent.values.append(&mut compared);
+        self.recent.items.push(Some(item));
+        // What was not there before was not noted as removed.
+        self.touched.iter_mut().for_each(|touched| touched.push(item));
         Ok(())
     }
 
     pub(super) fn remove(&mut self, item: ItemId) -> bool {
-        match self.places.remove(&item) {
-            None => return false,
-            Some(Place::Recent(row)) => self.recent_items[row as usize] = None,
-            Some(Place::Built(row)) => {
-                self.gone[row as usize] = true;
-                self.n_gone += 1;
-            }
+        if let Some(row) = self.places.remove(&item) {
+            self.recent.items[row as usize] = None;
+        } else if let Some(row) = self.built.row_of(item).filter(|&row| !self.gone[row]) {
+            self.gone[row] = true;
+            self.n_gone += 1;
+        } else {
+            return false;
         }
-        self.touched.push(item);
+        self.touched.iter_mut().for_each(|touched| touched.push(item));
         true
     }
 
@@ -132,64 +152,82 @@ impl State {
         vector: &[f32],
         k: usize,
         allow: Option<&dyn Allow>,
+        Scratch { query, ranked }: &mut Scratch,
         out: &mut Hits,
     ) -> Result<(), IndexError> {
+        let Built { items, .. } = &*self.built;
         let allows = |item| allow.is_none_or(|allow| allow.allows(item));
-        let here = |row: ItemId| !self.gone[row.index()] && allows(self.built.items[row.index()]);
+        let here = |row: ItemId| !self.gone[row.index()] && allows(items[row.index()]);
         let filter: Option<&dyn Allow> = if self.n_gone == 0 && allow.is_none() { None } else { Some(&here) };
         self.built.index().search(vector, k, filter, out)?;
-        out.ids.iter_mut().for_each(|row| *row = self.built.items[row.index()]);
-        if self.recent_items.is_empty() {
+        out.ids.iter_mut().for_each(|row| *row = items[row.index()]);
+        if self.places.is_empty() {
             return Ok(());
         }
-        let mut query = Vec::new();
-        self.built.vectors().prepare(vector, &mut query)?;
-        let mut ranked: Vec<(f32, ItemId)> = out.iter().map(|(item, score)| (score, item)).collect();
-        let metric = self.built.vectors().metric();
-        for (row, item) in self.recent_items.iter().enumerate() {
+        let vectors = self.built.vectors();
+        vectors.prepare(vector, query)?;
+        ranked.clear();
+        ranked.extend(out.iter().map(|(item, score)| (score, item)));
+        for (row, item) in self.recent.items.iter().enumerate() {
             if let Some(item) = item.filter(|&item| allows(item)) {
-                let vector = &self.recent[row * query.len()..][..query.len()];
-                ranked.push((score(metric, &query, vector), item));
+                ranked.push((score(vectors.metric(), query, self.recent.row(row, query.len())), item));
             }
         }
-        top_k(&mut ranked, k);
+        top_k(ranked, k);
         out.clear();
-        ranked.into_iter().for_each(|(score, item)| out.push(item, score));
+        ranked.iter().for_each(|&(score, item)| out.push(item, score));
         Ok(())
     }
 
-    /// All vectors with their items, in the order of the items, and the number of recent rows among
-    /// them or gone; changes are noted from here on.
-    pub(super) fn begin_compaction(&mut self) -> (Matrix, Vec<ItemId>, usize) {
-        self.touched.clear();
-        let dim = self.built.vectors().dim();
-        let mut places: Vec<(ItemId, Place)> =
-            self.places.iter().map(|(&item, &place)| (item, place)).collect();
-        places.sort_unstable_by_key(|(item, _)| *item);
-        let mut vectors = Matrix::zeros(places.len(), dim);
-        for (row, (_, place)) in places.iter().enumerate() {
-            vectors.row_mut(row).copy_from_slice(match *place {
-                Place::Built(row) => self.built.vectors().rows().row(row as usize),
-                Place::Recent(row) => &self.recent[row as usize * dim..][..dim],
-            });
-        }
-        (vectors, places.into_iter().map(|(item, _)| item).collect(), self.recent_items.len())
+    /// All items as they are; changes are noted from here on.
+    pub(super) fn begin_compaction(&mut self) -> Frozen {
+        self.touched = Some(Vec::new());
+        Frozen { built: Arc::clone(&self.built), gone: self.gone.clone(), recent: self.recent.clone() }
     }
 
-    /// Takes the new index with what changed since: the recent rows from `seen` on, and what went.
-    pub(super) fn finish_compaction(&mut self, built: Built, seen: usize) {
+    /// Ends a compaction that failed.
+    pub(super) fn cancel_compaction(&mut self) {
+        self.touched = None;
+    }
+
+    /// Goes over to the state `next` of the new index, with what changed since: the recent rows from
+    /// `seen` on, and what went. Returns the old state, which takes its time to be dropped.
+    pub(super) fn finish_compaction(&mut self, mut next: Self, seen: usize) -> Self {
+        for item in self.touched.take().into_iter().flatten() {
+            next.remove(item);
+        }
         let dim = self.built.vectors().dim();
-        let old = std::mem::replace(self, Self::new(built));
-        for item in old.touched {
-            self.remove(item);
-        }
-        self.touched.clear();
-        self.recent = old.recent[seen * dim..].to_vec();
-        self.recent_items = old.recent_items[seen..].to_vec();
-        for (item, row) in self.recent_items.iter().zip(0..) {
-            if let Some(item) = item {
-                self.places.insert(*item, Place::Recent(row));
-            }
-        }
+        next.recent.values.extend_from_slice(&self.recent.values[seen * dim..]);
+        next.recent.items.extend_from_slice(&self.recent.items[seen..]);
+        let rows = next.recent.items.iter().zip(0..);
+        next.places = rows.filter_map(|(item, row)| Some(((*item)?, row))).collect();
+        mem::replace(self, next)
+    }
+}
+
+impl Recent {
+    fn row(&self, row: usize, dim: usize) -> &[f32] {
+        &self.values[row * dim..][..dim]
+    }
+}
+
+impl Frozen {
+    /// Recent rows there were.
+    pub(super) fn n_recent(&self) -> usize {
+        self.recent.items.len()
+    }
+
+    /// All vectors with their items, in the order of the items.
+    pub(super) fn gather(&self) -> (Matrix, Vec<ItemId>) {
+        let vectors = self.built.vectors().rows();
+        let kept = self.built.items.iter().enumerate().filter(|(row, _)| !self.gone[*row]);
+        let mut all: Vec<(ItemId, &[f32])> = kept.map(|(row, &item)| (item, vectors.row(row))).collect();
+        let recent = self.recent.items.iter().enumerate();
+        let dim = vectors.n_columns();
+        all.extend(recent.filter_map(|(row, item)| Some(((*item)?, self.recent.row(row, dim)))));
+        all.sort_unstable_by_key(|(item, _)| *item);
+        let mut values = Vec::with_capacity(all.len() * dim);
+        all.iter().for_each(|(_, vector)| values.extend_from_slice(vector));
+        (Matrix::from_vec(all.len(), dim, values), all.iter().map(|(item, _)| *item).collect())
     }
 }

@@ -4,6 +4,8 @@ use super::*;
 use crate::index::{ExactIndex, VectorIndexExt};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
 fn vector(seed: u32) -> Vec<f32> {
     (0..8).map(|column| ((seed * 31 + column * 17) as f32 * 0.7).sin() * (1.0 + (seed % 7) as f32)).collect()
@@ -14,6 +16,9 @@ enum Change {
     Set(u32, u32),
     Remove(u32),
     Compact,
+    /// What compacting does first and last, with other changes between.
+    Begin,
+    Finish,
 }
 
 proptest! {
@@ -23,11 +28,14 @@ proptest! {
             6 => (0u32..30, 0u32..1_000).prop_map(|(item, seed)| Change::Set(item, seed)),
             3 => (0u32..30).prop_map(Change::Remove),
             1 => Just(Change::Compact),
+            1 => Just(Change::Begin),
+            1 => Just(Change::Finish),
         ], 0..60),
         k in 1usize..12,
     ) {
         let index = LiveIndex::new(8, Metric::L2);
         let mut there = BTreeMap::new();
+        let mut frozen = None;
         for change in changes {
             match change {
                 Change::Set(item, seed) => {
@@ -37,7 +45,18 @@ proptest! {
                 Change::Remove(item) => {
                     prop_assert_eq!(index.remove(ItemId::new(item)), there.remove(&item).is_some());
                 }
-                Change::Compact => index.compact().unwrap(),
+                Change::Compact => {
+                    frozen = None;
+                    index.compact().unwrap();
+                }
+                Change::Begin => frozen = Some(index.state.write().begin_compaction()),
+                Change::Finish => {
+                    if let Some(frozen) = frozen.take() {
+                        let (vectors, items) = frozen.gather();
+                        let next = State::new(Built::new(vectors, items, Metric::L2).unwrap());
+                        index.state.write().finish_compaction(next, frozen.n_recent());
+                    }
+                }
             }
             prop_assert_eq!(index.len(), there.len());
             let rows: Vec<f32> = there.values().flat_map(|&seed| vector(seed)).collect();
@@ -118,4 +137,44 @@ fn changes_searches_and_compactions_go_on_together() {
     index.compact().unwrap();
     assert_eq!(index.len(), 400);
     assert!((0..600).all(|item| index.contains(ItemId::new(item)) == (item % 3 != 0)));
+}
+
+#[test]
+fn a_thread_compacts_while_all_goes_on() {
+    let rows = Matrix::from_vec(3_000, 8, (0..3_000).flat_map(vector).collect());
+    let index = Arc::new(LiveIndex::build(rows, Metric::L2).unwrap());
+    let (sender, reports) = mpsc::channel();
+    let compactor = Compactor::spawn(Arc::clone(&index), 1, move |result| drop(sender.send(result))).unwrap();
+    let writing = AtomicUsize::new(2);
+    std::thread::scope(|scope| {
+        for part in 0..2 {
+            let (index, writing) = (&index, &writing);
+            scope.spawn(move || {
+                for item in (3_000 + part..9_000).step_by(2) {
+                    index.insert(ItemId::new(item), &vector(item)).unwrap();
+                    let hits = index.find(&vector(item), 1, None).unwrap();
+                    assert_eq!(hits.scores, [0.0], "found by the next search");
+                    if item % 3 == 0 {
+                        assert!(index.remove(ItemId::new(item)));
+                        assert_eq!(index.remove(ItemId::new(item - 3_000)), item < 6_000);
+                        assert!(
+                            !index.find(&vector(item), 9, None).unwrap().ids.contains(&ItemId::new(item))
+                        );
+                    }
+                }
+                writing.fetch_sub(1, Ordering::Release);
+            });
+        }
+        scope.spawn(|| {
+            while writing.load(Ordering::Acquire) > 0 {
+                assert_eq!(index.find(&vector(1), 20, None).unwrap().len(), 20);
+            }
+        });
+    });
+    while index.is_due() {
+        assert_eq!(reports.recv().unwrap(), Ok(()));
+    }
+    compactor.stop();
+    assert_eq!(index.len(), 6_000);
+    assert!((0..9_000).all(|item| index.contains(ItemId::new(item)) == (item % 3 != 0)));
 }
