@@ -6,10 +6,12 @@ use crate::{Failure, Session, npy, output};
 use reco_core::candidate::Hits;
 use reco_core::id::ItemId;
 use reco_core::index::{
-    ExactIndex, HnswIndex, HnswParams, IndexError, IvfIndex, IvfParams, Metric, VectorIndex, VectorIndexExt,
+    AnyIndex, ExactIndex, HnswIndex, HnswParams, IndexError, IvfIndex, IvfParams, Metric, VectorIndex,
+    VectorIndexExt, file,
 };
 use reco_core::linalg::Matrix;
 use serde::Serialize;
+use std::time::Instant;
 
 /// Everything measured on one set of vectors.
 #[derive(Debug, Serialize)]
@@ -32,7 +34,17 @@ struct Measured {
     resident_mb: Option<f64>,
     /// Vectors that a search for themselves over a beam of 64 does not find.
     not_found_themselves: Option<usize>,
+    file: FileCosts,
     sweep: Vec<Point>,
+}
+
+/// What the index costs as a file, whose pages are in memory.
+#[derive(Debug, Serialize)]
+struct FileCosts {
+    mb: f64,
+    save_ms: f64,
+    open_ms: f64,
+    verify_ms: f64,
 }
 
 /// One point of the sweep.
@@ -43,6 +55,10 @@ struct Point {
     width: usize,
     recall: f64,
     queries_per_s: f64,
+    /// Of single searches: half of them take at most so long,
+    p50_us: f64,
+    /// and 99 of 100.
+    p99_us: f64,
 }
 
 /// Every point of the sweep is measured this often; the fastest counts, as others may use the machine.
@@ -96,7 +112,7 @@ fn exact(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> R
     let built = Built::new(args, |vectors| ExactIndex::build(vectors, metric))?;
     let search = |query: &[f32], k, _, out: &mut Hits| built.index.search(query, k, None, out);
     let sweep = sweep(args, &[truth.n_vectors], queries, truth, search)?;
-    Ok(built.measured("exact".to_owned(), built.index.memory(), None, sweep))
+    built.measured("exact".to_owned(), None, sweep)
 }
 
 fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
@@ -111,8 +127,7 @@ fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Re
         search(vector, 1, SELF_WIDTH, &mut hits)?;
         missed += usize::from(hits.ids.first() != Some(&ItemId::new(row)));
     }
-    let name = format!("hnsw, {links} links, build width {build_width}");
-    Ok(built.measured(name, built.index.memory(), Some(missed), sweep))
+    built.measured(format!("hnsw, {links} links, build width {build_width}"), Some(missed), sweep)
 }
 
 fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
@@ -121,7 +136,7 @@ fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Res
     let search =
         |query: &[f32], k, width, out: &mut Hits| built.index.search_lists(query, k, width, None, out);
     let sweep = sweep(args, &args.width, queries, truth, search)?;
-    Ok(built.measured(format!("ivf, {} lists", args.lists), built.index.memory(), None, sweep))
+    built.measured(format!("ivf, {} lists", args.lists), None, sweep)
 }
 
 /// An index and what building it took.
@@ -131,7 +146,7 @@ struct Built<I> {
     resident_mb: Option<f64>,
 }
 
-impl<I> Built<I> {
+impl<I: Into<AnyIndex>> Built<I> {
     fn new(args: &IndexArgs, build: impl FnOnce(Matrix) -> Result<I, IndexError>) -> Result<Self, Failure> {
         let before = resident_bytes();
         let vectors = npy::read(&args.vectors)?;
@@ -142,11 +157,48 @@ impl<I> Built<I> {
         Ok(Self { index, build_cpu_s, resident_mb: grown.map(|bytes| bytes as f64 / 1e6) })
     }
 
-    fn measured(&self, index: String, memory: usize, missed: Option<usize>, sweep: Vec<Point>) -> Measured {
-        let (build_cpu_s, resident_mb) = (self.build_cpu_s, self.resident_mb);
-        let memory_mb = memory as f64 / 1e6;
-        Measured { index, build_cpu_s, memory_mb, resident_mb, not_found_themselves: missed, sweep }
+    fn measured(self, name: String, missed: Option<usize>, sweep: Vec<Point>) -> Result<Measured, Failure> {
+        let Self { index, build_cpu_s, resident_mb } = self;
+        let index = index.into();
+        let (memory_mb, file) = (index.memory() as f64 / 1e6, file_costs(&index)?);
+        Ok(Measured {
+            index: name,
+            build_cpu_s,
+            memory_mb,
+            resident_mb,
+            not_found_themselves: missed,
+            file,
+            sweep,
+        })
     }
+}
+
+/// Saves an index beside other temporary files and opens it again.
+fn file_costs(index: &AnyIndex) -> Result<FileCosts, Failure> {
+    let path = std::env::temp_dir().join(format!("reco-bench-{}.index", std::process::id()));
+    let measured = || {
+        let begun = Instant::now();
+        let bytes = file::save(index, &path)?;
+        let save_ms = milliseconds(begun);
+        let mut open_ms = f64::INFINITY;
+        for _ in 0..REPEATS {
+            let begun = Instant::now();
+            let opened = file::open(&path)?;
+            open_ms = open_ms.min(milliseconds(begun));
+            drop(opened);
+        }
+        let (opened, begun) = (file::open(&path)?, Instant::now());
+        opened.verify()?;
+        Ok(FileCosts { mb: bytes as f64 / 1e6, save_ms, open_ms, verify_ms: milliseconds(begun) })
+    };
+    let costs = measured();
+    // Best effort: what matters is the first error.
+    let _ = std::fs::remove_file(&path);
+    costs
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
 }
 
 fn sweep(
@@ -176,10 +228,29 @@ fn sweep(
             }
             let n_queries = queries.n_rows() as f64;
             let recall = found as f64 / (k as f64 * n_queries);
-            points.push(Point { k, width, recall, queries_per_s: n_queries / fastest });
+            let [p50_us, p99_us] = latencies(queries, |query| search(query, k, width, &mut hits))?;
+            points.push(Point { k, width, recall, queries_per_s: n_queries / fastest, p50_us, p99_us });
         }
     }
     Ok(points)
+}
+
+/// The median and the 99th percentile over the queries, in microseconds; the fastest of several searches counts.
+fn latencies(
+    queries: &Matrix,
+    mut search: impl FnMut(&[f32]) -> Result<(), IndexError>,
+) -> Result<[f64; 2], IndexError> {
+    let mut fastest = vec![f64::INFINITY; queries.n_rows()];
+    for _ in 0..REPEATS {
+        for (query, fastest) in queries.rows().zip(&mut fastest) {
+            let begun = Instant::now();
+            search(query)?;
+            *fastest = fastest.min(begun.elapsed().as_secs_f64() * 1e6);
+        }
+    }
+    fastest.sort_by(f64::total_cmp);
+    let at = |share: f64| fastest[(((fastest.len() - 1) as f64) * share).round() as usize];
+    Ok(if fastest.is_empty() { [0.0; 2] } else { [at(0.5), at(0.99)] })
 }
 
 fn rendered(report: &Report) -> String {
@@ -191,10 +262,15 @@ fn rendered(report: &Report) -> String {
         let missed = missed.map_or(String::new(), |n| format!("; {n} do not find themselves"));
         let (name, build, memory) = (&index.index, index.build_cpu_s, index.memory_mb);
         text.push_str(&format!("\n{name}: built in {build:.1} CPU s, {memory:.0} MB{resident}{missed}\n"));
-        let mut table = output::table(["k", "width", "recall", "queries/s"]);
-        for Point { k, width, recall, queries_per_s } in &index.sweep {
+        let FileCosts { mb, save_ms, open_ms, verify_ms } = index.file;
+        text.push_str(&format!(
+            "as a file: {mb:.0} MB, saved in {save_ms:.0} ms, opened in {open_ms:.1} ms, verified in {verify_ms:.0} ms\n"
+        ));
+        let mut table = output::table(["k", "width", "recall", "queries/s", "p50 us", "p99 us"]);
+        for Point { k, width, recall, queries_per_s, p50_us, p99_us } in &index.sweep {
             let (recall, speed) = (format!("{recall:.4}"), format!("{queries_per_s:.0}"));
-            table.add_row([k.to_string(), width.to_string(), recall, speed]);
+            let (p50, p99) = (format!("{p50_us:.0}"), format!("{p99_us:.0}"));
+            table.add_row([k.to_string(), width.to_string(), recall, speed, p50, p99]);
         }
         text.push_str(&format!("{table}\n"));
     }
