@@ -4,10 +4,17 @@
 //! and one more number, `extra`. The score of a row for a query is the inner product of the two, plus
 //! extra * weight, where the query brings the weight. That is every metric's order:
 //!
-//! | metric | extra of a row x | weight of a query |
-//! |---|---|---|
-//! | inner product, cosine | 0 | 0 |
-//! | L2, vectors centred | -\|x\|² / 2 | 1 |
+//! | metric | extra of a row x | weight of a query | weight of a row y as query |
+//! |---|---|---|---|
+//! | cosine | 0 | 0 | 0 |
+//! | L2, vectors centred | -\|x\|² / 2 | 1 | 1 |
+//! | inner product | s(x) - m | 0 | s(y) |
+//!
+//! Rows are compared among each other by a distance, under the inner product that of the rows with one more
+//! coordinate s(x) = √(m² - |x|²), where m is the length of the longest: all are then equally long, and for
+//! a query whose further coordinate is 0 the nearest has the largest product (Bachrach et al., RecSys 2014).
+//! For a row y as query, half the squared distance is m (m - s(y)) less the score; m - s(x) is taken as
+//! |x|² / (m + s(x)), which loses no digits where one vector is far longer than the others.
 
 use super::array::Array;
 use super::file::{Incoming, Outgoing, Problem};
@@ -83,15 +90,21 @@ impl Codes {
         let mut bytes = vec![0u8; order.len() * stride + LINE - 1];
         let start = bytes.as_ptr().align_offset(LINE).min(LINE - 1);
         let centre = if metric == Metric::L2 { mean(vectors) } else { vec![0.0; dim] };
-        let mut longest = 0.0f32;
         let mut centred = vec![0.0; dim];
-        for (bytes, &row) in bytes[start..].chunks_exact_mut(stride).zip(order) {
-            let vector = vectors.row(row as usize);
-            let parts = centred.iter_mut().zip(vector).zip(&centre);
+        let centre_row = |row: u32, centred: &mut [f32]| -> f32 {
+            let parts = centred.iter_mut().zip(vectors.row(row as usize)).zip(&centre);
             parts.for_each(|((to, x), centre)| *to = x - centre);
-            let square: f32 = centred.iter().map(|x| x * x).sum();
-            longest = longest.max(square.sqrt());
-            let extra = if metric == Metric::L2 { -square / 2.0 } else { 0.0 };
+            centred.iter().map(|x| x * x).sum()
+        };
+        let squares = order.iter().map(|&row| centre_row(row, &mut centred));
+        let longest = squares.fold(0.0, f32::max).sqrt();
+        for (bytes, &row) in bytes[start..].chunks_exact_mut(stride).zip(order) {
+            let square = centre_row(row, &mut centred);
+            let extra = match metric {
+                Metric::Cosine => 0.0,
+                Metric::L2 => -square / 2.0,
+                Metric::InnerProduct => less_than_longest(square, longest),
+            };
             let (code, trailer) = bytes.split_at_mut(stride - TRAILER);
             let scale = scale(&centred);
             code.fill(128);
@@ -148,7 +161,7 @@ impl Codes {
         query.centred.clear();
         query.centred.extend(vector.iter().zip(&self.centre).map(|(x, centre)| x - centre));
         query.scale = scale(&query.centred);
-        query.weight = self.weight();
+        query.weight = if self.metric == Metric::L2 { 1.0 } else { 0.0 };
         query.code.clear();
         query.code.extend(query.centred.iter().map(|x| round(*x, query.scale) as i8));
         query.error = rounding_error(&query.centred, query.scale);
@@ -167,22 +180,24 @@ impl Codes {
     /// Makes a row the query.
     pub(super) fn row_as_query(&self, row: u32, query: &mut QueryCode) {
         let bytes = self.rows().row(row);
-        query.scale = Trailer::of(bytes).scale;
-        query.weight = self.weight();
+        let Trailer { scale, extra, .. } = Trailer::of(bytes);
+        query.scale = scale;
+        query.weight = match self.metric {
+            Metric::Cosine => 0.0,
+            Metric::L2 => 1.0,
+            Metric::InnerProduct => self.longest + extra,
+        };
         query.code.clear();
         query.code.extend(bytes[..self.stride - TRAILER].iter().map(|&c| c.wrapping_sub(128) as i8));
         query.code.resize(self.stride, 0);
         query.sum_up();
     }
 
-    /// Half the squared length of a row under L2, where half the squared distance from another is this less
-    /// their score; else 0.
+    /// Half the squared distance of another row from this one is this less their score, this being the query;
+    /// but for a constant under the cosine metric.
     pub(super) fn half_square(&self, row: u32) -> f32 {
-        -Trailer::of(self.rows().row(row)).extra
-    }
-
-    fn weight(&self) -> f32 {
-        if self.metric == Metric::L2 { 1.0 } else { 0.0 }
+        let extra = Trailer::of(self.rows().row(row)).extra;
+        if self.metric == Metric::InnerProduct { -extra * self.longest } else { -extra }
     }
 }
 
@@ -231,6 +246,12 @@ impl ScoreError {
     pub(super) fn of(self, row: &[u8]) -> f32 {
         self.per_row_error * Trailer::of(row).error + self.any_row
     }
+}
+
+/// s - m for a vector of this squared length.
+fn less_than_longest(square: f32, longest: f32) -> f32 {
+    let further = (longest * longest - square).max(0.0).sqrt();
+    if longest > 0.0 { -square / (longest + further) } else { 0.0 }
 }
 
 /// The length of what rounding takes off.

@@ -43,7 +43,7 @@ fn found_instead(codes: &Codes, graph: &Graph, point: u32, walk: &mut Walk) -> O
         return None;
     }
     let kept = walk.beam.kept();
-    // By inner product, so many longer vectors may come first that the point has no right to be found.
+    // So many may be the same that the point has no right to be found.
     if kept.len() == WIDTH && !own.before(kept[WIDTH - 1]) {
         return None;
     }

@@ -76,6 +76,20 @@ fn every_point_finds_itself() {
 }
 
 #[test]
+fn largest_products_among_very_different_lengths_are_found() {
+    // Lengths like those of fitted factors: most short, a few many times as long.
+    let mut vectors = factors(10_000, 24, 1 << 40);
+    for row in 0..10_000 {
+        let length = (1.5 * normal(1 << 45 | row as u64)).exp();
+        vectors.row_mut(row).iter_mut().for_each(|value| *value *= length);
+    }
+    let index = HnswIndex::build(vectors.clone(), Metric::InnerProduct, HnswParams::default()).unwrap();
+    let exact = ExactIndex::build(vectors, Metric::InnerProduct).unwrap();
+    let recall = recall(&index, &exact, &factors(100, 24, 1 << 50), 50);
+    assert!(recall >= 0.95, "recall@50 is {recall}");
+}
+
+#[test]
 fn filters_keep_recall_and_are_never_short() {
     let (index, exact, queries) = build(20_000, Metric::InnerProduct);
     for every in [2, 10, 100, 1_000, 15_000] {
