@@ -14,6 +14,7 @@ mod live;
 mod mix;
 mod scan;
 mod scratch;
+mod sharded;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -26,6 +27,7 @@ pub use hnsw::{HnswIndex, HnswParams};
 pub use hnsw_rs::HnswRsIndex;
 pub use ivf::{IvfIndex, IvfParams};
 pub use live::{Compactor, LiveIndex};
+pub use sharded::{ShardedIndex, ShardsError};
 
 use crate::candidate::Hits;
 use crate::id::ItemId;

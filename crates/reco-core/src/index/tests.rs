@@ -22,6 +22,21 @@ fn ivf(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexErr
     Ok(Box::new(IvfIndex::build(vectors, metric, params)?))
 }
 
+/// Three shards of different kinds.
+fn sharded(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
+    let (n_rows, dim) = (vectors.n_rows(), vectors.n_columns());
+    let part = |from: usize, to: usize| {
+        Matrix::from_vec(to - from, dim, vectors.as_slice()[from * dim..to * dim].to_vec())
+    };
+    let (a, b) = (n_rows / 3, n_rows / 2);
+    let shards = vec![
+        ExactIndex::build(part(0, a), metric)?.into(),
+        HnswIndex::build(part(a, b), metric, HnswParams::default())?.into(),
+        IvfIndex::build(part(b, n_rows), metric, IvfParams::default())?.into(),
+    ];
+    Ok(Box::new(ShardedIndex::new(shards).expect("shards alike")))
+}
+
 #[cfg(feature = "ann")]
 fn hnsw_rs(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
     Ok(Box::new(HnswRsIndex::build(vectors, metric, HnswParams::default())?))
@@ -32,6 +47,7 @@ fn builders() -> Vec<Build> {
         exact,
         hnsw,
         ivf,
+        sharded,
         #[cfg(feature = "ann")]
         hnsw_rs,
     ]
