@@ -37,7 +37,7 @@ def in_own_environment():
         subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
         stamp.write_text(repr(PACKAGES))
     if Path(sys.prefix) != CACHE / "venv":
-        os.execv(python, [str(python), __file__, *sys.argv[1:]])
+        os.execv(python, [str(python), *sys.argv])
 
 
 def word_vectors():
@@ -57,13 +57,16 @@ def word_vectors():
     return files
 
 
+def target():
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+
 def joined(numbers):
     return ",".join(map(str, numbers))
 
 
 def measured(vectors, queries):
     """All reports, ours first."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "reco-cli"], cwd=ROOT, check=True)
     reports = []
 
@@ -73,7 +76,7 @@ def measured(vectors, queries):
         new = report["indexes"] if library else [report]
         reports.extend({"library": library} | one for one in new)
 
-    ours = [target / "release" / "reco", "bench", "index", "--vectors", vectors, "--queries", queries]
+    ours = [target() / "release" / "reco", "bench", "index", "--vectors", vectors, "--queries", queries]
     ours += ["--k", joined(KS), "--json"]
     probing = [*ours, "--width", joined(PROBES)]
     ours += ["--width", joined(WIDTHS)]

@@ -89,7 +89,7 @@ pub(super) fn arrange(n_points: usize, links: usize) -> (Vec<u32>, Vec<usize>) {
     let heights: Vec<u8> = (0..n_points as u64).map(|point| height(point, links as u64)).collect();
     let top = heights.iter().copied().max().unwrap_or(0);
     let mut order: Vec<u32> = (0..n_points as u32).collect();
-    order.sort_by_key(|&point| (top - heights[point as usize], point));
+    order.sort_unstable_by_key(|&point| (top - heights[point as usize], point));
     let count = |layer| heights.iter().filter(|&&height| height >= layer).count();
     (order, (0..=top).map(count).collect())
 }

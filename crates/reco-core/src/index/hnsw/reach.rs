@@ -18,19 +18,20 @@ const ROUNDS: usize = 16;
 /// at all links of all it finds, so the next one meets the point.
 pub(super) fn mend(codes: &Codes, graph: &mut Graph) {
     let pool = Pool::<Walk>::default();
-    let all = || (0..codes.len() as u32).collect::<Vec<_>>();
-    let mut suspects = all();
+    // None for all points, which are too many to list.
+    let mut suspects: Option<Vec<u32>> = None;
     for _ in 0..ROUNDS {
-        let missed: Vec<(u32, u32)> = suspects
-            .par_iter()
-            .filter_map(|&point| Some((point, pool.with(|walk| found_instead(codes, graph, point, walk))?)))
-            .collect();
+        let look = |point| Some((point, pool.with(|walk| found_instead(codes, graph, point, walk))?));
+        let missed: Vec<(u32, u32)> = match &suspects {
+            None => (0..codes.len() as u32).into_par_iter().filter_map(look).collect(),
+            Some(points) => points.par_iter().copied().filter_map(look).collect(),
+        };
         missed.iter().for_each(|&(point, from)| link(graph, from, point));
         // A link that gave way may have been the only one to some other point.
-        match (missed.is_empty(), suspects.len() == codes.len()) {
+        match (missed.is_empty(), suspects.is_none()) {
             (true, true) => return,
-            (true, false) => suspects = all(),
-            (false, _) => suspects = missed.into_iter().map(|(point, _)| point).collect(),
+            (true, false) => suspects = None,
+            (false, _) => suspects = Some(missed.into_iter().map(|(point, _)| point).collect()),
         }
     }
 }

@@ -96,7 +96,7 @@ impl IvfIndex {
             Metric::Cosine | Metric::L2 => cluster(vectors.rows(), params.lists.max(1), params.rounds)?,
         };
         let mut items: Vec<u32> = (0..vectors.len() as u32).collect();
-        items.sort_by_key(|&item| (cluster_of[item as usize], item));
+        items.sort_unstable_by_key(|&item| (cluster_of[item as usize], item));
         let begins = |list| items.partition_point(|&item| cluster_of[item as usize] < list) as u32;
         let starts = (0..=centres.n_rows() as u32).map(begins).collect::<Vec<u32>>().into();
         let codes = Codes::new(vectors.rows(), &items, metric)?;
