@@ -288,6 +288,9 @@ pub(crate) struct IndexArgs {
     /// Points kept while building the graph (efConstruction).
     #[arg(long, default_value_t = 200)]
     pub(crate) build_width: usize,
+    /// Also replaces half of the vectors of a live index, and says what it finds before and after compaction.
+    #[arg(long)]
+    pub(crate) churn: bool,
     /// Points kept while searching (ef), to sweep over.
     #[arg(
         long,

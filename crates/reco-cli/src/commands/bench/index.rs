@@ -6,8 +6,8 @@ use crate::{Failure, Session, npy, output};
 use reco_core::candidate::Hits;
 use reco_core::id::ItemId;
 use reco_core::index::{
-    AnyIndex, ExactIndex, HnswIndex, HnswParams, IndexError, IvfIndex, IvfParams, Metric, VectorIndex,
-    VectorIndexExt, file,
+    AnyIndex, ExactIndex, HnswIndex, HnswParams, IndexError, IvfIndex, IvfParams, LiveIndex, Metric,
+    VectorIndex, VectorIndexExt, file,
 };
 use reco_core::linalg::Matrix;
 use serde::Serialize;
@@ -21,6 +21,19 @@ struct Report {
     queries: usize,
     metric: Metric,
     indexes: Vec<Measured>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    churn: Vec<Churn>,
+}
+
+/// What a live index finds after half of its vectors were replaced by others.
+#[derive(Debug, Serialize)]
+struct Churn {
+    k: usize,
+    /// Of an index built over the vectors as they are in the end.
+    fresh_recall: f64,
+    /// While what is new is scanned, and what went is filtered out.
+    recall: f64,
+    compacted_recall: f64,
 }
 
 /// One index, built once.
@@ -91,8 +104,9 @@ fn measure(args: &IndexArgs) -> Result<Report, Failure> {
             IndexKind::Hnsw => indexes.push(hnsw(args, metric, &queries, &truth)?),
         }
     }
+    let churn = if args.churn { churn(args, metric, &queries, &truth)? } else { Vec::new() };
     let (vectors, dim) = (truth.n_vectors, queries.n_columns());
-    Ok(Report { vectors, dim, queries: queries.n_rows(), metric, indexes })
+    Ok(Report { vectors, dim, queries: queries.n_rows(), metric, indexes, churn })
 }
 
 /// What exact search finds.
@@ -137,6 +151,49 @@ fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Res
         |query: &[f32], k, width, out: &mut Hits| built.index.search_lists(query, k, width, None, out);
     let sweep = sweep(args, &args.width, queries, truth, search)?;
     built.measured(format!("ivf, {} lists", args.lists), None, sweep)
+}
+
+fn churn(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Vec<Churn>, Failure> {
+    let vectors = npy::read(&args.vectors)?;
+    // Every second item has the vector of the one before at first.
+    let mut first = vectors.clone();
+    let changed = || (1..vectors.n_rows()).step_by(2);
+    changed().for_each(|row| first.row_mut(row).copy_from_slice(vectors.row(row - 1)));
+    let live = LiveIndex::build(first, metric)?;
+    for row in changed() {
+        live.set(ItemId::new(row as u32), vectors.row(row))?;
+    }
+    let scanned = recalls(&live, args, queries, truth)?;
+    live.compact()?;
+    let compacted = recalls(&live, args, queries, truth)?;
+    let fresh = recalls(&AnyIndex::build(vectors, metric)?, args, queries, truth)?;
+    let per_k = args.k.iter().zip(fresh).zip(scanned.into_iter().zip(compacted));
+    let churn = |((&k, fresh_recall), (recall, compacted_recall)): ((&usize, f64), (f64, f64))| Churn {
+        k,
+        fresh_recall,
+        recall,
+        compacted_recall,
+    };
+    Ok(per_k.map(churn).collect())
+}
+
+/// Per k, by default parameters.
+fn recalls(
+    index: &dyn VectorIndex,
+    args: &IndexArgs,
+    queries: &Matrix,
+    truth: &Truth,
+) -> Result<Vec<f64>, IndexError> {
+    let mut hits = Hits::default();
+    let mut recall = |k: usize, truth: &[Vec<ItemId>]| -> Result<f64, IndexError> {
+        let mut found = 0;
+        for (query, near) in queries.rows().zip(truth) {
+            index.search(query, k, None, &mut hits)?;
+            found += hits.ids.iter().filter(|id| near.contains(id)).count();
+        }
+        Ok(found as f64 / (k * queries.n_rows()) as f64)
+    };
+    args.k.iter().zip(&truth.ids).map(|(&k, truth)| recall(k, truth)).collect()
 }
 
 /// An index and what building it took.
@@ -273,6 +330,11 @@ fn rendered(report: &Report) -> String {
             table.add_row([k.to_string(), width.to_string(), recall, speed, p50, p99]);
         }
         text.push_str(&format!("{table}\n"));
+    }
+    for Churn { k, fresh_recall, recall, compacted_recall } in &report.churn {
+        text.push_str(&format!(
+            "\nlive, half replaced: recall@{k} {recall:.4}, compacted {compacted_recall:.4}, built anew {fresh_recall:.4}\n"
+        ));
     }
     text
 }

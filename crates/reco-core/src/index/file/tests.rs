@@ -123,6 +123,8 @@ fn what_is_wrong_is_said() {
     }
     let missing = Path::new("no/such/folder/an.index");
     assert!(matches!(open(missing).unwrap_err().problem, Problem::Io(_)));
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    assert!(open(empty.path()).is_err() && load(empty.path()).is_err() && open(Path::new(".")).is_err());
     let index = &indexes(1, Metric::L2)[0];
     assert!(matches!(save(index, missing).unwrap_err().problem, Problem::Io(_)));
 }
