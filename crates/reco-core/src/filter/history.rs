@@ -4,6 +4,7 @@ use super::Filter;
 use crate::candidate::{Candidates, DropCode, KeepMask};
 use crate::error::Fault;
 use crate::query::Query;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Whether items the user bought or rated may come again.
@@ -24,6 +25,15 @@ pub enum SeenPolicy {
 }
 
 impl SeenPolicy {
+    /// Whether it drops, at `now`, an item that the user last bought or rated at `consumed`.
+    pub fn drops(self, consumed: Timestamp, now: Timestamp) -> bool {
+        match self {
+            Self::Never => false,
+            Self::WithinDays(days) => now.days_since(consumed) <= days,
+            Self::Always => true,
+        }
+    }
+
     /// What is wrong with it, if anything.
     pub fn problem(self) -> Option<String> {
         match self {
@@ -45,14 +55,12 @@ impl Filter for Seen {
     }
 
     fn apply(&self, query: &Query, set: &Candidates, keep: &mut KeepMask) -> Result<(), Fault> {
-        let days = match self.0 {
-            SeenPolicy::Never => return Ok(()),
-            SeenPolicy::WithinDays(days) => days,
-            SeenPolicy::Always => f64::INFINITY,
-        };
+        if self.0 == SeenPolicy::Never {
+            return Ok(());
+        }
         for (row, &id) in set.ids().iter().enumerate() {
             let consumed = query.touch(id).and_then(|touch| touch.consumed);
-            if consumed.is_some_and(|at| query.now.days_since(at) <= days) {
+            if consumed.is_some_and(|at| self.0.drops(at, query.now)) {
                 keep.drop_row(row, 0);
             }
         }

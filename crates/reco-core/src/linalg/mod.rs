@@ -5,10 +5,10 @@
 
 pub(crate) use bytes::{LONGEST_ROW, Rows, prefetch};
 pub use matrix::{Matrix, MatrixView};
-pub use outer::add_outers;
 pub use solve::{NotPositiveDefinite, Spd, conjugate_gradient};
-pub use top::top_scores;
+pub use sums::{add_outers, add_outers_within, add_products, add_projections, add_weighted};
 pub(crate) use top::top_scores_into;
+pub use top::{Top, top_scores};
 
 use pulp::{Arch, Simd, WithSimd};
 use std::sync::LazyLock;
@@ -40,10 +40,11 @@ macro_rules! kernel {
 }
 
 mod bytes;
+// After `kernel!`, which some of them use.
+mod cholesky;
 mod matrix;
-// After `kernel!`, which it uses.
-mod outer;
 mod solve;
+mod sums;
 mod top;
 
 kernel! { Dot<'a> { a: &'a [f32], b: &'a [f32] }, simd -> f32 { sum_lanes::<S, false>(simd, a, b) } }

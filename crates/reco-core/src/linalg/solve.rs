@@ -1,6 +1,6 @@
 //! Symmetric positive definite systems: Cholesky and conjugate gradients.
 
-use super::outer::factor;
+use super::cholesky::factor;
 use super::{axpy, dot};
 
 /// The system has no unique solution, or rounding hides it.

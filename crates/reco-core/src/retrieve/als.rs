@@ -4,7 +4,9 @@ use super::{CandidateGenerator, Support};
 use crate::candidate::Hits;
 use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
-use crate::linalg::{Matrix, Spd, add_outers, axpy, conjugate_gradient, dot, scan, top_scores};
+use crate::linalg::{
+    Matrix, Spd, add_outers, add_projections, axpy, conjugate_gradient, dot, scan, top_scores,
+};
 use crate::query::Query;
 use crate::request::Surface;
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,8 @@ pub struct AlsModel {
     pub loss: AlsLoss,
     /// H^T H, row-major; the same for every user.
     gram: Vec<f32>,
+    /// The same of the users, for items.
+    user_gram: Vec<f32>,
     /// U^-T h per item, where U^T U is the part of a user's system that all users share: the inner
     /// product of two such rows says how much one item speaks for another.
     whitened: Matrix,
@@ -63,6 +67,7 @@ impl AlsModel {
     /// Completes fitted factors with what serving needs.
     pub fn new(users: Matrix, items: Matrix, loss: AlsLoss) -> Self {
         let d = items.n_columns();
+        let user_gram = mirrored(d, gram(&users));
         let gram = mirrored(d, gram(&items));
         let mut shared: Vec<f32> = gram.iter().map(|cell| cell * loss.unobserved_weight).collect();
         // Regularised as for a user with a handful of items; keeps it positive definite, too.
@@ -73,7 +78,7 @@ impl AlsModel {
             Ok(factor) => (0..items.n_rows()).for_each(|row| factor.solve_transposed(whitened.row_mut(row))),
             Err(_) => whitened.as_mut_slice().fill(0.0),
         }
-        Self { users, items, loss, gram, whitened }
+        Self { users, items, loss, gram, user_gram, whitened }
     }
 
     /// Number of factors.
@@ -86,24 +91,45 @@ impl AlsModel {
     ///
     /// Items out of range are ignored. Without any observation the answer is zero.
     pub fn fold_in(&self, observed: &[(ItemId, f32)], start: Option<&[f32]>) -> Vec<f32> {
+        let observed = observed.iter().map(|&(item, confidence)| (item.index(), confidence));
+        self.solve(&self.items, &self.gram, observed, start)
+    }
+
+    /// The factors of an item that `observed` touched (rows of users with confidences), as training would have
+    /// set them with the user factors fixed: what an item without factors of its own is worth after its first
+    /// interactions.
+    ///
+    /// Rows out of range are ignored. Without any observation the answer is zero.
+    pub fn fold_in_item(&self, observed: &[(u32, f32)]) -> Vec<f32> {
+        let observed = observed.iter().map(|&(user, confidence)| (user as usize, confidence));
+        self.solve(&self.users, &self.user_gram, observed, None)
+    }
+
+    /// The minimum of the loss over one row, given what was observed of the `others` and their Gram matrix.
+    fn solve(
+        &self,
+        others: &Matrix,
+        gram: &[f32],
+        observed: impl Iterator<Item = (usize, f32)>,
+        start: Option<&[f32]>,
+    ) -> Vec<f32> {
         let d = self.n_factors();
-        let observed: Vec<(&[f32], f32)> = (observed.iter())
-            .filter(|(item, _)| item.index() < self.items.n_rows())
-            .map(|&(item, confidence)| (self.items.row(item.index()), confidence))
+        let observed: Vec<(&[f32], f32)> = (observed.filter(|&(row, _)| row < others.n_rows()))
+            .map(|(row, confidence)| (others.row(row), confidence))
             .collect();
         let mut target = vec![0.0; d];
         observed.iter().for_each(|(row, confidence)| axpy(*confidence, row, &mut target));
-        let regularization = self.loss.regularization_of(observed.len(), self.items.n_rows());
+        let regularization = self.loss.regularization_of(observed.len(), others.n_rows());
         if observed.len() < d {
-            return self.fold_in_directly(&observed, target, regularization);
+            return self.solve_directly(gram, &observed, target, regularization);
         }
         // A long history makes the matrix dear and its products cheap.
         let apply = |v: &[f32], out: &mut [f32]| {
-            for (out, row) in out.iter_mut().zip(self.gram.chunks_exact(d)) {
+            for (out, row) in out.iter_mut().zip(gram.chunks_exact(d)) {
                 *out = self.loss.unobserved_weight * dot(row, v);
             }
             axpy(regularization, v, out);
-            observed.iter().for_each(|(row, confidence)| axpy(confidence * dot(row, v), row, out));
+            add_projections(&observed, v, out);
         };
         let mut x = start.map_or_else(|| vec![0.0; d], <[f32]>::to_vec);
         conjugate_gradient(apply, &target, &mut x, Self::FOLD_IN_TOLERANCE, Self::FOLD_IN_STEPS);
@@ -114,14 +140,15 @@ impl AlsModel {
     const FOLD_IN_TOLERANCE: f32 = 1e-3;
     const FOLD_IN_STEPS: usize = 32;
 
-    fn fold_in_directly(
+    fn solve_directly(
         &self,
+        gram: &[f32],
         observed: &[(&[f32], f32)],
         mut target: Vec<f32>,
         regularization: f32,
     ) -> Vec<f32> {
         let d = self.n_factors();
-        let mut system: Vec<f32> = self.gram.iter().map(|cell| cell * self.loss.unobserved_weight).collect();
+        let mut system: Vec<f32> = gram.iter().map(|cell| cell * self.loss.unobserved_weight).collect();
         add_outers(observed, &mut system);
         (0..d).for_each(|i| system[i * d + i] += regularization);
         match Spd::factor(d, system) {

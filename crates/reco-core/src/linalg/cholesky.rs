@@ -1,23 +1,10 @@
-//! Sums of outer products, and the Cholesky factorisation, which subtracts them.
+//! The Cholesky factorisation, some rows at a time.
 
 use super::ARCH;
 use pulp::{Simd, WithSimd};
 
-/// Outer products added in one pass over the sum, so that it is read and written less often. The
-/// additions to a cell stay in the order of the terms, so this number changes no bit.
+/// Rows taken out of the rest in one pass, so that it is read and written less often; changes no bit.
 const TOGETHER: usize = 8;
-
-kernel! {
-    AddOuters<'a> { terms: &'a [(&'a [f32], f32)], sum: &'a mut [f32] }, simd -> () {
-        let (blocks, rest) = terms.as_chunks::<TOGETHER>();
-        for block in blocks {
-            add_block(simd, block, sum);
-        }
-        for term in rest {
-            add_block(simd, std::array::from_ref(term), sum);
-        }
-    }
-}
 
 kernel! {
     Factor<'a> { n: usize, a: &'a mut [f32] }, simd -> Result<(), usize> {
@@ -33,28 +20,11 @@ kernel! {
     }
 }
 
-/// Adds weight * v * v^T for every term (v, weight) to the upper triangle of the row-major square
-/// `sum`, in the order of the terms; what stands below the diagonal has no meaning afterwards.
-///
-/// # Panics
-///
-/// Panics when `sum` is not as wide as every vector is long.
-pub fn add_outers(terms: &[(&[f32], f32)], sum: &mut [f32]) {
-    assert!(terms.iter().all(|(v, _)| v.len() * v.len() == sum.len()), "a square matrix");
-    ARCH.dispatch(AddOuters { terms, sum });
-}
-
 /// Replaces the upper triangle of A by U with U^T U = A; the row where A turns out not to be positive
 /// definite is the error.
 pub(super) fn factor(n: usize, a: &mut [f32]) -> Result<(), usize> {
     assert_eq!(a.len(), n * n, "a square matrix");
     ARCH.dispatch(Factor { n, a })
-}
-
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "only inlined code is compiled for the dispatched instruction set")]
-fn add_block<S: Simd, const K: usize>(simd: S, terms: &[(&[f32], f32); K], sum: &mut [f32]) {
-    add_to_rows(simd, terms.map(|(v, _)| v), terms.map(|(_, weight)| weight), 0, sum);
 }
 
 /// Factors the `K` rows from `first` and takes their part out of all rows below.
@@ -128,30 +98,5 @@ fn add_to_rows<S: Simd, const K: usize>(
             i += 1;
         }
         rows = later;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::vector;
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn blocks_add_what_terms_one_by_one_add(
-            (d, values) in (0usize..40).prop_flat_map(|d| (Just(d), vector(d * 21)))
-        ) {
-            let terms: Vec<(&[f32], f32)> =
-                values.chunks_exact(d.max(1)).zip(0..).map(|(v, k)| (v, 0.5 + k as f32)).collect();
-            let mut together = vec![0.25; d * d];
-            add_outers(&terms, &mut together);
-            for i in 0..d {
-                for j in i..d {
-                    let cell = terms.iter().fold(0.25, |sum, (v, weight)| sum + weight * v[i] * v[j]);
-                    prop_assert_eq!(together[i * d + j].to_bits(), cell.to_bits(), "{}, {}", i, j);
-                }
-            }
-        }
     }
 }
