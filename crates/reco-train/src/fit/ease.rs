@@ -73,18 +73,19 @@ pub fn fit(interactions: &Csr, params: &EaseParams, progress: &dyn Progress) -> 
     let n_items = interactions.n_columns();
     let is_dense = n_items <= params.dense_up_to;
     progress.begin("ease", if is_dense { 2 } else { n_items as u64 });
+    let common = Common { by_user: interactions, by_item: interactions.transpose() };
     let neighbors =
-        if is_dense { dense(interactions, params, progress) } else { sparse(interactions, params, progress) };
+        if is_dense { dense(&common, params, progress) } else { sparse(&common, params, progress) };
     let neighbors = neighbors.map_err(|cause| FitError::Diverged { model: "ease", cause })?;
     let how = if is_dense { "all at once" } else { "each on its nearest" };
     progress.end(&format!("{n_items} items, {how}"));
     Ok(neighbors)
 }
 
-/// Users that items have in common, one item's row after the other's.
+/// Users that items have in common.
 struct Common<'a> {
     by_user: &'a Csr,
-    by_item: &'a Csr,
+    by_item: Csr,
 }
 
 impl Common<'_> {
@@ -96,16 +97,18 @@ impl Common<'_> {
             }
         }
     }
+
+    fn n_users(&self, item: u32) -> f32 {
+        self.by_item.row(item as usize).0.len() as f32
+    }
 }
 
 fn dense(
-    by_user: &Csr,
+    common: &Common<'_>,
     params: &EaseParams,
     progress: &dyn Progress,
 ) -> Result<Neighbors, NotPositiveDefinite> {
-    let n = by_user.n_columns();
-    let by_item = by_user.transpose();
-    let common = Common { by_user, by_item: &by_item };
+    let n = common.by_user.n_columns();
     let mut gram = vec![0.0f32; n * n];
     gram.par_chunks_exact_mut(n).enumerate().for_each(|(item, row)| {
         common.count(item, row);
@@ -129,24 +132,21 @@ fn dense(
     Ok(Neighbors::new(lists.collect::<Vec<_>>()))
 }
 
-/// Solves a block of columns at a time and turns the columns into rows.
+/// Solves for one column after the other and turns the columns into rows.
 fn sparse(
-    by_user: &Csr,
+    common: &Common<'_>,
     params: &EaseParams,
     progress: &dyn Progress,
 ) -> Result<Neighbors, NotPositiveDefinite> {
-    let n = by_user.n_columns();
-    let by_item = by_user.transpose();
-    let common = Common { by_user, by_item: &by_item };
-    let n_users: Vec<f32> = (0..n).map(|item| by_item.row(item).0.len() as f32).collect();
+    let n = common.by_user.n_columns();
     let columns: Result<Vec<Vec<(u32, f32)>>, NotPositiveDefinite> = (0..n)
         .into_par_iter()
         .map_init(
-            || vec![0.0f32; n],
-            |counts, item| {
-                let explained_by = nearest(item, &common, &n_users, params.candidates, counts);
+            || (vec![0.0f32; n], Together::new(common.by_user.n_rows())),
+            |(counts, together), item| {
+                let explained_by = nearest(item, common, params.candidates, counts);
                 progress.advance(1);
-                regress(item, &explained_by, &by_item, params.regularization)
+                regress(item, explained_by, common, params.regularization, together)
             },
         )
         .collect();
@@ -158,9 +158,10 @@ fn sparse(
 }
 
 /// The other items with the highest cosine to `item`, ascending; `counts` is all zero before and after.
-fn nearest(item: usize, common: &Common<'_>, n_users: &[f32], limit: usize, counts: &mut [f32]) -> Vec<u32> {
+fn nearest(item: usize, common: &Common<'_>, limit: usize, counts: &mut [f32]) -> Vec<u32> {
     common.count(item, counts);
-    let cosine = |other: usize, shared: f32| shared / (n_users[item] * n_users[other]).sqrt();
+    let n_users = |item: usize| common.n_users(item as u32);
+    let cosine = |other: usize, shared: f32| shared / (n_users(item) * n_users(other)).sqrt();
     let shared = counts.iter().enumerate().filter(|&(other, &shared)| shared > 0.0 && other != item);
     let mut rows: Vec<(f32, ItemId)> =
         shared.map(|(other, &shared)| (cosine(other, shared), ItemId::new(other as u32))).collect();
@@ -174,33 +175,80 @@ fn nearest(item: usize, common: &Common<'_>, n_users: &[f32], limit: usize, coun
 /// The weights of the items that explain `item`: (G + λ I)^-1 g, G and g counting their common users.
 fn regress(
     item: usize,
-    explained_by: &[u32],
-    by_item: &Csr,
+    explained_by: Vec<u32>,
+    common: &Common<'_>,
     regularization: f32,
+    together: &mut Together,
 ) -> Result<Vec<(u32, f32)>, NotPositiveDefinite> {
     let n = explained_by.len();
-    let users = |item: u32| by_item.row(item as usize).0;
-    let mut gram = vec![0.0; n * n];
-    for (i, &a) in explained_by.iter().enumerate() {
-        for (j, &b) in explained_by.iter().enumerate().skip(i) {
-            gram[i * n + j] = shared(users(a), users(b));
-        }
-        gram[i * n + i] += regularization;
-    }
-    let mut weights: Vec<f32> = explained_by.iter().map(|&a| shared(users(a), users(item as u32))).collect();
+    let mut items = explained_by;
+    items.push(item as u32);
+    let counts = together.count(&items, &common.by_item);
+    let mut gram = Vec::with_capacity(n * n);
+    counts.chunks_exact(n + 1).take(n).for_each(|row| gram.extend_from_slice(&row[..n]));
+    (0..n).for_each(|i| gram[i * n + i] += regularization);
+    let mut weights: Vec<f32> = counts.chunks_exact(n + 1).take(n).map(|row| row[n]).collect();
     Spd::factor(n, gram)?.solve(&mut weights);
-    Ok(explained_by.iter().copied().zip(weights).collect())
+    items.truncate(n);
+    Ok(items.into_iter().zip(weights).collect())
 }
 
-/// How many of two ascending lists are in both.
-fn shared(a: &[u32], b: &[u32]) -> f32 {
-    let (mut a, mut b, mut n) = (a, b, 0);
-    while let (Some(&x), Some(&y)) = (a.first(), b.first()) {
-        n += u32::from(x == y);
-        a = &a[usize::from(x <= y)..];
-        b = &b[usize::from(y <= x)..];
+/// Counts the users that each two of a few items share, in time that grows with those users and not with the
+/// lengths of all pairs of lists.
+struct Together {
+    /// Per user how many of the items they had, then where in `places` theirs end; zero between calls.
+    of_user: Vec<u32>,
+    /// Users who had any of the items.
+    users: Vec<u32>,
+    /// The places of every user's items among those asked for, one user after the other.
+    places: Vec<u32>,
+    counts: Vec<f32>,
+}
+
+impl Together {
+    fn new(n_users: usize) -> Self {
+        Self { of_user: vec![0; n_users], users: Vec::new(), places: Vec::new(), counts: Vec::new() }
     }
-    n as f32
+
+    /// The counts as the upper triangle of a square over `items`, row-major.
+    fn count(&mut self, items: &[u32], by_item: &Csr) -> &[f32] {
+        let users_of = |item: u32| by_item.row(item as usize).0;
+        for &user in items.iter().flat_map(|&item| users_of(item)) {
+            let n_items = &mut self.of_user[user as usize];
+            if *n_items == 0 {
+                self.users.push(user);
+            }
+            *n_items += 1;
+        }
+        let mut end = 0;
+        for &user in &self.users {
+            let n_items = &mut self.of_user[user as usize];
+            (*n_items, end) = (end, end + *n_items);
+        }
+        self.places.clear();
+        self.places.resize(end as usize, 0);
+        for (place, &item) in items.iter().enumerate() {
+            for &user in users_of(item) {
+                let next = &mut self.of_user[user as usize];
+                self.places[*next as usize] = place as u32;
+                *next += 1;
+            }
+        }
+        let n = items.len();
+        self.counts.clear();
+        self.counts.resize(n * n, 0.0);
+        let mut start = 0;
+        for user in self.users.drain(..) {
+            let end = std::mem::take(&mut self.of_user[user as usize]) as usize;
+            let places = &self.places[start..end];
+            for (at, &i) in places.iter().enumerate() {
+                let row = &mut self.counts[i as usize * n..][..n];
+                places[at..].iter().for_each(|&j| row[j as usize] += 1.0);
+            }
+            start = end;
+        }
+        &self.counts
+    }
 }
 
 /// The `limit` weights that are largest by amount, the largest first.
@@ -257,6 +305,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn counts_are_those_of_the_lists(
+            cells in prop::collection::btree_set((0u32..15, 0u32..9), 1..80),
+            items in prop::collection::btree_set(0u32..9, 0..9),
+        ) {
+            let matrix = matrix(15, 9, &cells.iter().copied().collect::<Vec<_>>()).transpose();
+            let items: Vec<u32> = items.into_iter().collect();
+            let mut together = Together::new(15);
+            for _ in 0..2 {
+                let counts = together.count(&items, &matrix);
+                for (i, a) in items.iter().enumerate() {
+                    for (j, b) in items.iter().enumerate().skip(i) {
+                        let both = |user: &u32| cells.contains(&(*user, *a)) && cells.contains(&(*user, *b));
+                        prop_assert_eq!(counts[i * items.len() + j], (0..15).filter(both).count() as f32);
+                    }
+                }
+            }
+        }
+
         #[test]
         fn regressions_on_all_other_items_are_the_dense_solution(
             cells in prop::collection::btree_set((0u32..12, 0u32..9), 1..60),
