@@ -1,6 +1,7 @@
-//! The offline side of reco: reading data, splitting, fitting models, evaluation.
+//! The offline side of reco: reading data, splitting, fitting models, evaluation, scoring many users at once.
 //! Serving never needs it once a snapshot is built.
 
+pub mod batch;
 pub mod data;
 pub mod evaluate;
 pub mod fit;

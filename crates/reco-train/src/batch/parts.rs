@@ -1,0 +1,162 @@
+//! The folder of parts: written beside its name, resumed, put into its place at the end.
+
+use super::scores::List;
+use super::{BatchError, BatchOptions};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float32Array, Int32Array, ListArray, RecordBatch, StringArray,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+use reco_core::catalog::Catalog;
+use reco_core::id::UserKey;
+use reco_core::retrieve::als::AlsModel;
+use reco_core::snapshot::Snapshot;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// The file that says which run a folder belongs to. Readers of Parquet folders skip names that begin so.
+const RUN: &str = "_run";
+
+/// A folder that is being filled.
+pub(super) struct Parts {
+    out: PathBuf,
+    unfinished: PathBuf,
+    /// The keys of all items, made for the first part.
+    keys: OnceLock<ArrayRef>,
+}
+
+/// Names a run: another snapshot, other users or other options have another name.
+pub(super) fn fingerprint(
+    snapshot: &Snapshot,
+    model: &AlsModel,
+    users: &[UserKey],
+    options: &BatchOptions,
+) -> String {
+    let mut hash = crc32fast::Hasher::new();
+    for block in [&model.users, &model.items].into_iter().flat_map(|matrix| matrix.as_slice().chunks(1_024)) {
+        let bytes: Vec<u8> = block.iter().flat_map(|factor| factor.to_le_bytes()).collect();
+        hash.update(&bytes);
+    }
+    for user in users {
+        hash.update(user.as_str().as_bytes());
+        hash.update(&[0]);
+    }
+    format!("{} {:08x} {options:?}\n", snapshot.version, hash.finalize())
+}
+
+impl Parts {
+    /// Opens what an interrupted run of the same name left, or an empty folder.
+    pub(super) fn open(out: &Path, run: String) -> Result<Self, BatchError> {
+        if out.exists() {
+            return Err(BatchError::Exists(out.to_owned()));
+        }
+        let mut unfinished = out.as_os_str().to_owned();
+        unfinished.push(".unfinished");
+        let parts = Self { out: out.to_owned(), unfinished: unfinished.into(), keys: OnceLock::new() };
+        let known = parts.unfinished.join(RUN);
+        if !parts.unfinished.exists() {
+            fs::create_dir_all(&parts.unfinished).map_err(at(&parts.unfinished))?;
+            parts.put(RUN, |file| io::Write::write_all(file, run.as_bytes()).map_err(at(&known)))?;
+        } else if fs::read_to_string(&known).ok() != Some(run) {
+            return Err(BatchError::OtherRun(parts.unfinished));
+        }
+        Ok(parts)
+    }
+
+    /// Whether a part is finished.
+    pub(super) fn has(&self, number: usize) -> bool {
+        self.unfinished.join(name(number)).exists()
+    }
+
+    /// Writes one part, whole or not at all.
+    pub(super) fn write(
+        &self,
+        number: usize,
+        users: &[UserKey],
+        lists: &[List],
+        catalog: &Catalog,
+    ) -> Result<(), BatchError> {
+        let keys = self.keys.get_or_init(|| {
+            Arc::new(StringArray::from_iter_values(catalog.ids().map(|id| catalog.key(id).as_str())))
+        });
+        let path = self.unfinished.join(name(number));
+        let wrong = |cause: ParquetError| BatchError::Encode { path: path.clone(), cause };
+        let rows = rows(users, lists, keys).map_err(|cause| wrong(cause.into()))?;
+        self.put(&name(number), |file| {
+            let options = properties().map_err(&wrong)?;
+            let mut writer =
+                ArrowWriter::try_new_with_options(file, rows.schema(), options).map_err(&wrong)?;
+            writer.write(&rows).map_err(&wrong)?;
+            writer.close().map(|_| ()).map_err(&wrong)
+        })
+    }
+
+    /// Puts the whole folder into its place.
+    pub(super) fn finish(self) -> Result<(), BatchError> {
+        fs::rename(&self.unfinished, &self.out).map_err(at(&self.out))?;
+        let run = self.out.join(RUN);
+        fs::remove_file(&run).map_err(at(&run))
+    }
+
+    fn put(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut File) -> Result<(), BatchError>,
+    ) -> Result<(), BatchError> {
+        let (path, unfinished) =
+            (self.unfinished.join(name), self.unfinished.join(format!("_{name}.unfinished")));
+        let mut file = File::create(&unfinished).map_err(at(&unfinished))?;
+        fill(&mut file)?;
+        file.sync_all().map_err(at(&unfinished))?;
+        fs::rename(&unfinished, &path).map_err(at(&path))
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> BatchError + '_ {
+    |cause| BatchError::Io { path: path.to_owned(), cause }
+}
+
+fn name(number: usize) -> String {
+    format!("part-{number:05}.parquet")
+}
+
+/// One row per user.
+fn rows(users: &[UserKey], lists: &[List], keys: &ArrayRef) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let all = || lists.iter().flatten();
+    let ids = Int32Array::from_iter_values(all().map(|(_, item)| item.raw() as i32));
+    let items: ArrayRef = Arc::new(DictionaryArray::try_new(ids, Arc::clone(keys))?);
+    let scores: ArrayRef = Arc::new(Float32Array::from_iter_values(all().map(|(score, _)| *score)));
+    let of_user = |values: ArrayRef| -> Result<ArrayRef, arrow::error::ArrowError> {
+        let element = Arc::new(Field::new("element", values.data_type().clone(), false));
+        let offsets = OffsetBuffer::from_lengths(lists.iter().map(Vec::len));
+        Ok(Arc::new(ListArray::try_new(element, offsets, values, None)?))
+    };
+    let users = StringArray::from_iter_values(users.iter().map(UserKey::as_str));
+    let (items, scores) = (of_user(items)?, of_user(scores)?);
+    let field = |name: &str, of: &DataType| Field::new(name, of.clone(), false);
+    let schema = Schema::new(vec![
+        field("user", &DataType::Utf8),
+        field("items", items.data_type()),
+        field("scores", scores.data_type()),
+    ]);
+    RecordBatch::try_new(Arc::new(schema), vec![Arc::new(users), items, scores])
+}
+
+/// Scores hardly repeat, so a dictionary of them would only cost time. Without Arrow's own schema readers see
+/// items as plain text.
+fn properties() -> Result<ArrowWriterOptions, ParquetError> {
+    let scores = ColumnPath::new(["scores", "list", "element"].map(String::from).to_vec());
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_column_dictionary_enabled(scores, false)
+        .build();
+    Ok(ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true))
+}
