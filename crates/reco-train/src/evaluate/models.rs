@@ -9,7 +9,7 @@ use super::scorers::{
 };
 use crate::data::{Dataset, Split, Target};
 use crate::fit::spectral::SpectralParams;
-use crate::fit::{FitError, als, content, counts, ease, item_item, sequence, spectral};
+use crate::fit::{FitError, als, bpr, content, counts, ease, item_item, sequence, spectral};
 use crate::progress::Progress;
 use reco_core::event::ActionWeights;
 use reco_core::interactions::{Csr, Histories};
@@ -18,7 +18,7 @@ use std::time::Instant;
 
 /// Names that `--model` takes. `pipeline` is the whole recommender as configured: generators, filters, ranker
 /// and rules.
-pub const MODELS: [&str; 13] = [
+pub const MODELS: [&str; 14] = [
     "popularity",
     "trending",
     "frequency",
@@ -28,6 +28,7 @@ pub const MODELS: [&str; 13] = [
     "content",
     "sequence",
     "ials",
+    "bpr",
     "ease",
     "spectral",
     "blend",
@@ -155,7 +156,13 @@ pub(super) fn fit<'a>(
             let params = als::AlsParams { seed: options.seed, ..plan.als.clone().unwrap_or_default() };
             let fit = als::fit(&train.matrix, &params, progress)?;
             seconds_per_iteration = Some(fit.seconds_per_iteration);
-            Box::new(Factors(fit.model))
+            Box::new(Factors { users: fit.model.users, items: fit.model.items })
+        }
+        "bpr" => {
+            let params = bpr::BprParams { seed: options.seed, ..plan.bpr.clone().unwrap_or_default() };
+            let fit = bpr::fit(&train.matrix, &params, progress)?;
+            seconds_per_iteration = Some(fit.seconds_per_iteration);
+            Box::new(Factors { users: fit.model.users, items: fit.model.items })
         }
         "sequence" => {
             let params = plan.sequence.clone().unwrap_or_default();

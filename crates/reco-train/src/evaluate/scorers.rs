@@ -7,9 +7,8 @@ use rand_pcg::Pcg64;
 use reco_core::error::RecommendError;
 use reco_core::id::ItemId;
 use reco_core::interactions::{Csr, Histories, Touch};
-use reco_core::linalg::{dot, scan};
+use reco_core::linalg::{Matrix, dot, scan};
 use reco_core::retrieve::again::{AgainConfig, AgainGenerator};
-use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::{Basis, Neighbors};
 use reco_core::retrieve::repeats::Repeats;
 use reco_core::retrieve::spectral::SpectralModel;
@@ -159,15 +158,18 @@ impl Scorer for Filtered<'_> {
 }
 
 /// Inner products of factors.
-pub(super) struct Factors(pub(super) AlsModel);
+pub(super) struct Factors {
+    pub(super) users: Matrix,
+    pub(super) items: Matrix,
+}
 
 impl Scorer for Factors {
     fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
-        let user = self.0.users.row(case.user as usize);
+        let user = self.users.row(case.user as usize);
         if dot(user, user) == 0.0 {
             scores.fill(0.0);
         } else {
-            scan(&self.0.items, user, scores);
+            scan(&self.items, user, scores);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 pub mod als;
 pub mod blend;
+pub mod bpr;
 pub mod content;
 pub mod counts;
 pub mod ease;

@@ -45,7 +45,7 @@ pub(super) fn learn(
         ));
         return Ok(None);
     };
-    let snapshot = models(earlier, plan, weights, "blend", &Prefixed::new("for blend: ", progress))?;
+    let snapshot = models(None, earlier, plan, weights, "blend", &Prefixed::new("for blend: ", progress))?;
     let clock = ManualClock::starting_at(takers.asked_at);
     let recommender = assemble(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
     progress.begin("blend", takers.took.len() as u64);

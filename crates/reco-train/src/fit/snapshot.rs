@@ -1,7 +1,8 @@
 //! Fitting everything a snapshot serves with.
 
-use super::als::{self, AlsParams};
+use super::als::{self, AlsParams, Start};
 use super::blend::BlendParams;
+use super::bpr::BprParams;
 use super::content::{self, ContentParams};
 use super::counts::{self, PopularParams};
 use super::ease::{self, EaseParams};
@@ -12,8 +13,10 @@ use super::spectral::{self, SpectralParams};
 use super::{FitError, bad, vectors};
 use crate::data::Dataset;
 use crate::progress::Progress;
+use reco_core::catalog::Catalog;
 use reco_core::event::ActionWeights;
-use reco_core::interactions::Histories;
+use reco_core::id::ItemId;
+use reco_core::interactions::{Histories, UserTable};
 use reco_core::pipeline::PipelineConfig;
 use reco_core::rank::BlendModel;
 use reco_core::retrieve::als::AlsModel;
@@ -32,6 +35,9 @@ pub struct Plan {
     /// Matrix factorisation.
     #[serde(with = "reco_core::switch")]
     pub als: Option<AlsParams>,
+    /// Factors fitted to an order, for `reco evaluate`: nothing serves them yet, so no snapshot holds them.
+    #[serde(with = "reco_core::switch")]
+    pub bpr: Option<BprParams>,
     /// Neighbours by what the same users took.
     #[serde(with = "reco_core::switch")]
     pub item_item: Option<ItemItemParams>,
@@ -63,6 +69,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             als: Some(AlsParams::default()),
+            bpr: None,
             item_item: Some(ItemItemParams::default()),
             ease: None,
             spectral: None,
@@ -84,6 +91,7 @@ impl Plan {
         };
         let mut problems: Vec<String> = under("als", self.als.as_ref().map(AlsParams::problems))
             .chain(under("item_item", self.item_item.as_ref().map(ItemItemParams::problems)))
+            .chain(under("bpr", self.bpr.as_ref().map(BprParams::problems)))
             .chain(under("ease", self.ease.as_ref().map(EaseParams::problems)))
             .chain(under("spectral", self.spectral.as_ref().map(SpectralParams::problems)))
             .chain(under("sequence", self.sequence.as_ref().map(SequenceParams::problems)))
@@ -130,20 +138,64 @@ pub fn fit_for(
     version: &str,
     progress: &dyn Progress,
 ) -> Result<Snapshot, FitError> {
+    fit_after(None, dataset, plan, assemble, weights, version, progress)
+}
+
+/// Like [`fit`], but factors go on from those of an `earlier` snapshot, if it has any as long; users and items
+/// are found in it by their keys. See [`als::refit`].
+///
+/// # Errors
+///
+/// As [`fit`].
+pub fn refit(
+    earlier: &Snapshot,
+    dataset: Dataset,
+    plan: &Plan,
+    pipeline: &PipelineConfig,
+    weights: &ActionWeights,
+    version: &str,
+    progress: &dyn Progress,
+) -> Result<Snapshot, FitError> {
+    let assemble = |snapshot| pipeline.builder(snapshot);
+    fit_after(Some(earlier), dataset, plan, &assemble, weights, version, progress)
+}
+
+fn fit_after(
+    earlier: Option<&Snapshot>,
+    dataset: Dataset,
+    plan: &Plan,
+    assemble: &Assemble<'_>,
+    weights: &ActionWeights,
+    version: &str,
+    progress: &dyn Progress,
+) -> Result<Snapshot, FitError> {
     FitError::check("plan", plan.problems())?;
+    // The blend is learned from models that know nothing of what is held out; the earlier snapshot may.
     let blend = match &plan.blend {
         Some(params) => ranking::learn(&dataset, plan, params, assemble, weights, progress)?,
         None => None,
     };
-    let mut snapshot = models(dataset, plan, weights, version, progress)?;
+    let mut snapshot = models(earlier, dataset, plan, weights, version, progress)?;
     if let Some(blend) = blend {
         snapshot.models.insert(BlendModel::NAME, blend);
     }
     Ok(snapshot)
 }
 
-/// A snapshot with all models but the blend.
+/// The factors of `earlier` for these users and items.
+fn start(earlier: &Snapshot, users: &UserTable, catalog: &Catalog) -> Option<Start> {
+    let model = earlier.models.get(AlsModel::NAME)?;
+    let users = users.keys().iter().map(|key| earlier.users.row(key.as_str()).map(|row| row as usize));
+    let items = (0..catalog.len() as u32).map(|id| {
+        let key = catalog.key(ItemId::new(id));
+        earlier.catalog.id(key.as_str()).map(ItemId::index)
+    });
+    Some(Start::of(model, users, items))
+}
+
+/// A snapshot with all models but the blend; factors go on from those of `earlier`.
 pub(super) fn models(
+    earlier: Option<&Snapshot>,
     dataset: Dataset,
     plan: &Plan,
     weights: &ActionWeights,
@@ -160,7 +212,11 @@ pub(super) fn models(
     models.insert(Popularity::NAME, counts::popularity(&log, &catalog, weights, &plan.popular)?);
     models.insert(Trends::NAME, counts::trends(&log, catalog.len(), weights, plan.trend_half_life_days));
     if let Some(params) = &plan.als {
-        let model = als::fit(&matrix, params, progress)?.model;
+        let start = earlier.and_then(|earlier| start(earlier, &log.users, &catalog));
+        let model = match start {
+            Some(start) => als::refit(&matrix, params, start, progress)?.model,
+            None => als::fit(&matrix, params, progress)?.model,
+        };
         if plan.vector_neighbors > 0 {
             let near = vectors::neighbors(&model.items, plan.vector_neighbors, progress)?;
             models.insert(Neighbors::BY_VECTOR, near);
