@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Fits all models and writes a snapshot that serve, recommend and similar can load.
     Train(TrainArgs),
+    /// Writes the best items of many users at once as Parquet.
+    Score(ScoreArgs),
     /// Prints one user's page.
     Recommend(RecommendArgs),
     /// Prints items like one item.
@@ -116,6 +118,32 @@ pub(crate) struct TrainArgs {
     /// File to write the snapshot to.
     #[arg(long, short, value_name = "FILE", default_value = "model.reco")]
     pub(crate) out: PathBuf,
+    /// Goes on from the factors of an earlier snapshot, in fewer passes (train.als.warm_iterations).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) warm_start: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The folder holds part-00000.parquet and so on, one row per user: user, items (best first), \
+scores. Until it is complete it is called DIR.unfinished; after an interruption the same command goes on from there.\n\n\
+Which of their own items users get again is for `--set pipeline.seen=always` or the configuration to say."
+)]
+pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Folder to write, which must not exist.
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Users to score, a text file with one per line [default: all that training knows].
+    #[arg(long = "for", value_name = "FILE")]
+    pub(crate) wanted: Option<PathBuf>,
+    /// Items per user.
+    #[arg(long, short = 'n', default_value_t = 1_000)]
+    pub(crate) count: usize,
+    /// Users per file.
+    #[arg(long, default_value_t = 2_048, value_name = "N")]
+    pub(crate) part_users: usize,
 }
 
 /// What a page is asked with.

@@ -1,4 +1,4 @@
-//! The `reco` command: serve, import, train, recommend, similar, evaluate, config.
+//! The `reco` command: serve, import, train, score, recommend, similar, evaluate, config.
 
 mod args;
 mod bars;
@@ -79,6 +79,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(args) => commands::serve::run(&session, &args)?,
         Command::Import(args) => commands::import::run(&session, &args)?,
         Command::Train(args) => commands::train::run(&session, &args)?,
+        Command::Score(args) => commands::score::run(&session, &args)?,
         Command::Recommend(args) => commands::page::recommend(&session, &args)?,
         Command::Similar(args) => commands::page::similar(&session, &args)?,
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,

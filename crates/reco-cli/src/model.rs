@@ -1,7 +1,7 @@
 //! From data or a stored snapshot to a recommender.
 
 use crate::args::{DataArgs, ModelArgs};
-use crate::config::ClockName;
+use crate::config::{ClockName, Config};
 use crate::{Failure, Session, demo, output, remarks};
 use reco_core::live::{Live, LiveLimits};
 use reco_core::pipeline::Recommender;
@@ -39,10 +39,21 @@ pub(crate) fn dataset_with_remarks(
 
 /// Fits everything the configuration asks for.
 pub(crate) fn fitted(session: &Session, dataset: Dataset) -> Result<Snapshot, Failure> {
-    let version = format!("v{}", SystemClock.wall().millis() / 1_000);
     let config = &session.config;
     let (plan, pipeline) = (&config.train, &config.pipeline);
-    Ok(fit::snapshot::fit(dataset, plan, pipeline, &config.weights, &version, &*session.progress)?)
+    Ok(fit::snapshot::fit(dataset, plan, pipeline, &config.weights, &version(), &*session.progress)?)
+}
+
+/// As [`fitted`], from the factors of an earlier snapshot on.
+pub(crate) fn refitted(session: &Session, earlier: &Snapshot, dataset: Dataset) -> Result<Snapshot, Failure> {
+    let Config { train, pipeline, weights, .. } = &session.config;
+    let version = version();
+    Ok(fit::snapshot::refit(earlier, dataset, train, pipeline, weights, &version, &*session.progress)?)
+}
+
+/// Names what is fitted now.
+fn version() -> String {
+    format!("v{}", SystemClock.wall().millis() / 1_000)
 }
 
 /// The snapshot asked for: stored, or fitted now.

@@ -5,5 +5,6 @@ pub(crate) mod config;
 pub(crate) mod evaluate;
 pub(crate) mod import;
 pub(crate) mod page;
+pub(crate) mod score;
 pub(crate) mod serve;
 pub(crate) mod train;

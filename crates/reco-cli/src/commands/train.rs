@@ -21,10 +21,15 @@ struct Trained {
 }
 
 pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
+    // A snapshot that cannot be read is an error before any data are.
+    let earlier = args.warm_start.as_deref().map(stored::load).transpose()?;
     let (dataset, remarks) = model::dataset_with_remarks(session, &args.data)?;
     output::remarks(session, &remarks);
     let weights = dataset.log.tally(&session.config.weights);
-    let snapshot = model::fitted(session, dataset)?;
+    let snapshot = match &earlier {
+        Some(earlier) => model::refitted(session, earlier, dataset)?,
+        None => model::fitted(session, dataset)?,
+    };
     let bytes = stored::save(&snapshot, &args.out)?;
     let trained = Trained {
         snapshot: args.out.clone(),

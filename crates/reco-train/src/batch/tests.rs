@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use reco_core::catalog::{Catalog, ItemRecord};
 use reco_core::event::{Action, ActionWeights};
 use reco_core::linalg::dot;
+use reco_core::pipeline::PipelineConfig;
 use reco_core::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -38,7 +39,8 @@ fn snapshot() -> Snapshot {
         als: Some(crate::fit::als::AlsParams { factors: 8, ..Default::default() }),
         ..Plan::default()
     };
-    fit(dataset, &plan, &ActionWeights::default(), "v1", &Silent).unwrap()
+    let pipeline = PipelineConfig::default();
+    fit(dataset, &plan, &pipeline, &ActionWeights::default(), "v1", &Silent).unwrap()
 }
 
 fn options() -> BatchOptions {
