@@ -51,8 +51,8 @@ def page(reports):
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines += [
         "",
-        "`AnyIndex::build` scans up to 20,000 vectors: the graph by default, which may miss something, is hardly faster there,",
-        "and takes a hundred times as long to build.",
+        "`AnyIndex::build` scans up to 20,000 vectors: the graph by default, which may miss something, is no faster there, and",
+        "takes far longer to build.",
     ]
     return "\n".join(lines) + "\n"
 
