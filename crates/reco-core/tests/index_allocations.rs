@@ -52,7 +52,7 @@ fn check(name: &str, index: &dyn VectorIndex, queries: &Matrix) {
         for query in queries.rows() {
             for k in [1, 10, 50, index.len()] {
                 for allow in [None, Some(&tenth as &dyn Allow)] {
-                    index.search(query, k, allow, &mut hits).unwrap();
+                    index.search(query, k, allow, &mut hits).expect("a sound search");
                 }
             }
         }
