@@ -1,5 +1,4 @@
 //! What goes to the terminal: results to standard output, everything else to standard error.
-#![allow(clippy::print_stderr, reason = "this is the one place that prints")]
 
 use crate::Session;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -28,14 +27,15 @@ pub(crate) fn remarks(session: &Session, lines: &[String]) {
 
 /// A remark that is no result.
 pub(crate) fn note(line: &str) {
-    eprintln!("{line}");
+    // A reader that has gone is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// An error with its causes.
 pub(crate) fn complain(error: &dyn std::error::Error) {
-    eprintln!("error: {error}");
+    note(&format!("error: {error}"));
     for cause in causes(error) {
-        eprintln!("  because: {cause}");
+        note(&format!("  because: {cause}"));
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn complain_in_json(kind: &str, message: &str, causes: &[String], row
     if let Some(row) = row {
         error["row"] = json!(row);
     }
-    eprintln!("{}", json!({ "error": error }));
+    note(&json!({ "error": error }).to_string());
 }
 
 /// What lies behind an error, the nearest first.

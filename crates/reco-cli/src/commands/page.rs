@@ -11,6 +11,7 @@ use reco_http::PageJson;
 pub(crate) fn recommend(session: &Session, args: &RecommendArgs) -> Result<(), Failure> {
     let surface = args.category.as_deref().map_or(Surface::Home, |name| Surface::Category(name.into()));
     let request = Request::for_user(args.user.as_str()).surface(surface);
+    let request = filled(request, &args.page)?;
     let recommender = model::recommender(session, model::snapshot(session, &args.model)?)?;
     if recommender.snapshot().users.row(&args.user).is_none() {
         output::note(&format!("user `{}` is not in the data; this is what a new user gets", args.user));
@@ -21,8 +22,20 @@ pub(crate) fn recommend(session: &Session, args: &RecommendArgs) -> Result<(), F
 pub(crate) fn similar(session: &Session, args: &SimilarArgs) -> Result<(), Failure> {
     let user = args.user.as_deref().unwrap_or_default();
     let request = Request::for_user(user).surface(Surface::Similar(args.item.as_str().into()));
+    let request = filled(request, &args.page)?;
     let recommender = model::recommender(session, model::snapshot(session, &args.model)?)?;
     show(session, &recommender, request, &args.page)
+}
+
+/// The request with everything a page is asked with; nobody should wait for training to learn of a slip in it.
+fn filled(request: Request, args: &PageArgs) -> Result<Request, Failure> {
+    let keys = |lists: &[String]| lists.iter().flat_map(|list| listed(list)).collect::<Vec<_>>();
+    let request =
+        request.count(args.count).exclude(keys(&args.exclude)).why_not(keys(&args.why_not)).seed(args.seed);
+    Ok(match &args.filter {
+        Some(filter) => request.filter(filter.parse()?),
+        None => request,
+    })
 }
 
 fn show(
@@ -31,17 +44,8 @@ fn show(
     request: Request,
     args: &PageArgs,
 ) -> Result<(), Failure> {
-    let keys = |lists: &[String]| lists.iter().flat_map(|list| listed(list)).collect::<Vec<_>>();
     let time = args.time.or_else(|| model::end_of_old_data(session, &recommender.snapshot()));
-    let mut request = request
-        .count(args.count)
-        .exclude(keys(&args.exclude))
-        .why_not(keys(&args.why_not))
-        .context(Context { time, ..Context::default() })
-        .seed(args.seed);
-    if let Some(filter) = &args.filter {
-        request = request.filter(filter.parse()?);
-    }
+    let request = request.context(Context { time, ..Context::default() });
     let user = request.user.clone();
     let page = recommender.recommend_now(request)?;
     let catalog = &recommender.snapshot().catalog;

@@ -24,6 +24,9 @@ impl PipelineConfig {
                 remarks.push(format!("sources.{name} proposes nothing: the snapshot has no such model"));
             }
         }
+        for name in self.votes.sources.keys().filter(|name| !self.sources.contains_key(*name)) {
+            remarks.push(format!("votes.sources.{name} weighs nothing: there is no such source"));
+        }
         if let Some(only) = &self.only {
             remarks.extend(only.remarks(catalog).into_iter().map(|remark| format!("only: {remark}")));
         }
@@ -69,6 +72,7 @@ mod tests {
         config.sources.retain(|name, _| ["again", "als"].contains(&name.as_str()));
         config.rerank.pins =
             ["tea", "rum"].map(|item| Pin { place: 1, item: item.into(), surface: None }).into();
+        config.votes.sources = [("alss".to_owned(), 1.0)].into();
         config.rerank.low_margin_below = Some(0.1);
         config.rerank.per_brand = Some(2);
         config.only = Some("category = \"Drink\"".parse().unwrap());
@@ -81,6 +85,7 @@ mod tests {
             config.remarks(&snapshot),
             [
                 "sources.als proposes nothing: the snapshot has no such model",
+                "votes.sources.alss weighs nothing: there is no such source",
                 "only: no item has the category `Drink`; did you mean `Drinks`?",
                 "rerank.pins: `rum` is not in the catalogue and is not shown",
                 "rerank.low_margin_below does nothing: no item has a margin",

@@ -298,6 +298,11 @@ impl<'a> Stages<'a> {
             request.why_not.iter().map(|key| self.trail.why_not(key, catalog, n_shown, &words)).collect();
         let faults = std::mem::take(&mut self.faults);
         let snapshot = Arc::clone(&query.snapshot.version);
-        Page { items, why_not, rung: self.rung, faults, remarks: query.remarks(), snapshot }
+        let mut remarks = query.remarks();
+        if n_shown < request.count {
+            remarks
+                .push(format!("filters and rules leave {n_shown} of the {} items asked for", request.count));
+        }
+        Page { items, why_not, rung: self.rung, faults, remarks, snapshot }
     }
 }

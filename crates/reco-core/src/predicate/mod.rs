@@ -61,6 +61,22 @@ enum Node {
     Missing(Name),
 }
 
+impl Node {
+    fn named(&self, column: &str) -> Vec<&str> {
+        match self {
+            Self::Any(nodes) | Self::All(nodes) => nodes.iter().flat_map(|node| node.named(column)).collect(),
+            Self::In(name, values) if name.text == column => {
+                let texts = values.iter().filter_map(|value| match value {
+                    Value::Text(label) => Some(label.as_str()),
+                    _ => None,
+                });
+                texts.collect()
+            }
+            Self::In(..) | Self::Not(_) | Self::Compare(..) | Self::Missing(_) => Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Order {
     Less,
@@ -148,6 +164,11 @@ impl Predicate {
     /// Names a column the catalogue lacks, or a comparison that makes no sense for it.
     pub fn bind(&self, catalog: &Catalog) -> Result<BoundPredicate, PredicateError> {
         bind::bind(&self.root, catalog, &self.source)
+    }
+
+    /// The labels of a column that it asks for by name; not those it rules out.
+    pub fn named(&self, column: &str) -> Vec<&str> {
+        self.root.named(column)
     }
 
     /// One line for each label it names that no item of the catalogue has: no mistake, for items come and go,

@@ -50,10 +50,35 @@ impl Opinion {
     }
 }
 
-impl BlendModel {
-    /// The snapshot's name for it.
+/// The blends of a snapshot: how far a source can be trusted depends on how much is known of who asks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BlendModels {
+    /// For those of whom nothing is known.
+    pub strangers: Option<BlendModel>,
+    /// For those who took something, but fewer than [`Self::FEW`] items.
+    pub newcomers: Option<BlendModel>,
+    /// For all others.
+    pub regulars: Option<BlendModel>,
+}
+
+impl BlendModels {
+    /// The snapshot's name for them.
     pub const NAME: &'static str = "blend";
 
+    /// Items from which on somebody is a regular.
+    pub const FEW: usize = 5;
+
+    /// The blend for who asks.
+    pub fn of(&self, query: &Query) -> Option<&BlendModel> {
+        match query.anchors().len() {
+            0 => self.strangers.as_ref(),
+            n_liked if n_liked < Self::FEW => self.newcomers.as_ref(),
+            _ => self.regulars.as_ref(),
+        }
+    }
+}
+
+impl BlendModel {
     /// From the weights of every source.
     pub fn new(sources: Vec<SourceWeights>) -> Self {
         Self { sources }
@@ -67,6 +92,19 @@ impl BlendModel {
     /// The weights of one source; `None` for one it was not learned with.
     pub fn weights_of(&self, source: &str) -> Option<&[f32; Opinion::SIDES]> {
         self.sources.iter().find(|known| known.source == source).map(|known| &known.weights)
+    }
+
+    /// Overwrites `scores` with e to the sum of the weighted opinions; 0 for what no source proposed.
+    fn odds(&self, set: &Candidates, scores: &mut [f32]) {
+        let stranger = self.weights_of_a_stranger();
+        let weights: Vec<&[f32; Opinion::SIDES]> =
+            set.sources().iter().map(|name| self.weights_of(name).unwrap_or(&stranger)).collect();
+        scores.fill(f32::NEG_INFINITY);
+        for (row, source, opinion) in opinions(set) {
+            let sum = if scores[row].is_finite() { scores[row] } else { 0.0 };
+            scores[row] = sum + voted(weights[source], opinion);
+        }
+        scores.iter_mut().for_each(|score| *score = score.min(MOST).exp());
     }
 
     /// The weights of a source it was not learned with: nothing is known of the scale of its scores, so its
@@ -101,7 +139,7 @@ pub fn opinions(set: &Candidates) -> impl Iterator<Item = (usize, usize, Opinion
     })
 }
 
-/// Scores by the snapshot's [`BlendModel`]: e to the sum of the weighted opinions, so that an item of twice the
+/// Scores by the snapshot's [`BlendModels`]: e to the sum of the weighted opinions, so that an item of twice the
 /// score is twice as likely to be taken (the softmax that the weights were learned with), and rules that raise a
 /// score by a tenth raise these odds by a tenth. By the votes of the sources where the snapshot has none, and on
 /// pages of similar items: what people take says nothing about what is alike.
@@ -119,22 +157,15 @@ impl BlendRanker {
 
 impl Ranker for BlendRanker {
     fn name(&self) -> &'static str {
-        BlendModel::NAME
+        BlendModels::NAME
     }
 
     fn score(&self, query: &Query, set: &Candidates, scores: &mut [f32]) -> Result<(), Fault> {
-        let model = query.snapshot.models.get::<BlendModel>(BlendModel::NAME);
-        match (model, &query.request.surface) {
+        let models = query.snapshot.models.get::<BlendModels>(BlendModels::NAME);
+        match (models.and_then(|models| models.of(query)), &query.request.surface) {
             (None, _) | (_, Surface::Similar(_)) => self.votes.score(query, set, scores),
             (Some(model), _) => {
-                let stranger = model.weights_of_a_stranger();
-                let weights: Vec<&[f32; Opinion::SIDES]> =
-                    set.sources().iter().map(|name| model.weights_of(name).unwrap_or(&stranger)).collect();
-                scores.fill(0.0);
-                for (row, source, opinion) in opinions(set) {
-                    scores[row] += voted(weights[source], opinion);
-                }
-                scores.iter_mut().for_each(|score| *score = score.clamp(-MOST, MOST).exp());
+                model.odds(set, scores);
                 Ok(())
             }
         }
@@ -186,7 +217,9 @@ mod tests {
     fn learned_weights_score_and_a_stranger_counts_by_rank() {
         let mut snapshot = fixture::snapshot();
         let als = SourceWeights { source: "als".into(), weights: [2.0, 0.0, 1.0, 0.0] };
-        snapshot.models.insert(BlendModel::NAME, BlendModel::new(vec![als]));
+        let regulars = Some(BlendModel::new(vec![als]));
+        let newcomers = regulars.clone();
+        snapshot.models.insert(BlendModels::NAME, BlendModels { newcomers, regulars, strangers: None });
         let sums: Vec<f32> = scores(Request::for_user("ann"), snapshot).into_iter().map(f32::ln).collect();
         assert!(
             sums.iter().zip([3.0, 1.5, 1.0]).all(|(sum, expected)| (sum - expected).abs() < 1e-5),
@@ -200,8 +233,15 @@ mod tests {
         let query = fixture::query(Request::for_user("ann"));
         VoteRanker::default().score(&query, &set(), &mut votes).unwrap();
         assert_eq!(scores(Request::for_user("ann"), fixture::snapshot()), votes);
-        let mut snapshot = fixture::snapshot();
-        snapshot.models.insert(BlendModel::NAME, BlendModel::default());
+        let learned = || {
+            let mut snapshot = fixture::snapshot();
+            let all = Some(BlendModel::default());
+            let models = BlendModels { newcomers: all.clone(), regulars: all, strangers: None };
+            snapshot.models.insert(BlendModels::NAME, models);
+            snapshot
+        };
+        assert_eq!(scores(Request::for_user("nobody"), learned()), votes, "nothing is learned for strangers");
+        let snapshot = learned();
         let similar = Surface::Similar(snapshot.catalog.key(ItemId::new(3)).clone());
         assert_eq!(scores(Request::for_user("ann").surface(similar), snapshot), votes);
     }

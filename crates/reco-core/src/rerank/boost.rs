@@ -67,7 +67,8 @@ fn raise(set: &mut Candidates, gain: impl Fn(ItemId) -> f32) {
             *score = (*score + gain * score.abs()).min(f32::MAX);
         }
     }
-    set.sort();
+    // Stably: what no source proposed has one score and stands in order of popularity.
+    set.sort_stably();
 }
 
 /// Takes out items whose known margin is below a bound.
@@ -91,5 +92,21 @@ impl Reranker for LowMargin {
         }
         set.retain(&keep);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn what_is_not_raised_keeps_its_order() {
+        let mut set = Candidates::new(Arc::default());
+        for (item, score) in [(5, 0.0), (1, 0.0), (3, 1.0)] {
+            set.append(ItemId::new(item), score);
+        }
+        raise(&mut set, |id| if id == ItemId::new(3) { 0.1 } else { 0.0 });
+        assert_eq!(set.ids(), [3, 5, 1].map(ItemId::new));
     }
 }

@@ -7,13 +7,13 @@ use crate::data::{Dataset, Division, Split, split};
 use crate::progress::{Prefixed, Progress};
 use rayon::prelude::*;
 use reco_core::event::ActionWeights;
-use reco_core::id::ItemId;
+use reco_core::id::{ItemId, UserKey};
 use reco_core::pipeline::{BuildError, Recommender, RecommenderBuilder};
-use reco_core::rank::{BlendModel, Opinion, opinions};
+use reco_core::rank::{BlendModel, BlendModels, Opinion, opinions};
 use reco_core::request::{Context, Request};
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{ManualClock, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Makes the pipeline that is to serve a snapshot.
@@ -29,6 +29,7 @@ const MOST_USERS: usize = 5_000;
 /// are fitted to the rest, the pipeline proposes to the users of the latest share, and the weights are those
 /// that put what they then took first. Filters count: what the pipeline would not show teaches nothing.
 ///
+/// The same users are asked about as if less were known of them, for whom other sources are left to speak.
 /// `None` for data with too few users on both sides of the cut; the pipeline then ranks by votes.
 pub(super) fn learn(
     dataset: &Dataset,
@@ -37,7 +38,7 @@ pub(super) fn learn(
     assemble: &Assemble<'_>,
     weights: &ActionWeights,
     progress: &dyn Progress,
-) -> Result<Option<BlendModel>, FitError> {
+) -> Result<Option<BlendModels>, FitError> {
     let Some((earlier, takers)) = held_out(dataset, plan, params, weights) else {
         progress.begin("blend", 0);
         progress.end(&format!(
@@ -48,26 +49,42 @@ pub(super) fn learn(
     let snapshot = models(None, earlier, plan, weights, "blend", &Prefixed::new("for blend: ", progress))?;
     let clock = ManualClock::starting_at(takers.asked_at);
     let recommender = assemble(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
-    progress.begin("blend", takers.took.len() as u64);
-    let lists: Result<Vec<Proposed>, FitError> = takers
-        .took
-        .par_iter()
-        .map(|(user, took)| {
-            progress.advance(1);
-            proposed(&recommender, *user, took, takers.asked_at)
-        })
-        .collect();
-    let lists = lists?;
-    let sources = lists.first().map(|list| Arc::clone(&list.sources)).unwrap_or_default();
+    progress.begin("blend", 3 * takers.took.len() as u64);
+    let learned_from = |acquaintance| -> Result<Option<BlendModel>, FitError> {
+        let lists: Result<Vec<Proposed>, FitError> = takers
+            .took
+            .par_iter()
+            .map(|(user, took)| {
+                progress.advance(1);
+                proposed(&recommender, *user, took, takers.asked_at, acquaintance)
+            })
+            .collect();
+        weighed(&lists?, params)
+    };
+    let models = BlendModels {
+        strangers: learned_from(Acquaintance::Stranger)?,
+        newcomers: learned_from(Acquaintance::Newcomer)?,
+        regulars: learned_from(Acquaintance::Regular)?,
+    };
+    progress.end(&format!("learned from {} users", takers.took.len()));
+    Ok(Some(models))
+}
+
+/// Weights of the sources that proposed anything; `None` where nothing that was proposed was taken.
+fn weighed(lists: &[Proposed], params: &BlendParams) -> Result<Option<BlendModel>, FitError> {
+    let Some(sources) = lists.first().map(|list| Arc::clone(&list.sources)) else { return Ok(None) };
+    let mut spoke = vec![false; sources.len()];
+    for list in lists {
+        list.spoke.iter().for_each(|&source| spoke[source] = true);
+    }
     let mut examples = Lists::new(sources.len() * Opinion::SIDES);
     lists.iter().for_each(|list| examples.push(&list.features, list.n_relevant));
-    if examples.is_empty() {
-        progress.end("left out, for nothing that was proposed was taken; votes rank");
+    if examples.len() < FEWEST_USERS {
         return Ok(None);
     }
-    let weights = blend::fit(&examples, params)?;
-    progress.end(&format!("learned from {} users", examples.len()));
-    Ok(Some(blend::model(&sources, &weights)))
+    let model = blend::model(&sources, &blend::fit(&examples, params)?);
+    let heard = model.sources().iter().zip(spoke).filter(|(_, spoke)| *spoke);
+    Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))
 }
 
 /// Users of the held-out interactions.
@@ -113,9 +130,22 @@ fn held_out(
     Some((earlier, Takers { asked_at, took }))
 }
 
+/// How much the pipeline is told of who asks.
+#[derive(Clone, Copy, Debug)]
+enum Acquaintance {
+    /// Nothing.
+    Stranger,
+    /// Their latest items, as a session of somebody new.
+    Newcomer,
+    /// Everything before the cut.
+    Regular,
+}
+
 /// What the pipeline proposed to a user: opinions of all sources row by row, first of what they took.
 struct Proposed {
     sources: Arc<[Arc<str>]>,
+    /// Sources with an opinion on any candidate.
+    spoke: BTreeSet<usize>,
     features: Vec<f32>,
     n_relevant: usize,
 }
@@ -125,20 +155,36 @@ fn proposed(
     user: u32,
     took: &[ItemId],
     asked_at: Timestamp,
+    acquaintance: Acquaintance,
 ) -> Result<Proposed, FitError> {
-    let snapshot = recommender.snapshot();
-    let key = snapshot.users.keys()[user as usize].clone();
-    let context = Context { time: Some(asked_at), ..Context::default() };
-    let (_, set) = recommender.candidates_now(Request::for_user(key).context(context).explain(false))?;
+    let request = asked(&recommender.snapshot(), user, asked_at, acquaintance);
+    let (_, set) = recommender.candidates_now(request.explain(false))?;
     let is_relevant = |row: usize| took.binary_search(&set.ids()[row]).is_ok();
     let (relevant, others): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|&row| is_relevant(row));
     let mut place = vec![0; set.len()];
     relevant.iter().chain(&others).zip(0..).for_each(|(&row, to)| place[row] = to);
     let width = set.sources().len() * Opinion::SIDES;
-    let mut features = vec![0.0; set.len() * width];
+    let (mut features, mut spoke) = (vec![0.0; set.len() * width], BTreeSet::new());
     for (row, source, opinion) in opinions(&set) {
         let start = place[row] * width + source * Opinion::SIDES;
         features[start..start + Opinion::SIDES].copy_from_slice(&opinion.0);
+        spoke.insert(source);
     }
-    Ok(Proposed { sources: Arc::clone(set.sources()), features, n_relevant: relevant.len() })
+    Ok(Proposed { sources: Arc::clone(set.sources()), spoke, features, n_relevant: relevant.len() })
+}
+
+/// The request of a user of whom so much is told. Newcomers have one item, two, and so on, in turn.
+fn asked(snapshot: &Snapshot, user: u32, asked_at: Timestamp, acquaintance: Acquaintance) -> Request {
+    let mut context = Context { time: Some(asked_at), ..Context::default() };
+    let key = match acquaintance {
+        Acquaintance::Regular => snapshot.users.keys()[user as usize].clone(),
+        Acquaintance::Stranger | Acquaintance::Newcomer => UserKey::from(""),
+    };
+    if let Acquaintance::Newcomer = acquaintance {
+        let n_items = 1 + user as usize % (BlendModels::FEW - 1);
+        let latest = snapshot.histories.of(user).iter().filter(|touch| touch.is_liked()).take(n_items);
+        context.session_items = latest.map(|touch| snapshot.catalog.key(touch.item).clone()).collect();
+        context.session_items.reverse();
+    }
+    Request::for_user(key).context(context)
 }

@@ -18,7 +18,7 @@ use reco_core::event::ActionWeights;
 use reco_core::id::ItemId;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::pipeline::PipelineConfig;
-use reco_core::rank::BlendModel;
+use reco_core::rank::BlendModels;
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
@@ -177,7 +177,7 @@ fn fit_after(
     };
     let mut snapshot = models(earlier, dataset, plan, weights, version, progress)?;
     if let Some(blend) = blend {
-        snapshot.models.insert(BlendModel::NAME, blend);
+        snapshot.models.insert(BlendModels::NAME, blend);
     }
     Ok(snapshot)
 }

@@ -5,7 +5,7 @@
 
 use reco_core::catalog::Catalog;
 use reco_core::interactions::{Histories, UserTable};
-use reco_core::rank::BlendModel;
+use reco_core::rank::BlendModels;
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
@@ -73,7 +73,7 @@ struct Outgoing<'a> {
     neighbors: Vec<(&'a str, &'a Neighbors)>,
     popularity: Option<&'a Popularity>,
     trends: Option<&'a Trends>,
-    blend: Option<&'a BlendModel>,
+    blend: Option<&'a BlendModels>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ struct Incoming {
     neighbors: Vec<(String, Neighbors)>,
     popularity: Option<Popularity>,
     trends: Option<Trends>,
-    blend: Option<BlendModel>,
+    blend: Option<BlendModels>,
 }
 
 const NEIGHBORS: [&str; 5] = [
@@ -117,7 +117,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         neighbors: NEIGHBORS.iter().filter_map(|name| Some((*name, models.get(name)?))).collect(),
         popularity: models.get(Popularity::NAME),
         trends: models.get(Trends::NAME),
-        blend: models.get(BlendModel::NAME),
+        blend: models.get(BlendModels::NAME),
     };
     let io = |cause| StoredError::Io { path: path.to_owned(), cause };
     let body = postcard::to_stdvec(&outgoing).map_err(|cause| io(io::Error::other(cause)))?;
@@ -199,7 +199,7 @@ impl Incoming {
             models.insert(Trends::NAME, trends);
         }
         if let Some(blend) = self.blend {
-            models.insert(BlendModel::NAME, blend);
+            models.insert(BlendModels::NAME, blend);
         }
         snapshot
     }
