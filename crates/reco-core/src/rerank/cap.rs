@@ -9,7 +9,8 @@ use crate::request::Surface;
 use rustc_hash::FxHashMap;
 
 /// At most so many items per category; what is beyond leaves the page. Items without a category are not limited,
-/// nor are categories that the request names, be it by its surface or in its filter. A catalogue of so few
+/// nor are categories that the request names, be it by its surface or in its filter, nor any where the filter
+/// names a subcategory. A catalogue of so few
 /// categories that a page could not be filled may show each as often as that takes.
 #[derive(Clone, Copy, Debug)]
 pub struct CategoryCap {
@@ -23,7 +24,9 @@ impl Reranker for CategoryCap {
     }
 
     fn rerank(&self, query: &Query, set: &mut Candidates, want: usize) -> Result<(), Fault> {
-        if !matches!(query.request.surface, Surface::Category(_)) {
+        let filter = query.request.filter.as_ref();
+        let is_narrow = filter.is_some_and(|filter| !filter.named("subcategory").is_empty());
+        if !is_narrow && !matches!(query.request.surface, Surface::Category(_)) {
             let cap = Cap {
                 labels: query.snapshot.catalog.category(),
                 column: "category",

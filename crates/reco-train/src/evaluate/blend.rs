@@ -6,7 +6,7 @@ use super::models::{self, ModelError, TrainData};
 use super::options::EvaluateOptions;
 use super::scorers::Scorer;
 use crate::data::Target;
-use crate::fit::blend::{self, Lists};
+use crate::fit::blend::{self, BlendParams, Lists};
 use crate::progress::Progress;
 use rand::SeedableRng;
 use rand::distr::{Distribution, Uniform};
@@ -104,7 +104,9 @@ fn learned(
         .collect();
     let mut examples = Lists::new(sources.len() * Opinion::SIDES);
     lists?.iter().for_each(|(features, n_relevant)| examples.push(features, *n_relevant));
-    let weights = blend::fit(&examples, &options.plan.blend.clone().unwrap_or_default())?;
+    // Every source has an opinion on every candidate here, so that none ever speaks alone.
+    let params = BlendParams { monotone: false, ..options.plan.blend.clone().unwrap_or_default() };
+    let weights = blend::fit(&examples, &params)?;
     progress.end(&format!("learned from {} users", examples.len()));
     Ok(blend::model(names(options.target), &weights))
 }

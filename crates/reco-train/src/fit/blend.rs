@@ -125,6 +125,10 @@ pub struct BlendParams {
     pub held_out: f64,
     /// Weights of the squared weights to choose from, each above 0; see [`fit`].
     pub regularization: Vec<f32>,
+    /// Whether a source that likes an item more may never make it less likely. It must not where sources may be
+    /// missing: weights learned where others agree would speak where it is alone. Where all of them always
+    /// speak, free weights order a little better.
+    pub monotone: bool,
     /// How often the weights are learned anew on the head of the lists as they were last ordered.
     pub rounds: usize,
     /// Rows of that head, at least 2: what a page is made of, with some room.
@@ -133,11 +137,22 @@ pub struct BlendParams {
 
 impl Default for BlendParams {
     fn default() -> Self {
-        Self { held_out: 0.1, regularization: vec![0.1, 0.01, 1e-3, 1e-4], rounds: 2, head: 40 }
+        Self {
+            held_out: 0.1,
+            regularization: vec![0.1, 0.01, 1e-3, 1e-4],
+            monotone: true,
+            rounds: 2,
+            head: 40,
+        }
     }
 }
 
 impl BlendParams {
+    /// The least a weight may be.
+    fn least(&self) -> f32 {
+        if self.monotone { 0.0 } else { f32::NEG_INFINITY }
+    }
+
     /// What is wrong with these parameters, one line each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -157,11 +172,8 @@ impl BlendParams {
     }
 }
 
-/// The weights w, none below 0, that minimise the mean softmax cross-entropy of what was taken, per list
+/// The weights w, none below 0 if `monotone`, that minimise the mean softmax cross-entropy of what was taken, per list
 /// log Σ exp(w x) - mean of w x over the relevant, plus `regularization` / 2 * |w|².
-///
-/// A source that likes an item more must never make it less likely: it may have learned that where others agree,
-/// and speak where it is alone. Bounded so, weights also hold better (Breiman, "Stacked Regressions", 1996).
 ///
 /// That loss bounds 1 - NDCG (Bruch et al., "An Analysis of the Softmax Cost Function for Learning to Rank",
 /// ICTIR 2019); it is convex, and solved by Newton's method on the weights that are free to move, projected to the bound (Bertsekas 1982), with
@@ -210,13 +222,14 @@ fn on_heads(
     regularization: f32,
     start: &[f32],
 ) -> Result<Vec<f32>, FitError> {
-    let mut weights = minimum(lists, regularization, start)?;
+    let least = params.least();
+    let mut weights = minimum(lists, regularization, least, start)?;
     for _ in 0..params.rounds {
         let hardest = lists.hardest(&weights, params.head);
         if hardest.is_empty() {
             break;
         }
-        weights = minimum(&hardest, regularization, &weights)?;
+        weights = minimum(&hardest, regularization, least, &weights)?;
     }
     Ok(weights)
 }
@@ -230,14 +243,14 @@ pub(crate) fn model(sources: &[impl AsRef<str>], weights: &[f32]) -> BlendModel 
 }
 
 /// The weights at which the loss over these lists is least.
-fn minimum(lists: &Lists, regularization: f32, start: &[f32]) -> Result<Vec<f32>, FitError> {
+fn minimum(lists: &Lists, regularization: f32, least: f32, start: &[f32]) -> Result<Vec<f32>, FitError> {
     if lists.is_empty() {
         return Err(FitError::Empty { model: "blend" });
     }
     let mut weights = start.to_vec();
     let mut here = Slope::at(&weights, lists, regularization);
     for _ in 0..MOST_STEPS {
-        let Some((better, there)) = improved(&weights, &here, lists, regularization)? else { break };
+        let Some((better, there)) = improved(&weights, &here, lists, regularization, least)? else { break };
         let gain = here.loss - there.loss;
         (weights, here) = (better, there);
         if gain < 1e-9 * here.loss.abs() {
@@ -253,11 +266,12 @@ fn improved(
     here: &Slope,
     lists: &Lists,
     regularization: f32,
+    least: f32,
 ) -> Result<Option<(Vec<f32>, Slope)>, FitError> {
     let n = weights.len();
     let (mut step, mut curvature) = (here.gradient.clone(), here.curvature.clone());
     // A weight at the bound that would cross it stays out of the step.
-    for held in (0..n).filter(|&i| weights[i] <= 0.0 && here.gradient[i] > 0.0) {
+    for held in (0..n).filter(|&i| weights[i] <= least && here.gradient[i] > 0.0) {
         step[held] = 0.0;
         (0..n).for_each(|other| curvature[held.min(other) * n + held.max(other)] = 0.0);
         curvature[held * n + held] = 1.0;
@@ -267,7 +281,7 @@ fn improved(
     for halving in 0..20 {
         let mut moved = weights.to_vec();
         axpy(-0.5f32.powi(halving), &step, &mut moved);
-        moved.iter_mut().for_each(|weight| *weight = weight.max(0.0));
+        moved.iter_mut().for_each(|weight| *weight = weight.max(least));
         let there = Slope::at(&moved, lists, regularization);
         if there.loss < here.loss {
             return Ok(Some((moved, there)));

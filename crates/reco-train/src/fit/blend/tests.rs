@@ -62,7 +62,7 @@ proptest! {
         let mut all = Lists::new(3);
         lists.iter().for_each(|(features, n_relevant)| all.push(features, *n_relevant));
         prop_assume!(!all.is_empty());
-        let weights = minimum(&all, 0.1, &[0.0; 3]).unwrap();
+        let weights = minimum(&all, 0.1, 0.0, &[0.0; 3]).unwrap();
         let slope = Slope::at(&weights, &all, 0.1);
         let at_rest = |(weight, slope): (&f32, &f32)| slope.abs() < 1e-3 || (*weight == 0.0 && *slope > 0.0);
         prop_assert!(weights.iter().zip(&slope.gradient).all(at_rest), "{weights:?} {:?}", slope.gradient);
