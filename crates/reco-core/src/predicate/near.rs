@@ -4,14 +4,22 @@
 /// long; the first of equals. Case does not count.
 pub(super) fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).max(1);
-    let edits = names.iter().map(|name| (edits(word, name), *name));
+    let word = letters(word);
+    let edits = names.iter().filter_map(|name| {
+        let letters = letters(name);
+        // Lengths that differ take as many edits at least: a long word is not compared with short names.
+        let is_near = word.len().abs_diff(letters.len()) <= allowed;
+        is_near.then(|| (edits(&word, &letters), *name))
+    });
     edits.filter(|(edits, _)| *edits <= allowed).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
 }
 
+fn letters(text: &str) -> Vec<char> {
+    text.to_lowercase().chars().collect()
+}
+
 /// Letters to insert, remove or replace (Levenshtein 1966), one row of the table at a time.
-fn edits(a: &str, b: &str) -> usize {
-    let letters = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
-    let (a, b) = (letters(a), letters(b));
+fn edits(a: &[char], b: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], i + 1);
@@ -41,6 +49,6 @@ mod tests {
         ] {
             assert_eq!(nearest(word, &names), meant, "{word}");
         }
-        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits(&letters("kitten"), &letters("sitting")), 3);
     }
 }

@@ -7,30 +7,48 @@ use crate::catalog::Catalog;
 /// Beyond so many labels nobody waits for the nearest.
 const MOST_LABELS: usize = 2_000;
 
+/// Labels that a nearest one is looked for: a page is waiting for this.
+const MOST_HINTS: usize = 3;
+
 /// One line for each label that no item has.
 pub(super) fn labels(node: &Node, catalog: &Catalog) -> Vec<String> {
-    match node {
-        Node::Any(nodes) | Node::All(nodes) => nodes.iter().flat_map(|node| labels(node, catalog)).collect(),
-        Node::Not(node) => labels(node, catalog),
-        Node::In(name, values) => match field(&name.text, catalog) {
-            Some((field, Kind::Labels)) => unknown(name, &field, values, catalog),
-            _ => Vec::new(),
-        },
-        Node::Compare(..) | Node::Missing(_) => Vec::new(),
+    let mut unknown = Vec::new();
+    collect(node, catalog, &mut unknown);
+    unknown.iter().enumerate().map(|(place, label)| label.remark(catalog, place < MOST_HINTS)).collect()
+}
+
+/// A label that no item has in a column.
+struct Unknown<'a> {
+    name: &'a Name,
+    field: Field,
+    label: &'a str,
+}
+
+impl Unknown<'_> {
+    fn remark(&self, catalog: &Catalog, with_hint: bool) -> String {
+        let known: Vec<&str> =
+            self.field.labels(catalog).take(if with_hint { MOST_LABELS } else { 0 }).collect();
+        let near = near::nearest(self.label, &known);
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        format!("no item has the {} `{}`{hint}", self.name.text, self.label)
     }
 }
 
-fn unknown(name: &Name, field: &Field, values: &[Value], catalog: &Catalog) -> Vec<String> {
-    let texts = values.iter().filter_map(|value| match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    });
-    let strangers = texts.filter(|text| field.code(catalog, text).is_none());
-    let remark = |text: &String| {
-        let known: Vec<&str> = field.labels(catalog).take(MOST_LABELS).collect();
-        let near = near::nearest(text, &known);
-        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        format!("no item has the {} `{text}`{hint}", name.text)
-    };
-    strangers.map(remark).collect()
+fn collect<'a>(node: &'a Node, catalog: &Catalog, unknown: &mut Vec<Unknown<'a>>) {
+    match node {
+        Node::Any(nodes) | Node::All(nodes) => nodes.iter().for_each(|node| collect(node, catalog, unknown)),
+        Node::Not(node) => collect(node, catalog, unknown),
+        Node::In(name, values) => {
+            let Some((field, Kind::Labels)) = field(&name.text, catalog) else { return };
+            for value in values {
+                match value {
+                    Value::Text(label) if field.code(catalog, label).is_none() => {
+                        unknown.push(Unknown { name, field: field.clone(), label });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Node::Compare(..) | Node::Missing(_) => {}
+    }
 }

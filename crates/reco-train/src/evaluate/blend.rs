@@ -31,9 +31,6 @@ type Sources<'a> = Vec<Box<dyn Scorer + 'a>>;
 /// Best items of every source that the weights learn to order.
 const DEPTH: usize = 50;
 
-/// Users the weights are learned from; more change the third digit of a weight.
-const MOST_USERS: usize = 5_000;
-
 /// Items drawn to stand for those given beside the relevant ones in a test with negatives.
 const NEGATIVES: usize = 99;
 
@@ -89,9 +86,8 @@ fn learned(
     let negatives = options.negatives.is_some().then(|| draw_negatives(train, &held, options.seed));
     let inputs = Inputs { train: dataset, held, negatives, held_out: train.held_out };
     let data = TrainData::new(&inputs, &options.weights);
-    let mut cases = Cases::new(&inputs, &data.histories, options.target).tested;
-    let every = cases.len().div_ceil(MOST_USERS).max(1);
-    cases = cases.into_iter().step_by(every).collect();
+    let cases = Cases::new(&inputs, &data.histories, options.target).tested;
+    let cases: Vec<Case> = blend::sampled(cases.into_iter()).collect();
     let sources = fit_sources(&data, options, progress)?;
     progress.begin("blend", cases.len() as u64);
     let n_items = data.dataset.catalog.len();

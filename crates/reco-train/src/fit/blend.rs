@@ -234,6 +234,13 @@ fn on_heads(
     Ok(weights)
 }
 
+/// As many of the users as weights are learned from, evenly spread; more change the third digit of a weight.
+pub(crate) fn sampled<T>(users: impl ExactSizeIterator<Item = T>) -> impl Iterator<Item = T> {
+    const MOST_USERS: usize = 5_000;
+    let every = users.len().div_ceil(MOST_USERS).max(1);
+    users.step_by(every)
+}
+
 /// Learned weights under the names of their sources.
 pub(crate) fn model(sources: &[impl AsRef<str>], weights: &[f32]) -> BlendModel {
     let (weights, _) = weights.as_chunks::<{ Opinion::SIDES }>();

@@ -6,14 +6,15 @@ use super::snapshot::{Plan, models};
 use crate::data::{Dataset, Division, Split, split};
 use crate::progress::{Prefixed, Progress};
 use rayon::prelude::*;
+use reco_core::candidate::Candidates;
 use reco_core::event::ActionWeights;
-use reco_core::id::{ItemId, UserKey};
-use reco_core::pipeline::{BuildError, Recommender, RecommenderBuilder};
+use reco_core::id::{ItemId, ItemKey};
+use reco_core::pipeline::{BuildError, RecommenderBuilder};
 use reco_core::rank::{BlendModel, BlendModels, Opinion, opinions};
 use reco_core::request::{Context, Request};
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{ManualClock, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Makes the pipeline that is to serve a snapshot.
@@ -21,9 +22,6 @@ pub type Assemble<'a> = dyn Fn(Snapshot) -> Result<RecommenderBuilder, BuildErro
 
 /// Fewer users than these teach nothing that holds for others.
 const FEWEST_USERS: usize = 50;
-
-/// Users the weights are learned from; more change the third digit of a weight.
-const MOST_USERS: usize = 5_000;
 
 /// Learns how far to trust each source of a pipeline: the latest share of the interactions is held out, models
 /// are fitted to the rest, the pipeline proposes to the users of the latest share, and the weights are those
@@ -49,22 +47,31 @@ pub(super) fn learn(
     let snapshot = models(None, earlier, plan, weights, "blend", &Prefixed::new("for blend: ", progress))?;
     let clock = ManualClock::starting_at(takers.asked_at);
     let recommender = assemble(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
-    progress.begin("blend", 3 * takers.took.len() as u64);
-    let learned_from = |acquaintance| -> Result<Option<BlendModel>, FitError> {
-        let lists: Result<Vec<Proposed>, FitError> = takers
-            .took
-            .par_iter()
-            .map(|(user, took)| {
-                progress.advance(1);
-                proposed(&recommender, *user, took, takers.asked_at, acquaintance)
-            })
-            .collect();
+    let snapshot = recommender.snapshot();
+    progress.begin("blend", 2 * takers.took.len() as u64);
+    let context = Context { time: Some(takers.asked_at), ..Context::default() };
+    let asked = |request: Request| recommender.candidates_now(request.explain(false)).map(|(_, set)| set);
+    let learned_from = |request: &(dyn Fn(u32) -> Request + Sync)| -> Result<_, FitError> {
+        let of_user = |(user, took): &(u32, Vec<ItemId>)| {
+            progress.advance(1);
+            Ok(Proposed::new(&asked(request(*user))?, took))
+        };
+        let lists: Result<Vec<Proposed>, FitError> = takers.took.par_iter().map(of_user).collect();
         weighed(&lists?, params)
     };
+    // Strangers are all alike, so one answer does for them.
+    let to_a_stranger = asked(Request::for_user("").context(context.clone()))?;
+    let to_strangers: Vec<Proposed> =
+        takers.took.par_iter().map(|(_, took)| Proposed::new(&to_a_stranger, took)).collect();
     let models = BlendModels {
-        strangers: learned_from(Acquaintance::Stranger)?,
-        newcomers: learned_from(Acquaintance::Newcomer)?,
-        regulars: learned_from(Acquaintance::Regular)?,
+        strangers: weighed(&to_strangers, params)?,
+        newcomers: learned_from(&|user| {
+            let session_items = some_latest(&snapshot, user);
+            Request::for_user("").context(Context { session_items, ..context.clone() })
+        })?,
+        regulars: learned_from(&|user| {
+            Request::for_user(snapshot.users.keys()[user as usize].clone()).context(context.clone())
+        })?,
     };
     progress.end(&format!("learned from {} users", takers.took.len()));
     Ok(Some(models))
@@ -73,17 +80,14 @@ pub(super) fn learn(
 /// Weights of the sources that proposed anything; `None` where nothing that was proposed was taken.
 fn weighed(lists: &[Proposed], params: &BlendParams) -> Result<Option<BlendModel>, FitError> {
     let Some(sources) = lists.first().map(|list| Arc::clone(&list.sources)) else { return Ok(None) };
-    let mut spoke = vec![false; sources.len()];
-    for list in lists {
-        list.spoke.iter().for_each(|&source| spoke[source] = true);
-    }
     let mut examples = Lists::new(sources.len() * Opinion::SIDES);
     lists.iter().for_each(|list| examples.push(&list.features, list.n_relevant));
     if examples.len() < FEWEST_USERS {
         return Ok(None);
     }
     let model = blend::model(&sources, &blend::fit(&examples, params)?);
-    let heard = model.sources().iter().zip(spoke).filter(|(_, spoke)| *spoke);
+    let spoke = |source: usize| lists.iter().any(|list| list.hears(source));
+    let heard = model.sources().iter().zip(0..).filter(|(_, source)| spoke(*source));
     Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))
 }
 
@@ -118,8 +122,7 @@ fn held_out(
     if took.len() < FEWEST_USERS {
         return None;
     }
-    let every = took.len().div_ceil(MOST_USERS);
-    let took = took.into_iter().step_by(every).map(|(user, mut items)| {
+    let took = blend::sampled(took.into_iter()).map(|(user, mut items)| {
         items.sort_unstable();
         items.dedup();
         (user, items)
@@ -130,61 +133,40 @@ fn held_out(
     Some((earlier, Takers { asked_at, took }))
 }
 
-/// How much the pipeline is told of who asks.
-#[derive(Clone, Copy, Debug)]
-enum Acquaintance {
-    /// Nothing.
-    Stranger,
-    /// Their latest items, as a session of somebody new.
-    Newcomer,
-    /// Everything before the cut.
-    Regular,
-}
-
 /// What the pipeline proposed to a user: opinions of all sources row by row, first of what they took.
 struct Proposed {
     sources: Arc<[Arc<str>]>,
-    /// Sources with an opinion on any candidate.
-    spoke: BTreeSet<usize>,
     features: Vec<f32>,
     n_relevant: usize,
 }
 
-fn proposed(
-    recommender: &Recommender,
-    user: u32,
-    took: &[ItemId],
-    asked_at: Timestamp,
-    acquaintance: Acquaintance,
-) -> Result<Proposed, FitError> {
-    let request = asked(&recommender.snapshot(), user, asked_at, acquaintance);
-    let (_, set) = recommender.candidates_now(request.explain(false))?;
-    let is_relevant = |row: usize| took.binary_search(&set.ids()[row]).is_ok();
-    let (relevant, others): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|&row| is_relevant(row));
-    let mut place = vec![0; set.len()];
-    relevant.iter().chain(&others).zip(0..).for_each(|(&row, to)| place[row] = to);
-    let width = set.sources().len() * Opinion::SIDES;
-    let (mut features, mut spoke) = (vec![0.0; set.len() * width], BTreeSet::new());
-    for (row, source, opinion) in opinions(&set) {
-        let start = place[row] * width + source * Opinion::SIDES;
-        features[start..start + Opinion::SIDES].copy_from_slice(&opinion.0);
-        spoke.insert(source);
+impl Proposed {
+    fn new(set: &Candidates, took: &[ItemId]) -> Self {
+        let is_relevant = |row: usize| took.binary_search(&set.ids()[row]).is_ok();
+        let (relevant, others): (Vec<usize>, Vec<usize>) = (0..set.len()).partition(|&row| is_relevant(row));
+        let mut place = vec![0; set.len()];
+        relevant.iter().chain(&others).zip(0..).for_each(|(&row, to)| place[row] = to);
+        let width = set.sources().len() * Opinion::SIDES;
+        let mut features = vec![0.0; set.len() * width];
+        for (row, source, opinion) in opinions(set) {
+            let start = place[row] * width + source * Opinion::SIDES;
+            features[start..start + Opinion::SIDES].copy_from_slice(&opinion.0);
+        }
+        Self { sources: Arc::clone(set.sources()), features, n_relevant: relevant.len() }
     }
-    Ok(Proposed { sources: Arc::clone(set.sources()), spoke, features, n_relevant: relevant.len() })
+
+    /// Whether a source proposed anything; a vote by rank is never 0.
+    fn hears(&self, source: usize) -> bool {
+        let (sides, _) = self.features.as_chunks::<{ Opinion::SIDES }>();
+        sides.iter().skip(source).step_by(self.sources.len()).flatten().any(|side| *side != 0.0)
+    }
 }
 
-/// The request of a user of whom so much is told. Newcomers have one item, two, and so on, in turn.
-fn asked(snapshot: &Snapshot, user: u32, asked_at: Timestamp, acquaintance: Acquaintance) -> Request {
-    let mut context = Context { time: Some(asked_at), ..Context::default() };
-    let key = match acquaintance {
-        Acquaintance::Regular => snapshot.users.keys()[user as usize].clone(),
-        Acquaintance::Stranger | Acquaintance::Newcomer => UserKey::from(""),
-    };
-    if let Acquaintance::Newcomer = acquaintance {
-        let n_items = 1 + user as usize % (BlendModels::FEW - 1);
-        let latest = snapshot.histories.of(user).iter().filter(|touch| touch.is_liked()).take(n_items);
-        context.session_items = latest.map(|touch| snapshot.catalog.key(touch.item).clone()).collect();
-        context.session_items.reverse();
-    }
-    Request::for_user(key).context(context)
+/// The user's latest items as the session of somebody new, oldest first: one, two and so on, in turn.
+fn some_latest(snapshot: &Snapshot, user: u32) -> Vec<ItemKey> {
+    let n_items = 1 + user as usize % (BlendModels::FEW - 1);
+    let latest = snapshot.histories.of(user).iter().filter(|touch| touch.is_liked()).take(n_items);
+    let mut keys: Vec<ItemKey> = latest.map(|touch| snapshot.catalog.key(touch.item).clone()).collect();
+    keys.reverse();
+    keys
 }
