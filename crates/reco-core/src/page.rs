@@ -79,12 +79,17 @@ pub struct Why {
 /// One generator's vote.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SourceReason {
-    /// The generator.
+    /// The generator; [`Self::FILLER`] for an item that none proposed.
     pub source: Arc<str>,
     /// Place in its list, 1 for the best.
     pub rank: u32,
-    /// Its own score.
+    /// Its own score; of a filler, its users as a share of those of the most popular item.
     pub score: f32,
+}
+
+impl SourceReason {
+    /// What stands for a generator where popularity, or the mere catalogue, fills a page that would be short.
+    pub const FILLER: &'static str = "filler";
 }
 
 /// An item of the user's own that speaks for another.

@@ -30,6 +30,7 @@ pub struct Query {
     pub retrieval: Budget,
     user_row: Option<u32>,
     history: Vec<Touch>,
+    session: Vec<ItemId>,
     anchors: Vec<ItemId>,
     n_fresh: usize,
     memo: Memo,
@@ -51,9 +52,23 @@ impl Query {
         let user_row = snapshot.users.row(request.user.as_str());
         let trained = user_row.map_or(&[][..], |row| snapshot.histories.of(row));
         let (history, n_fresh) = merge_history(trained, features, &snapshot, &live);
-        let anchors = anchors(&request, &snapshot, &history);
-        let (retrieval, memo) = (budget.clone(), Memo::default());
-        Self { request, snapshot, live, now, budget, retrieval, user_row, history, anchors, n_fresh, memo }
+        let session = request.context.session_items.iter();
+        let session: Vec<ItemId> = session.filter_map(|key| snapshot.catalog.id(key.as_str())).collect();
+        let anchors = anchors(&request, &snapshot, &session, &history);
+        Self {
+            retrieval: budget.clone(),
+            memo: Memo::default(),
+            request,
+            snapshot,
+            live,
+            now,
+            budget,
+            user_row,
+            history,
+            session,
+            anchors,
+            n_fresh,
+        }
     }
 
     /// The user's row in the snapshot, if training knew them.
@@ -82,8 +97,7 @@ impl Query {
     pub fn liked(&self) -> Vec<(ItemId, f32)> {
         let liked = self.history.iter().filter(|touch| touch.is_liked());
         let mut liked: Vec<(ItemId, f32)> = liked.map(|touch| (touch.item, touch.weight)).collect();
-        let session = self.request.context.session_items.iter();
-        for item in session.filter_map(|key| self.snapshot.catalog.id(key.as_str())) {
+        for &item in &self.session {
             if !liked.iter().any(|(known, _)| *known == item) {
                 liked.push((item, 1.0));
             }
@@ -95,6 +109,26 @@ impl Query {
     pub fn touch(&self, item: ItemId) -> Option<&Touch> {
         let by_item = self.memo(TouchRows::new);
         by_item.0.get(&item).map(|&row| &self.history[row as usize])
+    }
+
+    /// When the user last bought or rated an item; now, where it belongs to the running session.
+    pub fn had(&self, item: ItemId) -> Option<Timestamp> {
+        let is_at_hand = || self.session.contains(&item).then_some(self.now);
+        self.touch(item).and_then(|touch| touch.consumed).max(is_at_hand())
+    }
+
+    /// Codes of the categories that the request is about: its surface's, else those its filter names.
+    pub fn categories(&self) -> Vec<u32> {
+        let labels = self.snapshot.catalog.category();
+        let of_filter = || self.request.filter.as_ref().map(|filter| filter.named("category"));
+        let names = match &self.request.surface {
+            Surface::Category(name) => vec![&**name],
+            Surface::Home => of_filter().unwrap_or_default(),
+            Surface::Similar(_) => {
+                return self.anchors.iter().filter_map(|&item| labels.code(item)).collect();
+            }
+        };
+        names.into_iter().filter_map(|name| labels.find(name)).collect()
     }
 
     /// What the request asks for in vain, one line each.
@@ -179,12 +213,11 @@ fn merge_history(
     (history, n_fresh)
 }
 
-fn anchors(request: &Request, snapshot: &Snapshot, history: &[Touch]) -> Vec<ItemId> {
-    let catalog = &snapshot.catalog;
+fn anchors(request: &Request, snapshot: &Snapshot, session: &[ItemId], history: &[Touch]) -> Vec<ItemId> {
     if let Surface::Similar(item) = &request.surface {
-        return catalog.id(item.as_str()).into_iter().collect();
+        return snapshot.catalog.id(item.as_str()).into_iter().collect();
     }
-    let session = request.context.session_items.iter().rev().filter_map(|key| catalog.id(key.as_str()));
+    let session = session.iter().rev().copied();
     let liked = history.iter().filter(|touch| touch.is_liked()).map(|touch| touch.item);
     let mut anchors = Vec::with_capacity(Query::ANCHORS);
     for item in session.chain(liked) {

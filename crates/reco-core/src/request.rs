@@ -52,7 +52,8 @@ pub struct Context {
     pub time: Option<Timestamp>,
     /// Device class, as the caller names it: for parts of one's own, since no built-in part looks at it.
     pub device: Option<String>,
-    /// Items of the running session, oldest first, beyond what the events say.
+    /// Items of the running session, oldest first, beyond what the events say. Where seen items are dropped, these
+    /// count as had just now.
     pub session_items: Vec<ItemKey>,
 }
 

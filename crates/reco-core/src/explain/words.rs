@@ -1,7 +1,7 @@
 //! Reasons as sentences for people.
 
 use crate::catalog::Catalog;
-use crate::page::{Evidence, Why, WhyNotReason};
+use crate::page::{Evidence, SourceReason, Why, WhyNotReason};
 use crate::retrieve::again::AgainGenerator;
 use crate::retrieve::als::AlsModel;
 use crate::retrieve::neighbors::Neighbors;
@@ -18,7 +18,7 @@ pub fn reasons(why: &Why, catalog: &Catalog) -> Vec<String> {
     for vote in &why.sources {
         let of_source: Vec<&Evidence> =
             why.because.iter().filter(|evidence| evidence.source == vote.source).collect();
-        let sentence = sentence(&vote.source, &of_source, catalog);
+        let sentence = sentence(vote, &of_source, catalog);
         if !sentences.contains(&sentence) {
             sentences.push(sentence);
         }
@@ -35,14 +35,14 @@ pub fn reasons(why: &Why, catalog: &Catalog) -> Vec<String> {
     sentences
 }
 
-fn sentence(source: &str, because: &[&Evidence], catalog: &Catalog) -> String {
+fn sentence(vote: &SourceReason, because: &[&Evidence], catalog: &Catalog) -> String {
     let titles: Vec<&str> = because
         .iter()
         .take(2)
         .filter_map(|evidence| catalog.id(evidence.item.as_str()).map(|id| catalog.title(id)))
         .collect();
     let own = titles.join(" and ");
-    match (source, own.is_empty()) {
+    match (&*vote.source, own.is_empty()) {
         (AgainGenerator::NAME, _) => "You have taken this before".to_owned(),
         (AlsModel::NAME, false) => format!("Fits your taste, above all {own}"),
         (AlsModel::NAME, true) => "Fits your taste".to_owned(),
@@ -54,6 +54,8 @@ fn sentence(source: &str, because: &[&Evidence], catalog: &Catalog) -> String {
         (Neighbors::BY_VECTOR, false) => format!("Liked by the same people as {own}"),
         (Popularity::NAME, _) => "Popular with others".to_owned(),
         (Trends::NAME, _) => "Trending now".to_owned(),
+        (SourceReason::FILLER, _) if vote.score > 0.0 => "Popular with others, to fill the page".to_owned(),
+        (SourceReason::FILLER, _) => "From the catalogue, to fill the page".to_owned(),
         ("pinned", _) => "Placed here by the shop".to_owned(),
         (other, false) => format!("Suggested by {other} because of {own}"),
         (other, true) => format!("Suggested by {other}"),
@@ -80,7 +82,7 @@ pub fn why_not_sentence(reason: &WhyNotReason) -> String {
 mod tests {
     use super::*;
     use crate::catalog::ItemRecord;
-    use crate::page::{Move, SourceReason};
+    use crate::page::Move;
 
     #[test]
     fn reasons_name_the_users_own_items() {

@@ -45,7 +45,7 @@ impl SeenPolicy {
     }
 }
 
-/// Applies a [`SeenPolicy`].
+/// Applies a [`SeenPolicy`]; items of the running session count as had just now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen(pub SeenPolicy);
 
@@ -59,8 +59,7 @@ impl Filter for Seen {
             return Ok(());
         }
         for (row, &id) in set.ids().iter().enumerate() {
-            let consumed = query.touch(id).and_then(|touch| touch.consumed);
-            if consumed.is_some_and(|at| self.0.drops(at, query.now)) {
+            if query.had(id).is_some_and(|at| self.0.drops(at, query.now)) {
                 keep.drop_row(row, 0);
             }
         }

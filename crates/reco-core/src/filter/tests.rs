@@ -4,7 +4,7 @@ use super::*;
 use crate::conformance;
 use crate::fixture::{candidates, query};
 use crate::id::ItemId;
-use crate::request::{Request, Surface};
+use crate::request::{Context, Request, Surface};
 
 /// The items among all forty that a filter drops.
 fn dropped(filter: &dyn Filter, request: Request) -> Vec<u32> {
@@ -39,6 +39,9 @@ fn seen_items_follow_the_policy() {
     assert_eq!(dropped(&Seen(SeenPolicy::WithinDays(10.0)), ann()), [2]);
     assert_eq!(dropped(&Seen(SeenPolicy::WithinDays(61.0)), ann()), [1, 2, 5]);
     assert_eq!(dropped(&Seen(SeenPolicy::Always), ann()), [1, 2, 5]);
+    let in_session = Context { session_items: vec!["item8".into()], ..Context::default() };
+    assert_eq!(dropped(&Seen(SeenPolicy::Never), ann().context(in_session.clone())), [0u32; 0]);
+    assert_eq!(dropped(&Seen(SeenPolicy::WithinDays(1.0)), ann().context(in_session)), [8]);
     assert!(SeenPolicy::WithinDays(0.0).problem().is_some());
 }
 

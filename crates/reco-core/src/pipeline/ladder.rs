@@ -24,29 +24,34 @@ const BLOCK: usize = 1_024;
 
 /// Popular items of the categories that matter here, in turn, then of the whole catalogue,
 /// then the catalogue itself. May name an item more than once.
-pub(super) fn popular_items(query: &Query) -> impl Iterator<Item = ItemId> + '_ {
+///
+/// Beside an item that has a category, nothing of another one: it would not be similar.
+pub(super) fn popular_items(query: &Query) -> Box<dyn Iterator<Item = ItemId> + '_> {
+    let catalog = &query.snapshot.catalog;
     let popularity = query.snapshot.models.get::<Popularity>(Popularity::NAME);
-    let lists: Vec<&[ItemId]> = categories(query)
-        .into_iter()
-        .filter_map(|category| popularity.map(|popularity| popularity.top(Some(category))))
-        .collect();
-    let longest = lists.iter().map(|list| list.len()).max().unwrap_or(0);
+    let asked = query.categories();
     // Rules may cap a category, so the favourites must not crowd out all others.
-    let longest = if lists.len() > 1 { longest.min(FAVOURITES_EACH) } else { longest };
-    let in_turn = (0..longest).flat_map(move |place| {
-        let of_place: Vec<ItemId> = lists.iter().filter_map(|list| list.get(place).copied()).collect();
-        of_place
-    });
-    let everywhere = popularity.map_or(&[][..], |popularity| popularity.top(None));
-    in_turn.chain(everywhere.iter().copied()).chain(query.snapshot.catalog.ids())
+    let (categories, most) = if asked.is_empty() {
+        let favourites = favourite_categories(query);
+        let most = FAVOURITES_EACH * favourites.len();
+        (favourites, most)
+    } else {
+        (asked.clone(), usize::MAX)
+    };
+    let first = popularity.map(|popularity| popularity.in_turn(&categories));
+    let everywhere = popularity.map_or(&[][..], |popularity| popularity.top(None)).iter().copied();
+    let all = first.into_iter().flatten().take(most).chain(everywhere).chain(catalog.ids());
+    match (&query.request.surface, asked.first().copied()) {
+        (Surface::Similar(_), Some(category)) => {
+            Box::new(all.filter(move |&id| catalog.category().code(id) == Some(category)))
+        }
+        _ => Box::new(all),
+    }
 }
 
-/// The surface's own category, else those of its anchors by how often they occur.
-fn categories(query: &Query) -> Vec<u32> {
+/// The categories of what the user took lately, by how often they occur.
+fn favourite_categories(query: &Query) -> Vec<u32> {
     let labels = query.snapshot.catalog.category();
-    if let Surface::Category(name) = &query.request.surface {
-        return labels.find(name).into_iter().collect();
-    }
     let mut counts: FxHashMap<u32, usize> = FxHashMap::default();
     for code in query.anchors().iter().filter_map(|&item| labels.code(item)) {
         *counts.entry(code).or_default() += 1;

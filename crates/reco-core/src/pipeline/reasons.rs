@@ -7,6 +7,7 @@ use crate::explain::Trail;
 use crate::page::{Evidence, SourceReason, Why};
 use crate::query::Query;
 use crate::retrieve::Support;
+use crate::retrieve::popular::Popularity;
 use std::sync::Arc;
 
 /// Items of the user's own named per generator.
@@ -23,6 +24,9 @@ pub(super) fn why(parts: &Parts, query: &Query, set: &Candidates, row: usize, tr
             Some((number, SourceReason { source, rank: hit.rank + 1, score: hit.score }))
         })
         .collect();
+    if sources.is_empty() {
+        sources.push((set.sources().len(), filler(query, set, row)));
+    }
     sources.sort_by_key(|(number, reason)| (reason.rank, *number));
     let mut because = Vec::new();
     for (number, _) in &sources {
@@ -33,6 +37,17 @@ pub(super) fn why(parts: &Parts, query: &Query, set: &Candidates, row: usize, tr
         sources: sources.into_iter().map(|(_, reason)| reason).collect(),
         because,
         moves: trail.moves(set.ids()[row]),
+    }
+}
+
+/// What stands for the source of an item that no generator proposed: its place among such items.
+fn filler(query: &Query, set: &Candidates, row: usize) -> SourceReason {
+    let is_filler = |row: &usize| set.hits(*row).iter().all(Option::is_none);
+    let popularity = query.snapshot.models.get::<Popularity>(Popularity::NAME);
+    SourceReason {
+        source: Arc::from(SourceReason::FILLER),
+        rank: (0..=row).filter(is_filler).count() as u32,
+        score: popularity.map_or(0.0, |popularity| popularity.share(set.ids()[row])),
     }
 }
 

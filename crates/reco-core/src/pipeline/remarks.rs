@@ -1,8 +1,10 @@
 //! Settings that do nothing over a snapshot.
 
-use super::PipelineConfig;
+use super::{PipelineConfig, RankerName};
 use crate::catalog::Catalog;
+use crate::filter::SeenPolicy;
 use crate::id::ItemId;
+use crate::rank::BlendModels;
 use crate::retrieve::again::AgainGenerator;
 use crate::snapshot::Snapshot;
 
@@ -33,8 +35,25 @@ impl PipelineConfig {
         for pin in self.rerank.pins.iter().filter(|pin| catalog.id(&pin.item).is_none()) {
             remarks.push(format!("rerank.pins: `{}` is not in the catalogue and is not shown", pin.item));
         }
+        remarks.extend(self.idle_blend(snapshot));
         remarks.extend(self.idle_rules(catalog));
         remarks
+    }
+
+    /// The learned ranker where nothing was learned for this pipeline.
+    fn idle_blend(&self, snapshot: &Snapshot) -> Option<String> {
+        if self.ranker != RankerName::Blend {
+            return None;
+        }
+        match snapshot.models.get::<BlendModels>(BlendModels::NAME) {
+            None => Some("ranker: the snapshot has no learned blend, so votes order all pages".to_owned()),
+            Some(blends) if self.seen != SeenPolicy::Always && blends.regulars.with_repeats.is_none() => Some(
+                "ranker: the blend was learned where nothing came again, so votes order pages where something \
+                 does"
+                    .to_owned(),
+            ),
+            Some(_) => None,
+        }
     }
 
     /// Rules on attributes that no item has.
@@ -88,6 +107,7 @@ mod tests {
                 "votes.sources.alss weighs nothing: there is no such source",
                 "only: no item has the category `Drink`; did you mean `Drinks`?",
                 "rerank.pins: `rum` is not in the catalogue and is not shown",
+                "ranker: the snapshot has no learned blend, so votes order all pages",
                 "rerank.low_margin_below does nothing: no item has a margin",
             ]
         );

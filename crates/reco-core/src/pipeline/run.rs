@@ -300,8 +300,10 @@ impl<'a> Stages<'a> {
         let snapshot = Arc::clone(&query.snapshot.version);
         let mut remarks = query.remarks();
         if n_shown < request.count {
-            remarks
-                .push(format!("filters and rules leave {n_shown} of the {} items asked for", request.count));
+            let taken = self.trail.taken();
+            let taken = taken.into_iter().map(|(part, n_items)| format!("{part} took {n_items}"));
+            let taken = taken.collect::<Vec<_>>().join(", ");
+            remarks.push(format!("{n_shown} of the {} items asked for: {taken}", request.count));
         }
         Page { items, why_not, rung: self.rung, faults, remarks, snapshot }
     }

@@ -56,9 +56,19 @@ pub struct BlendModels {
     /// For those of whom nothing is known.
     pub strangers: Option<BlendModel>,
     /// For those who took something, but fewer than [`Self::FEW`] items.
-    pub newcomers: Option<BlendModel>,
+    pub newcomers: Blends,
     /// For all others.
-    pub regulars: Option<BlendModel>,
+    pub regulars: Blends,
+}
+
+/// The blends for people of whom something is known: where what they had may come again, that outshines all
+/// else, and the weights say little of how to order what is new to them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Blends {
+    /// For lists with something that they had before.
+    pub with_repeats: Option<BlendModel>,
+    /// For lists of nothing but what is new to them.
+    pub all_new: Option<BlendModel>,
 }
 
 impl BlendModels {
@@ -68,13 +78,15 @@ impl BlendModels {
     /// Items from which on somebody is a regular.
     pub const FEW: usize = 5;
 
-    /// The blend for who asks.
-    pub fn of(&self, query: &Query) -> Option<&BlendModel> {
-        match query.anchors().len() {
-            0 => self.strangers.as_ref(),
-            n_liked if n_liked < Self::FEW => self.newcomers.as_ref(),
-            _ => self.regulars.as_ref(),
-        }
+    /// The blend for who asks and what may be shown to them.
+    pub fn of(&self, query: &Query, set: &Candidates) -> Option<&BlendModel> {
+        let blends = match query.anchors().len() {
+            0 => return self.strangers.as_ref(),
+            n_liked if n_liked < Self::FEW => &self.newcomers,
+            _ => &self.regulars,
+        };
+        let is_repeated = set.ids().iter().any(|&id| query.had(id).is_some());
+        if is_repeated { blends.with_repeats.as_ref() } else { blends.all_new.as_ref() }
     }
 }
 
@@ -162,7 +174,7 @@ impl Ranker for BlendRanker {
 
     fn score(&self, query: &Query, set: &Candidates, scores: &mut [f32]) -> Result<(), Fault> {
         let models = query.snapshot.models.get::<BlendModels>(BlendModels::NAME);
-        match (models.and_then(|models| models.of(query)), &query.request.surface) {
+        match (models.and_then(|models| models.of(query, set)), &query.request.surface) {
             (None, _) | (_, Surface::Similar(_)) => self.votes.score(query, set, scores),
             (Some(model), _) => {
                 model.odds(set, scores);
@@ -179,7 +191,7 @@ mod tests {
     use crate::conformance;
     use crate::fixture;
     use crate::id::ItemId;
-    use crate::request::Request;
+    use crate::request::{Context, Request};
     use crate::snapshot::Snapshot;
     use std::sync::Arc;
 
@@ -214,17 +226,31 @@ mod tests {
     }
 
     #[test]
-    fn learned_weights_score_and_a_stranger_counts_by_rank() {
-        let mut snapshot = fixture::snapshot();
-        let als = SourceWeights { source: "als".into(), weights: [2.0, 0.0, 1.0, 0.0] };
-        let regulars = Some(BlendModel::new(vec![als]));
-        let newcomers = regulars.clone();
-        snapshot.models.insert(BlendModels::NAME, BlendModels { newcomers, regulars, strangers: None });
-        let sums: Vec<f32> = scores(Request::for_user("ann"), snapshot).into_iter().map(f32::ln).collect();
-        assert!(
-            sums.iter().zip([3.0, 1.5, 1.0]).all(|(sum, expected)| (sum - expected).abs() < 1e-5),
-            "{sums:?}"
-        );
+    fn learned_weights_score_and_a_source_they_do_not_know_counts_by_rank() {
+        let model = |weights| Some(BlendModel::new(vec![SourceWeights { source: "als".into(), weights }]));
+        let sums = |request| {
+            let blends =
+                Blends { with_repeats: model([2.0, 0.0, 1.0, 0.0]), all_new: model([0.0, 0.0, 1.0, 0.0]) };
+            let models =
+                BlendModels { newcomers: blends.clone(), regulars: blends, strangers: model([0.0; 4]) };
+            let mut snapshot = fixture::snapshot();
+            snapshot.models.insert(BlendModels::NAME, models);
+            scores(request, snapshot).into_iter().map(f32::ln).collect::<Vec<f32>>()
+        };
+        let check = |request, expected: [f32; 3]| {
+            let sums = sums(request);
+            let is_near = sums.iter().zip(expected).all(|(sum, expected)| (sum - expected).abs() < 1e-5);
+            assert!(is_near, "{sums:?} is not {expected:?}");
+        };
+        let session = |item: &str| {
+            let context = Context { session_items: vec![item.into()], ..Context::default() };
+            Request::for_user("nobody").context(context)
+        };
+        // Of the items 3, 4 and 5, ann had the last.
+        check(Request::for_user("ann"), [3.0, 1.5, 1.0]);
+        check(session("item4"), [3.0, 1.5, 1.0]);
+        check(session("item9"), [1.0, 0.5, 1.0]);
+        check(Request::for_user("nobody"), [0.0; 3]);
     }
 
     #[test]
@@ -235,8 +261,9 @@ mod tests {
         assert_eq!(scores(Request::for_user("ann"), fixture::snapshot()), votes);
         let learned = || {
             let mut snapshot = fixture::snapshot();
-            let all = Some(BlendModel::default());
-            let models = BlendModels { newcomers: all.clone(), regulars: all, strangers: None };
+            let both =
+                Blends { with_repeats: Some(BlendModel::default()), all_new: Some(BlendModel::default()) };
+            let models = BlendModels { newcomers: both.clone(), regulars: both, strangers: None };
             snapshot.models.insert(BlendModels::NAME, models);
             snapshot
         };

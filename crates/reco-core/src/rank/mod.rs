@@ -3,7 +3,7 @@
 mod blend;
 mod votes;
 
-pub use blend::{BlendModel, BlendModels, BlendRanker, Opinion, SourceWeights, opinions, voted};
+pub use blend::{BlendModel, BlendModels, BlendRanker, Blends, Opinion, SourceWeights, opinions, voted};
 pub use votes::{VoteRanker, VoteWeights};
 
 use crate::candidate::Candidates;

@@ -5,7 +5,6 @@ use crate::candidate::Hits;
 use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
 use crate::query::Query;
-use crate::request::Surface;
 use serde::{Deserialize, Serialize};
 
 /// Items by the number of distinct users who took them within a window before the data's end.
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Users, not events: one household that buys the same milk every day does not make it popular.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Popularity {
-    /// Items with at least one user, most popular first.
+    /// Items that somebody ever took, most popular first.
     overall: Vec<ItemId>,
     /// The same per category code of the catalogue.
     by_category: Vec<Vec<ItemId>>,
@@ -27,11 +26,18 @@ impl Popularity {
     /// The name under which the snapshot keeps the popularity of the recent window.
     pub const NAME: &'static str = "popular";
 
-    /// Sorts items by their number of distinct users; `category` gives each item's code, if any.
-    pub fn new(users: Vec<u32>, n_categories: usize, category: impl Fn(ItemId) -> Option<u32>) -> Self {
+    /// Sorts items by their number of distinct users within the window, then by that over all the data, `ever`;
+    /// `category` gives each item's code, if any. Both counts are one per item.
+    pub fn new(
+        users: Vec<u32>,
+        ever: &[u32],
+        n_categories: usize,
+        category: impl Fn(ItemId) -> Option<u32>,
+    ) -> Self {
+        let counts = |id: ItemId| (users[id.index()], ever[id.index()]);
         let mut overall: Vec<ItemId> = (0..users.len() as u32).map(ItemId::new).collect();
-        overall.retain(|id| users[id.index()] > 0);
-        overall.sort_by(|a, b| users[b.index()].cmp(&users[a.index()]).then(a.cmp(b)));
+        overall.retain(|&id| counts(id) > (0, 0));
+        overall.sort_by(|&a, &b| counts(b).cmp(&counts(a)).then(a.cmp(&b)));
         let mut by_category = vec![Vec::new(); n_categories];
         for &id in &overall {
             if let Some(list) = category(id).and_then(|code| by_category.get_mut(code as usize)) {
@@ -42,12 +48,22 @@ impl Popularity {
         Self { overall, by_category, users, most }
     }
 
-    /// Items most popular first, of one category or of all.
+    /// Items that somebody ever took, most popular first, of one category or of all.
     pub fn top(&self, category: Option<u32>) -> &[ItemId] {
         match category {
             None => &self.overall,
             Some(code) => self.by_category.get(code as usize).map_or(&[], Vec::as_slice),
         }
+    }
+
+    /// The most popular items of several categories in turn.
+    pub fn in_turn(&self, categories: &[u32]) -> impl Iterator<Item = ItemId> + use<'_> {
+        let lists: Vec<&[ItemId]> = categories.iter().map(|&category| self.top(Some(category))).collect();
+        let longest = lists.iter().map(|list| list.len()).max().unwrap_or(0);
+        (0..longest).flat_map(move |place| {
+            let of_place: Vec<ItemId> = lists.iter().filter_map(|list| list.get(place).copied()).collect();
+            of_place
+        })
     }
 
     /// Distinct users of an item as a share of those of the most popular one, 0..1.
@@ -57,8 +73,8 @@ impl Popularity {
     }
 }
 
-/// Proposes what is popular: in the surface's category, in that of a similar-items page's item,
-/// else overall.
+/// Proposes what is popular of late: in the categories that the request is about ([`Query::categories`]), else
+/// overall.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PopularGenerator;
 
@@ -70,13 +86,14 @@ impl CandidateGenerator for PopularGenerator {
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let model = query.snapshot.models.get::<Popularity>(Popularity::NAME);
         let model = model.ok_or_else(|| Fault::new(Popularity::NAME, FaultKind::NotFound))?;
-        let labels = query.snapshot.catalog.category();
-        let category = match &query.request.surface {
-            Surface::Home => None,
-            Surface::Category(name) => labels.find(name),
-            Surface::Similar(_) => query.anchors().first().and_then(|&item| labels.code(item)),
+        let mut propose = |items: &mut dyn Iterator<Item = ItemId>| {
+            let popular = items.map(|id| (id, model.share(id))).filter(|(_, share)| *share > 0.0);
+            popular.take(limit).for_each(|(id, share)| out.push(id, share));
         };
-        model.top(category).iter().take(limit).for_each(|&id| out.push(id, model.share(id)));
+        match &query.categories()[..] {
+            [] => propose(&mut model.top(None).iter().copied()),
+            categories => propose(&mut model.in_turn(categories)),
+        }
         Ok(())
     }
 

@@ -44,8 +44,8 @@ fn snapshot() -> Snapshot {
     let mut snapshot = fixture::snapshot();
     let n_items = snapshot.catalog.len();
     let labels = snapshot.catalog.category();
-    let users = (0..n_items).map(|i| scattered(i, 6) as u32).collect();
-    let popularity = Popularity::new(users, 4, |item| labels.code(item));
+    let users: Vec<u32> = (0..n_items).map(|i| scattered(i, 6) as u32).collect();
+    let popularity = Popularity::new(users.clone(), &users, 4, |item| labels.code(item));
     let trend = |i| match scattered(i, 5) {
         0 => Trend::NOTHING,
         weight => Trend::of_event(weight as f32, fixture::day(i as i64), 7.0),

@@ -6,6 +6,7 @@ use reco_core::event::ActionWeights;
 use reco_core::interactions::InteractionLog;
 use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::trending::Trends;
+use reco_core::time::Timestamp;
 use reco_core::trend::Trend;
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,7 @@ impl PopularParams {
     }
 }
 
-/// Counts distinct users per item within the window.
+/// Counts distinct users per item within the window, and over all the data to tell those apart that it cannot.
 ///
 /// # Errors
 ///
@@ -50,16 +51,19 @@ pub fn popularity(
     let weight = log.weights(weights);
     let since =
         params.window_days.filter(|_| log.has_times()).and_then(|days| Some(log.span()?.1.plus_days(-days)));
-    let mut seen: FxHashSet<(u32, u32)> = FxHashSet::default();
-    let mut users = vec![0; catalog.len()];
-    for row in 0..log.len() {
-        let counts = weight[row] > 0.0 && since.is_none_or(|since| log.at[row] >= since);
-        if counts && seen.insert((log.user[row], log.item[row].raw())) {
-            users[log.item[row].index()] += 1;
+    let users_since = |since: Option<Timestamp>| {
+        let mut seen: FxHashSet<(u32, u32)> = FxHashSet::default();
+        let mut users = vec![0; catalog.len()];
+        for row in 0..log.len() {
+            let counts = weight[row] > 0.0 && since.is_none_or(|since| log.at[row] >= since);
+            if counts && seen.insert((log.user[row], log.item[row].raw())) {
+                users[log.item[row].index()] += 1;
+            }
         }
-    }
+        users
+    };
     let labels = catalog.category();
-    Ok(Popularity::new(users, labels.cardinality(), |id| labels.code(id)))
+    Ok(Popularity::new(users_since(since), &users_since(None), labels.cardinality(), |id| labels.code(id)))
 }
 
 /// Sums decayed event weights per item.
@@ -79,7 +83,6 @@ mod tests {
     use reco_core::catalog::ItemRecord;
     use reco_core::event::Action;
     use reco_core::id::ItemId;
-    use reco_core::time::Timestamp;
 
     #[test]
     fn users_count_once_and_only_lately() {
@@ -105,7 +108,8 @@ mod tests {
         let weights = ActionWeights::default();
         let params = PopularParams { window_days: Some(30.0) };
         let popularity = popularity(&log, &catalog, &weights, &params).unwrap();
-        assert_eq!(popularity.top(None), [2, 1].map(ItemId::new));
+        assert_eq!(popularity.top(None), [2, 1, 0].map(ItemId::new), "what was popular once comes last");
+        assert!(popularity.share(ItemId::new(0)) <= 0.0);
         assert_eq!(popularity.top(Some(0)), popularity.top(None));
         let trends = trends(&log, 3, &weights, 7.0);
         let at = Timestamp::from_secs(109 * 86_400);

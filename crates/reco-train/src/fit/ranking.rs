@@ -10,7 +10,8 @@ use reco_core::candidate::Candidates;
 use reco_core::event::ActionWeights;
 use reco_core::id::{ItemId, ItemKey};
 use reco_core::pipeline::{BuildError, RecommenderBuilder};
-use reco_core::rank::{BlendModel, BlendModels, Opinion, opinions};
+use reco_core::query::Query;
+use reco_core::rank::{BlendModel, BlendModels, Blends, Opinion, opinions};
 use reco_core::request::{Context, Request};
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{ManualClock, Timestamp};
@@ -27,7 +28,8 @@ const FEWEST_USERS: usize = 50;
 /// are fitted to the rest, the pipeline proposes to the users of the latest share, and the weights are those
 /// that put what they then took first. Filters count: what the pipeline would not show teaches nothing.
 ///
-/// The same users are asked about as if less were known of them, for whom other sources are left to speak.
+/// The same users are asked about as if less were known of them, for whom other sources are left to speak; and
+/// what they had before is left out, to learn how far to trust a source with what is new.
 /// `None` for data with too few users on both sides of the cut; the pipeline then ranks by votes.
 pub(super) fn learn(
     dataset: &Dataset,
@@ -50,17 +52,20 @@ pub(super) fn learn(
     let snapshot = recommender.snapshot();
     progress.begin("blend", 2 * takers.took.len() as u64);
     let context = Context { time: Some(takers.asked_at), ..Context::default() };
-    let asked = |request: Request| recommender.candidates_now(request.explain(false)).map(|(_, set)| set);
+    let asked = |request: Request| recommender.candidates_now(request.explain(false));
     let learned_from = |request: &(dyn Fn(u32) -> Request + Sync)| -> Result<_, FitError> {
         let of_user = |(user, took): &(u32, Vec<ItemId>)| {
             progress.advance(1);
-            Ok(Proposed::new(&asked(request(*user))?, took))
+            let (query, set) = asked(request(*user))?;
+            Ok(with_and_without_repeats(&query, set, took))
         };
-        let lists: Result<Vec<Proposed>, FitError> = takers.took.par_iter().map(of_user).collect();
-        weighed(&lists?, params)
+        let lists: Result<Vec<_>, FitError> = takers.took.par_iter().map(of_user).collect();
+        let (with_repeats, all_new): (Vec<_>, Vec<_>) = lists?.into_iter().unzip();
+        let with_repeats: Vec<Proposed> = with_repeats.into_iter().flatten().collect();
+        Ok(Blends { with_repeats: weighed(&with_repeats, params)?, all_new: weighed(&all_new, params)? })
     };
     // Strangers are all alike, so one answer does for them.
-    let to_a_stranger = asked(Request::for_user("").context(context.clone()))?;
+    let (_, to_a_stranger) = asked(Request::for_user("").context(context.clone()))?;
     let to_strangers: Vec<Proposed> =
         takers.took.par_iter().map(|(_, took)| Proposed::new(&to_a_stranger, took)).collect();
     let models = BlendModels {
@@ -75,6 +80,19 @@ pub(super) fn learn(
     };
     progress.end(&format!("learned from {} users", takers.took.len()));
     Ok(Some(models))
+}
+
+/// What was proposed, if something of it was nothing new to the user, and what was.
+fn with_and_without_repeats(
+    query: &Query,
+    mut set: Candidates,
+    took: &[ItemId],
+) -> (Option<Proposed>, Proposed) {
+    let is_new = |row: &u32| query.had(set.ids()[*row as usize]).is_none();
+    let new: Vec<u32> = (0..set.len() as u32).filter(is_new).collect();
+    let with_repeats = (new.len() < set.len()).then(|| Proposed::new(&set, took));
+    set.select(&new);
+    (with_repeats, Proposed::new(&set, took))
 }
 
 /// Weights of the sources that proposed anything; `None` where nothing that was proposed was taken.

@@ -1,6 +1,7 @@
 //! Pages that filters and rules would leave short, and what fills them.
 
 use super::*;
+use crate::pipeline::SourceConfig;
 use crate::rank::VoteWeights;
 use crate::rerank::RerankConfig;
 use crate::retrieve::popular::Popularity;
@@ -18,8 +19,8 @@ fn shop() -> Snapshot {
     }
     let mut snapshot = Snapshot { catalog: builder.build(), ..Snapshot::default() };
     let labels = snapshot.catalog.category();
-    let users = (0..N_ITEMS).map(|id| N_ITEMS - id).collect();
-    let popularity = Popularity::new(users, labels.cardinality(), |id| labels.code(id));
+    let users: Vec<u32> = (0..N_ITEMS).map(|id| N_ITEMS - id).collect();
+    let popularity = Popularity::new(users.clone(), &users, labels.cardinality(), |id| labels.code(id));
     snapshot.models.insert(Popularity::NAME, popularity);
     snapshot
 }
@@ -40,6 +41,34 @@ fn page(recommender: &Recommender, request: Request) -> Vec<u32> {
 fn fillers_come_by_popularity_and_not_by_id() {
     let uncapped = sourceless(|config| config.rerank.per_category = None);
     assert_eq!(page(&uncapped, Request::for_user("ann").count(5)), [0, 1, 2, 3, 4]);
+}
+
+/// Which source speaks for each item of a page of five.
+fn sources(recommender: &Recommender, request: Request) -> Vec<String> {
+    let page = recommender.recommend_now(request.count(5)).unwrap();
+    page.items.iter().map(|item| item.why.as_ref().unwrap().sources[0].source.to_string()).collect()
+}
+
+#[test]
+fn what_no_source_proposed_says_that_it_fills_the_page() {
+    assert_eq!(sources(&sourceless(|_| ()), Request::for_user("ann")), ["filler"; 5]);
+}
+
+#[test]
+fn a_filter_on_a_category_is_answered_by_what_is_popular_there() {
+    let popular = sourceless(|config| {
+        config.sources.insert("popular".into(), SourceConfig { quota: 1, ..SourceConfig::default() });
+    });
+    let filter = "category in (\"category29\", \"category28\") and price is missing".parse().unwrap();
+    assert_eq!(sources(&popular, Request::for_user("ann").filter(filter)), ["popular"; 5]);
+}
+
+#[test]
+fn beside_an_item_stands_nothing_of_another_category() {
+    let request = Request::for_user("ann").surface(Surface::Similar("item15".into())).count(300);
+    let page = sourceless(|_| ()).recommend_now(request).unwrap();
+    assert!(page.items.len() > 5 && page.items.iter().all(|item| item.id.raw() % 30 == 15));
+    assert!(page.remarks[0].starts_with(&format!("{} of the 300 items", page.items.len())));
 }
 
 #[test]
