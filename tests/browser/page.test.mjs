@@ -97,7 +97,7 @@ test("the first purchase gives a new user a personal list", async () => {
   await press(3, /^Buy/);
   await page.locator("#status", { hasText: "You bought" }).waitFor();
   assert.notDeepEqual(await items(), impersonal);
-  assert.match(await page.locator("#page").textContent(), /taken together|Fits your taste|Similar to/);
+  assert.match(await page.locator("#page").textContent(), /chosen together|Fits your taste|Similar to/);
 });
 
 test("users are suggested while one types, and chosen with the pointer", async () => {

@@ -1,7 +1,8 @@
 //! A request in the light of one snapshot: what every stage may read.
 
+use crate::catalog::Catalog;
 use crate::features::UserFeatures;
-use crate::id::ItemId;
+use crate::id::{ItemId, ItemKey};
 use crate::interactions::Touch;
 use crate::live::Live;
 use crate::request::{Request, Surface};
@@ -133,9 +134,12 @@ impl Query {
 
     /// What the request asks for in vain, one line each.
     pub fn remarks(&self) -> Vec<String> {
-        let filter = self.request.filter.as_ref();
-        let remarks = filter.into_iter().flat_map(|filter| filter.remarks(&self.snapshot.catalog));
-        remarks.map(|remark| format!("filter: {remark}")).collect()
+        let (request, catalog) = (&*self.request, &self.snapshot.catalog);
+        let of_filter = request.filter.iter().flat_map(|filter| filter.remarks(catalog));
+        let mut remarks: Vec<String> = of_filter.map(|remark| format!("filter: {remark}")).collect();
+        let lists = [("exclude", &request.exclude), ("session_items", &request.context.session_items)];
+        remarks.extend(lists.into_iter().filter_map(|(field, keys)| not_there(field, keys, catalog)));
+        remarks
     }
 
     /// A value that several components need, computed once a request.
@@ -151,6 +155,23 @@ impl Query {
         value
     }
 }
+
+/// Items named that the catalogue lacks, the first of them by key.
+fn not_there(field: &str, keys: &[ItemKey], catalog: &Catalog) -> Option<String> {
+    let unknown: Vec<&str> =
+        keys.iter().map(ItemKey::as_str).filter(|key| catalog.id(key).is_none()).collect();
+    let named: Vec<String> = unknown.iter().take(MOST_NAMED).map(|key| format!("`{key}`")).collect();
+    let (named, more) = (named.join(", "), unknown.len().saturating_sub(MOST_NAMED));
+    match (unknown.len(), more) {
+        (0, _) => None,
+        (1, _) => Some(format!("{field}: {named} is not in the catalogue")),
+        (_, 0) => Some(format!("{field}: {named} are not in the catalogue")),
+        _ => Some(format!("{field}: {named} and {more} more are not in the catalogue")),
+    }
+}
+
+/// Items that a remark names.
+const MOST_NAMED: usize = 3;
 
 /// Positions of the history's items.
 struct TouchRows(FxHashMap<ItemId, u32>);
@@ -240,6 +261,19 @@ mod tests {
     use crate::live::RecentEvent;
     use crate::time::ManualClock;
     use std::time::Duration;
+
+    #[test]
+    fn items_named_in_vain_are_remarked_on() {
+        let check = |keys: &[&str], remark: Option<&str>| {
+            let keys: Vec<ItemKey> = keys.iter().map(|&key| key.into()).collect();
+            assert_eq!(not_there("exclude", &keys, &fixture::snapshot().catalog).as_deref(), remark);
+        };
+        check(&[], None);
+        check(&["item7"], None);
+        check(&["item7", "a"], Some("exclude: `a` is not in the catalogue"));
+        check(&["a", "b"], Some("exclude: `a`, `b` are not in the catalogue"));
+        check(&["a", "b", "c", "d", "e"], Some("exclude: `a`, `b`, `c` and 2 more are not in the catalogue"));
+    }
 
     #[test]
     fn live_ratings_count_as_imported_ones_do() {

@@ -87,6 +87,11 @@ impl ActionWeights {
         self.weights.iter().map(|(action, &weight)| (action, weight))
     }
 
+    /// All actions that need a value to have their weight, with the least one, in a fixed order.
+    pub fn thresholds(&self) -> impl Iterator<Item = (&Action, f32)> {
+        self.at_least.iter().map(|(action, &value)| (action, value))
+    }
+
     /// What is wrong with these weights, one line each.
     pub fn problems(&self) -> Vec<String> {
         let bad = self.iter().filter(|(_, weight)| !weight.is_finite() || *weight < 0.0);

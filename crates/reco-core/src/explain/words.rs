@@ -43,13 +43,13 @@ fn sentence(vote: &SourceReason, because: &[&Evidence], catalog: &Catalog) -> St
         .collect();
     let own = titles.join(" and ");
     match (&*vote.source, own.is_empty()) {
-        (AgainGenerator::NAME, _) => "You have taken this before".to_owned(),
+        (AgainGenerator::NAME, _) => "You chose this before".to_owned(),
         (AlsModel::NAME, false) => format!("Fits your taste, above all {own}"),
         (AlsModel::NAME, true) => "Fits your taste".to_owned(),
-        (Neighbors::BY_USERS, false) => format!("Often taken together with {own}"),
+        (Neighbors::BY_USERS, false) => format!("Often chosen together with {own}"),
         (Neighbors::BY_REGRESSION, false) => format!("Goes with {own}"),
-        (Neighbors::BY_SEQUENCE, false) => format!("Often taken after {own}"),
-        (SpectralModel::NAME, false) => format!("Liked by people who took {own}"),
+        (Neighbors::BY_SEQUENCE, false) => format!("Often chosen after {own}"),
+        (SpectralModel::NAME, false) => format!("Liked by people who chose {own}"),
         (Neighbors::BY_CONTENT, false) => format!("Similar to {own}"),
         (Neighbors::BY_VECTOR, false) => format!("Liked by the same people as {own}"),
         (Popularity::NAME, _) => "Popular with others".to_owned(),
@@ -101,7 +101,11 @@ mod tests {
         let sentences = reasons(&why, &catalog);
         assert_eq!(
             sentences,
-            ["Often taken together with Green tea", "Suggested by mine", "Moved up 5 places: trending boost"]
+            [
+                "Often chosen together with Green tea",
+                "Suggested by mine",
+                "Moved up 5 places: trending boost"
+            ]
         );
         assert_eq!(reasons(&Why::default(), &catalog).len(), 1, "never without a reason");
     }

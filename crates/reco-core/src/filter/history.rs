@@ -6,6 +6,7 @@ use crate::error::Fault;
 use crate::query::Query;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Whether items the user bought or rated may come again.
 ///
@@ -45,6 +46,17 @@ impl SeenPolicy {
     }
 }
 
+impl fmt::Display for SeenPolicy {
+    /// As what follows "items the user bought or rated".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("may come again"),
+            Self::WithinDays(days) => write!(f, "do not come again within {days} days"),
+            Self::Always => f.write_str("never come again"),
+        }
+    }
+}
+
 /// Applies a [`SeenPolicy`]; items of the running session count as had just now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen(pub SeenPolicy);
@@ -68,8 +80,10 @@ impl Filter for Seen {
 
     fn reason(&self, _: DropCode) -> String {
         match self.0 {
-            SeenPolicy::WithinDays(days) => format!("was taken by this user within the last {days} days"),
-            _ => "was taken by this user before".to_owned(),
+            SeenPolicy::WithinDays(days) => {
+                format!("was bought or rated by this user within the last {days} days")
+            }
+            _ => "was bought or rated by this user before".to_owned(),
         }
     }
 }

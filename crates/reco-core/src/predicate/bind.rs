@@ -177,6 +177,26 @@ impl Field {
         }
     }
 
+    /// Whether no item has a value here. Looks at all items where none has.
+    pub(super) fn is_empty(&self, catalog: &Catalog) -> bool {
+        match self {
+            Self::Category | Self::Subcategory | Self::Brand | Self::Tags => {
+                self.labels(catalog).next().is_none()
+            }
+            Self::Price | Self::Margin | Self::Stock | Self::CreatedAt => {
+                !catalog.ids().any(|item| self.number(catalog, item).is_some())
+            }
+            Self::Active => false,
+            Self::Extra(_) => match self.extra(catalog) {
+                Some(Column::Labels(_) | Column::Tags(_)) => self.labels(catalog).next().is_none(),
+                Some(Column::Numbers(numbers)) => numbers.iter().all(|number| number.is_nan()),
+                Some(Column::Flags(flags)) => flags.iter().all(Option::is_none),
+                Some(Column::Times(times)) => times.iter().all(Option::is_none),
+                None => true,
+            },
+        }
+    }
+
     fn is_missing(&self, catalog: &Catalog, item: ItemId) -> bool {
         self.codes(catalog, item).next().is_none()
             && self.number(catalog, item).is_none()

@@ -171,9 +171,9 @@ impl Predicate {
         self.root.named(column)
     }
 
-    /// One line for each label it names that no item of the catalogue has: no mistake, for items come and go,
-    /// but often a slip.
+    /// One line for each column it looks at in which no item of the catalogue has a value, and for each label
+    /// that no item has: no mistake, for items come and go, but often a slip.
     pub fn remarks(&self, catalog: &Catalog) -> Vec<String> {
-        unknown::labels(&self.root, catalog)
+        unknown::remarks(&self.root, catalog)
     }
 }

@@ -35,6 +35,26 @@ fn matching(text: &str) -> Vec<u32> {
 }
 
 #[test]
+fn what_no_item_has_is_remarked_on() {
+    for (text, remarks) in [
+        ("category = \"drinks\" and price > 1 and active = true and created_at is present", &[][..]),
+        ("stock > 0", &["no item has a value for `stock`"]),
+        ("not (margin >= 0.1 or margin is missing)", &["no item has a value for `margin`"]),
+        (
+            "subcategory in (\"a\", \"b\") and stock = 1",
+            &["no item has a value for `subcategory`", "no item has a value for `stock`"],
+        ),
+        (
+            "stock > 0 and category = \"drink\"",
+            &["no item has a value for `stock`", "no item has the category `drink`; did you mean `drinks`?"],
+        ),
+        ("`made in` > 3000", &[]),
+    ] {
+        assert_eq!(text.parse::<Predicate>().unwrap().remarks(&catalog()), remarks, "{text}");
+    }
+}
+
+#[test]
 fn expressions_mean_what_they_say() {
     for (text, items) in [
         ("category = \"drinks\"", &[0, 1][..]),

@@ -1,4 +1,4 @@
-//! Labels that an expression names and no item has: allowed, but often a slip.
+//! What an expression names and no item has, labels and whole columns: allowed, but often a slip.
 
 use super::bind::{Field, Kind, field};
 use super::{Name, Node, Value, near};
@@ -10,11 +10,22 @@ const MOST_LABELS: usize = 2_000;
 /// Labels that a nearest one is looked for: a page is waiting for this.
 const MOST_HINTS: usize = 3;
 
-/// One line for each label that no item has.
-pub(super) fn labels(node: &Node, catalog: &Catalog) -> Vec<String> {
-    let mut unknown = Vec::new();
-    collect(node, catalog, &mut unknown);
-    unknown.iter().enumerate().map(|(place, label)| label.remark(catalog, place < MOST_HINTS)).collect()
+/// One line for each column in which no item has a value, then one for each label that no item has.
+pub(super) fn remarks(node: &Node, catalog: &Catalog) -> Vec<String> {
+    let mut found = Found::default();
+    found.collect(node, catalog);
+    let columns = found.empty.iter().map(|name| format!("no item has a value for `{name}`"));
+    let labels = found.labels.iter().enumerate();
+    columns.chain(labels.map(|(place, label)| label.remark(catalog, place < MOST_HINTS))).collect()
+}
+
+/// What an expression names in vain.
+#[derive(Default)]
+struct Found<'a> {
+    /// Columns in which no item has a value.
+    empty: Vec<&'a str>,
+    /// Labels of other columns.
+    labels: Vec<Unknown<'a>>,
 }
 
 /// A label that no item has in a column.
@@ -34,21 +45,28 @@ impl Unknown<'_> {
     }
 }
 
-fn collect<'a>(node: &'a Node, catalog: &Catalog, unknown: &mut Vec<Unknown<'a>>) {
-    match node {
-        Node::Any(nodes) | Node::All(nodes) => nodes.iter().for_each(|node| collect(node, catalog, unknown)),
-        Node::Not(node) => collect(node, catalog, unknown),
-        Node::In(name, values) => {
-            let Some((field, Kind::Labels)) = field(&name.text, catalog) else { return };
-            for value in values {
-                match value {
-                    Value::Text(label) if field.code(catalog, label).is_none() => {
-                        unknown.push(Unknown { name, field: field.clone(), label });
-                    }
-                    _ => {}
-                }
-            }
+impl<'a> Found<'a> {
+    fn collect(&mut self, node: &'a Node, catalog: &Catalog) {
+        match node {
+            Node::Any(nodes) | Node::All(nodes) => nodes.iter().for_each(|node| self.collect(node, catalog)),
+            Node::Not(node) => self.collect(node, catalog),
+            Node::Compare(name, ..) | Node::Missing(name) => self.column(name, &[], catalog),
+            Node::In(name, values) => self.column(name, values, catalog),
         }
-        Node::Compare(..) | Node::Missing(_) => {}
+    }
+
+    fn column(&mut self, name: &'a Name, values: &'a [Value], catalog: &Catalog) {
+        let Some((field, kind)) = field(&name.text, catalog) else { return };
+        if field.is_empty(catalog) {
+            if !self.empty.contains(&name.text.as_str()) {
+                self.empty.push(&name.text);
+            }
+        } else if kind == Kind::Labels {
+            let labels = values.iter().filter_map(|value| match value {
+                Value::Text(label) if field.code(catalog, label).is_none() => Some(label),
+                _ => None,
+            });
+            self.labels.extend(labels.map(|label| Unknown { name, field: field.clone(), label }));
+        }
     }
 }
