@@ -1,13 +1,16 @@
 //! The command line, as clap sees it and as `--help` teaches it.
 
+use clap::builder::NonEmptyStringValueParser;
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reco_core::index::Metric;
 use reco_core::time::Timestamp;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Recommendations in one process: from events to a personal, filtered, explained page.
 ///
-/// Without a command, `reco` serves the shipped grocery data on 127.0.0.1:8080.
+/// Without a command, `reco` serves the shipped grocery data on 127.0.0.1:8080; it takes the flags of `serve`, too.
 #[derive(Debug, Parser)]
 #[command(name = "reco", version, propagate_version = true, arg_required_else_help = false)]
 #[command(after_help = "Configuration: defaults, then reco.toml (or --config FILE), then RECO_… variables \
@@ -19,6 +22,31 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
+impl Cli {
+    /// Reads a command line; the flags of `serve` are understood without the word.
+    ///
+    /// # Errors
+    ///
+    /// What clap says: also help and version, which are no mistakes.
+    pub(crate) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let line: Vec<OsString> = line.collect();
+        let as_it_is = Self::try_parse_from(&line);
+        if !as_it_is.as_ref().is_err_and(is_unknown) {
+            return as_it_is;
+        }
+        let (program, rest) = line.split_at(line.len().min(1));
+        match Self::try_parse_from([program, &["serve".into()], rest].concat()) {
+            // No flag of `serve` either, or of another command.
+            Err(error) if is_unknown(&error) => as_it_is,
+            as_serve => as_serve,
+        }
+    }
+}
+
+fn is_unknown(error: &clap::Error) -> bool {
+    error.kind() == ErrorKind::UnknownArgument
+}
+
 /// Flags every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
@@ -28,10 +56,11 @@ pub(crate) struct Global {
     /// Sets one value, as `pipeline.deadline_ms=20`; may be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
-    /// Prints JSON for machines instead of tables for people; errors, too, as one line on standard error.
+    /// Prints JSON for machines instead of tables for people. Standard error has one JSON object a line, too:
+    /// {"error": {"kind", "message", "causes"}}, {"warning": "…"} or {"note": "…"}.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Draws no progress bars.
+    /// Says nothing about progress.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 }
@@ -89,7 +118,11 @@ pub(crate) struct ModelArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Loads a snapshot that `reco train` wrote instead of training now.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["interactions", "items", "users", "preset"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["interactions", "items", "users", "preset", "columns", "skip_bad_rows"]
+    )]
     pub(crate) snapshot: Option<PathBuf>,
 }
 
@@ -154,16 +187,16 @@ pub(crate) struct PageArgs {
     #[arg(long, short = 'n', default_value_t = 10)]
     pub(crate) count: usize,
     /// Only items that match, e.g. 'category in ("Produce", "Deli") and price < 5'.
-    #[arg(long, value_name = "EXPRESSION")]
+    #[arg(long, value_name = "EXPRESSION", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) filter: Option<String>,
     /// Never these items, divided by commas; `\,` is a comma within a key.
-    #[arg(long, value_name = "ITEM,…")]
+    #[arg(long, value_name = "ITEM,…", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) exclude: Vec<String>,
     /// Says why every item is there: sources, the user's own items, rules.
     #[arg(long)]
     pub(crate) why: bool,
     /// Says why these items are not there.
-    #[arg(long, value_name = "ITEM,…")]
+    #[arg(long, value_name = "ITEM,…", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) why_not: Vec<String>,
     /// Moment the page is asked for, as 2017-06-01T14:30 or in milliseconds since 1970 [default: now; over data
     /// that ended long ago, its end].
@@ -177,10 +210,10 @@ pub(crate) struct PageArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RecommendArgs {
     /// The user.
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) user: String,
     /// Only this category.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) category: Option<String>,
     #[command(flatten)]
     pub(crate) page: PageArgs,
@@ -191,10 +224,10 @@ pub(crate) struct RecommendArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SimilarArgs {
     /// The item.
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) item: String,
     /// A user whose rejected items stay out.
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) user: Option<String>,
     #[command(flatten)]
     pub(crate) page: PageArgs,
@@ -219,13 +252,13 @@ reco evaluate --train train.parquet --test test.parquet --negatives negatives.pa
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// How interactions are split: `time` (the latest tenth tests), `last-one`
+    /// How interactions are split: `time` (the latest tenth tests, or --test-share), `last-one`
     /// (each user's last interaction tests) or a file of test interactions.
-    #[arg(long, default_value = "time", value_name = "time|last-one|FILE")]
+    #[arg(long, default_value = "time", conflicts_with = "test", value_name = "time|last-one|FILE")]
     pub(crate) split: String,
-    /// Share of the interactions, the latest, that tests, for --split time.
-    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
-    pub(crate) test_share: f64,
+    /// Share of the interactions, the latest, that tests with --split time [default: 0.1].
+    #[arg(long, value_name = "SHARE", conflicts_with = "test")]
+    pub(crate) test_share: Option<f64>,
     /// Training interactions, already split; presets and columns hold for the test and the negatives, too.
     #[arg(long, value_name = "FILE", requires = "test", conflicts_with = "interactions")]
     pub(crate) train: Option<PathBuf>,

@@ -63,7 +63,7 @@ impl Progress for Lines {
     fn end(&self, note: &str) {
         let mut current = self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((stage, begun)) = current.take() {
-            crate::output::note(&format!("{stage:28} {:>6.2} s  {note}", begun.elapsed().as_secs_f64()));
+            crate::output::say(&format!("{stage:28} {:>6.2} s  {note}", begun.elapsed().as_secs_f64()));
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The configuration: defaults, then a file, then the environment, then flags.
 
+mod words;
+
 use crate::args::{DataArgs, Global};
-use crate::output;
+use crate::output::Output;
+use figment::error::Kind;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Provider};
@@ -64,9 +67,10 @@ struct Setting {
 pub(crate) fn load(
     global: &Global,
     environment: impl Iterator<Item = (String, String)>,
+    output: Output,
 ) -> Result<Config, ConfigError> {
     let mut problems = Vec::new();
-    let settings = settings(global, environment, &mut problems);
+    let settings = settings(global, environment, output, &mut problems);
     let defaults = || Figment::from(Serialized::defaults(Config::default()));
     let mut figment = defaults();
     for Setting { path, value, origin } in settings {
@@ -74,9 +78,7 @@ pub(crate) fn load(
         let alone = defaults().merge(Serialized::default(&path, value.clone())).extract::<Config>();
         match alone {
             Ok(_) => figment = figment.merge(Serialized::default(&path, value)),
-            Err(error) => {
-                problems.extend(error.into_iter().map(|error| format!("{path} ({origin}): {}", error.kind)));
-            }
+            Err(error) => problems.extend(mistakes(&path, &origin, error)),
         }
     }
     match figment.extract::<Config>() {
@@ -91,9 +93,29 @@ pub(crate) fn load(
     }
 }
 
+/// What is wrong with one setting, which may be a table of several.
+fn mistakes(path: &str, origin: &str, error: figment::Error) -> Vec<String> {
+    let line = |error: figment::Error| {
+        let inner = error.path.join(".");
+        let place = if inner.starts_with(path) { &*inner } else { path };
+        format!("{place} ({origin}): {}", words::problem(&error.kind, || names(path)))
+    };
+    error.into_iter().map(line).collect()
+}
+
+/// The names a setting takes, which come to light only beside one that it does not take.
+fn names(path: &str) -> &'static [&'static str] {
+    let defaults = Figment::from(Serialized::defaults(Config::default()));
+    match defaults.merge(Serialized::default(path, "?")).extract::<Config>().map_err(|error| error.kind) {
+        Err(Kind::UnknownVariant(_, known)) => known,
+        _ => &[],
+    }
+}
+
 fn settings(
     global: &Global,
     environment: impl Iterator<Item = (String, String)>,
+    output: Output,
     problems: &mut Vec<String>,
 ) -> Vec<Setting> {
     let mut settings = Vec::new();
@@ -109,7 +131,7 @@ fn settings(
         let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
         if !is_section(path.split('.').next().unwrap_or_default()) {
             // Other programs may use the prefix, too; a slip within a section of ours is an error.
-            output::note(&format!("note: {name} is no setting of reco; `reco config --defaults` has all"));
+            output.note(&format!("{name} is no setting of reco; `reco config --defaults` has all"));
             continue;
         }
         settings.push(Setting {
@@ -248,7 +270,8 @@ mod tests {
         let environment =
             [("RECO_HTTP__MAX_EVENTS", "5"), ("RECO_CONFIG", "x"), ("OTHER", "y"), ("RECO_HOME", "z")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        load(&Global { config: Some(path), set, json: false, quiet: true }, environment.into_iter())
+        let global = Global { config: Some(path), set, json: false, quiet: true };
+        load(&global, environment.into_iter(), Output { json: false })
     }
 
     #[test]
@@ -275,6 +298,39 @@ mod tests {
             "reco.toml",
         ] {
             assert!(error.contains(part), "{part} is not in\n{error}");
+        }
+    }
+
+    #[test]
+    fn mistakes_say_what_would_be_right() {
+        for (set, said) in [
+            ("weights.at_least.rating=false", "weights.at_least.rating (--set): is false, must be a number"),
+            ("weights.rating=much", "weights.rating (--set): is \"much\", must be a number"),
+            (
+                "pipeline.max_count=-1",
+                "pipeline.max_count (--set): is -1, must be a whole number not below 0",
+            ),
+            ("http.listen=8080", "http.listen (--set): is 8080, must be text"),
+            ("clock=7", "clock (--set): is 7, must be one of auto, system, data"),
+            (
+                "pipeline.seen=often",
+                "pipeline.seen (--set): is \"often\", must be one of never, within_days, always",
+            ),
+            (
+                "pipeline.seen={within_days=x}",
+                "pipeline.seen.within_days (--set): is \"x\", must be a number",
+            ),
+            ("train.als=5", "train.als (--set): is 5, must be a table of settings, as { name = 1 }"),
+            ("train.ease=maybe", "train.ease"),
+            ("http.port=1", "http.port (--set): there is no such setting; there are listen, "),
+            ("pipeline.only=price ~ 3", "column 7"),
+            (
+                "pipeline.rerank.pins=tea",
+                "pipeline.rerank.pins (--set): is \"tea\", must be a list, as [1, 2]",
+            ),
+        ] {
+            let error = load_text("", &[set]).unwrap_err().to_string();
+            assert!(error.contains(said), "{set}: {error}");
         }
     }
 

@@ -11,7 +11,7 @@ mod output;
 mod remarks;
 
 use args::{Cli, Command, Global, ServeArgs};
-use clap::Parser;
+use output::{Complaint, Output, unless_unread};
 use reco_train::data::{BadRow, DataError};
 use reco_train::evaluate::EvaluateError;
 use reco_train::progress::{Progress, Silent};
@@ -24,39 +24,34 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// What every command gets.
 struct Session {
     config: config::Config,
-    json: bool,
+    output: Output,
     progress: Box<dyn Progress>,
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return misused(&error),
+        Err(error) => return answered(&error),
     };
-    let json = cli.global.json;
-    match run(cli) {
-        Ok(code) => code,
-        Err(failure) if json => {
-            let (message, causes) = (failure.to_string(), output::causes(&*failure));
-            output::complain_in_json("failure", &message, &causes, bad_row(&*failure));
-            ExitCode::FAILURE
-        }
+    let output = Output { json: cli.global.json };
+    match run(cli, output) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::complain(&*failure);
+            output.complain(&Complaint::failure(&*failure, bad_row(&*failure)));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Says how the command line is to be used; for machines when they asked for JSON.
-fn misused(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+/// Prints help or the version, or says how the command line is to be used; for machines when they asked for JSON.
+fn answered(error: &clap::Error) -> ExitCode {
+    let output = Output { json: std::env::args_os().any(|arg| arg == "--json") };
+    if error.use_stderr() && output.json {
         let message = error.render().to_string();
-        let message = message.trim().trim_start_matches("error: ");
-        output::complain_in_json("usage", message, &[], None);
-    } else {
-        // Nobody is left to tell when this cannot be printed.
-        let _ = error.print();
+        output.complain(&Complaint::usage(message.trim().trim_start_matches("error: ")));
+    } else if let Err(cause) = unless_unread(error.print()) {
+        output.complain(&Complaint::failure(&cause, None));
+        return ExitCode::FAILURE;
     }
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
@@ -73,8 +68,8 @@ fn bad_row<'a>(failure: &'a (dyn std::error::Error + 'static)) -> Option<&'a Bad
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let session = session(&cli.global)?;
+fn run(cli: Cli, output: Output) -> Result<(), Failure> {
+    let session = session(&cli.global, output)?;
     match cli.command.unwrap_or(Command::Serve(ServeArgs::default())) {
         Command::Serve(args) => commands::serve::run(&session, &args)?,
         Command::Import(args) => commands::import::run(&session, &args)?,
@@ -86,18 +81,18 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Bench(args) => commands::bench::run(&session, &args)?,
         Command::Config(args) => commands::config::run(&session, &args)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn session(global: &Global) -> Result<Session, Failure> {
-    let config = config::load(global, environment())?;
+fn session(global: &Global, output: Output) -> Result<Session, Failure> {
+    let config = config::load(global, environment(), output)?;
     let quiet = global.quiet || global.json || !std::io::stderr().is_terminal();
     let progress: Box<dyn Progress> = match (quiet, global.quiet || global.json) {
         (_, true) => Box::new(Silent),
         (true, false) => Box::new(bars::Lines::default()),
         (false, false) => Box::new(bars::Bars::default()),
     };
-    Ok(Session { config, json: global.json, progress })
+    Ok(Session { config, output, progress })
 }
 
 /// The environment as text; a variable that is none cannot be a setting of ours.

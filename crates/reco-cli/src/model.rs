@@ -2,20 +2,21 @@
 
 use crate::args::{DataArgs, ModelArgs};
 use crate::config::{ClockName, Config};
-use crate::{Failure, Session, demo, output, remarks};
+use crate::{Failure, Session, demo, remarks};
 use reco_core::live::{Live, LiveLimits};
 use reco_core::pipeline::Recommender;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
-use reco_train::data::{self, Dataset};
+use reco_train::data::{self, Dataset, ImportSpec};
 use reco_train::fit;
 use reco_train::fit::snapshot::Plan;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Reads the data asked for; without any, the shipped demo data.
 pub(crate) fn dataset(session: &Session, args: &DataArgs) -> Result<Dataset, Failure> {
     let (dataset, remarks) = dataset_with_remarks(session, args)?;
-    output::remarks(session, &remarks);
+    session.output.notes(&remarks);
     Ok(dataset)
 }
 
@@ -29,7 +30,8 @@ pub(crate) fn dataset_with_remarks(
         let dataset = demo::load()?;
         let (users, items, rows) = (dataset.log.users.len(), dataset.catalog.len(), dataset.log.len());
         session.progress.end(&format!("{users} users, {items} items, {rows} interactions: {}", demo::NAME));
-        return Ok((dataset, Vec::new()));
+        let lines = remarks::on_actions(&dataset.log, &session.config.weights);
+        return Ok((dataset, lines));
     };
     let (dataset, report) = data::read(&spec, &*session.progress)?;
     let mut lines = remarks::on_reading(&report);
@@ -37,8 +39,21 @@ pub(crate) fn dataset_with_remarks(
     Ok((dataset, lines))
 }
 
+/// The pipeline over data for which nothing is fitted yet. It has no page to offer, but it knows catalogue and
+/// users: what of the configuration or of a request cannot be honoured is told before anybody waits for training.
+///
+/// # Errors
+///
+/// What the configuration asks of columns that the catalogue does not have.
+pub(crate) fn rehearsal(session: &Session, dataset: &Dataset) -> Result<Recommender, Failure> {
+    let (catalog, users) = (dataset.catalog.clone(), dataset.log.users.clone());
+    let snapshot = Snapshot { catalog, users, ..Snapshot::default() };
+    Ok(session.config.pipeline.builder(snapshot)?.build()?)
+}
+
 /// Fits everything the configuration asks for.
 pub(crate) fn fitted(session: &Session, dataset: Dataset) -> Result<Snapshot, Failure> {
+    rehearsal(session, &dataset)?;
     let config = &session.config;
     let (plan, pipeline) = (&config.train, &config.pipeline);
     Ok(fit::snapshot::fit(dataset, plan, pipeline, &config.weights, &version(), &*session.progress)?)
@@ -46,6 +61,7 @@ pub(crate) fn fitted(session: &Session, dataset: Dataset) -> Result<Snapshot, Fa
 
 /// As [`fitted`], from the factors of an earlier snapshot on.
 pub(crate) fn refitted(session: &Session, earlier: &Snapshot, dataset: Dataset) -> Result<Snapshot, Failure> {
+    rehearsal(session, &dataset)?;
     let Config { train, pipeline, weights, .. } = &session.config;
     let version = version();
     Ok(fit::snapshot::refit(earlier, dataset, train, pipeline, weights, &version, &*session.progress)?)
@@ -59,21 +75,30 @@ fn version() -> String {
 /// The snapshot asked for: stored, or fitted now.
 pub(crate) fn snapshot(session: &Session, args: &ModelArgs) -> Result<Snapshot, Failure> {
     match &args.snapshot {
-        Some(path) => {
-            if session.config.train != Plan::default() {
-                output::note("note: settings under `train` change nothing about a stored snapshot");
-            }
-            Ok(fit::stored::load(path)?)
-        }
+        Some(path) => stored(session, path),
         None => fitted(session, dataset(session, &args.data)?),
     }
+}
+
+/// The snapshot that `reco train` wrote to a file. Settings that do nothing about it are named.
+pub(crate) fn stored(session: &Session, path: &Path) -> Result<Snapshot, Failure> {
+    let Config { data, train, .. } = &session.config;
+    for (section, is_set) in [("data", *data != ImportSpec::default()), ("train", *train != Plan::default())]
+    {
+        if is_set {
+            session
+                .output
+                .note(&format!("settings under `{section}` change nothing about a stored snapshot"));
+        }
+    }
+    Ok(fit::stored::load(path)?)
 }
 
 /// A recommender over a snapshot. Settings that do nothing over it are named.
 pub(crate) fn recommender(session: &Session, snapshot: Snapshot) -> Result<Recommender, Failure> {
     let config = &session.config;
-    for remark in config.pipeline.remarks(&snapshot) {
-        output::note(&format!("note: pipeline.{remark}"));
+    for remark in remarks::on_pipeline(&config.pipeline, &snapshot) {
+        session.output.note(&format!("pipeline.{remark}"));
     }
     let clock: Arc<dyn Clock> = match end_of_old_data(session, &snapshot) {
         Some(end) => Arc::new(ShiftedClock::starting_at(end)),

@@ -2,6 +2,9 @@
 
 use reco_core::event::{Action, ActionWeights};
 use reco_core::interactions::{ActionTally, InteractionLog};
+use reco_core::pipeline::{PipelineConfig, RankerName};
+use reco_core::rank::BlendModels;
+use reco_core::snapshot::Snapshot;
 use reco_train::data::ImportReport;
 
 /// Highest value of a scale of five stars, for which the default threshold of ratings is meant.
@@ -43,10 +46,54 @@ pub(crate) fn on_actions(log: &InteractionLog, weights: &ActionWeights) -> Vec<S
         }
         Some(line)
     };
-    let mut lines: Vec<String> = log.tally(weights).iter().filter_map(of).collect();
+    let tallies = log.tally(weights);
+    let mut lines: Vec<String> = tallies.iter().filter_map(of).collect();
+    lines.extend(idle(&tallies, weights));
     if lines.len() > MOST_ACTIONS {
         let rest = lines.split_off(MOST_ACTIONS).len();
-        lines.push(format!("{rest} more actions do not count, in part or at all"));
+        lines.push(format!("so much for {MOST_ACTIONS} actions; there are {rest} more remarks"));
+    }
+    lines
+}
+
+/// Settings of one's own for actions that the data do not have.
+fn idle(tallies: &[ActionTally], weights: &ActionWeights) -> Vec<String> {
+    let usual = ActionWeights::default();
+    let is_there = |action: &Action| tallies.iter().any(|tally| tally.action == *action);
+    let of_weight = weights.iter().filter(|(action, weight)| weight.total_cmp(&usual.get(action)).is_ne());
+    let of_threshold =
+        weights.thresholds().filter(|(action, value)| value.total_cmp(&usual.at_least(action)).is_ne());
+    let paths = of_weight.map(|(action, _)| (action, "weights"));
+    let paths = paths.chain(of_threshold.map(|(action, _)| (action, "weights.at_least")));
+    let line = |(action, path): (&Action, &str)| {
+        let why = if path != "weights" && weights.get(action) <= 0.0 {
+            format!("`{action}` has no weight")
+        } else if !is_there(action) {
+            format!("the data has no interaction of that kind, only {}", listed(tallies))
+        } else {
+            return None;
+        };
+        Some(format!("{path}.{action} changes nothing: {why}"))
+    };
+    paths.filter_map(line).collect()
+}
+
+fn listed(tallies: &[ActionTally]) -> String {
+    let names: Vec<String> =
+        tallies.iter().take(MOST_ACTIONS).map(|tally| format!("`{}`", tally.action)).collect();
+    names.join(", ")
+}
+
+/// What the pipeline is asked for in vain over a snapshot, with the paths of the settings below `pipeline`.
+pub(crate) fn on_pipeline(pipeline: &PipelineConfig, snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = pipeline.remarks(snapshot);
+    if pipeline.ranker == RankerName::Blend && snapshot.models.get::<BlendModels>(BlendModels::NAME).is_none()
+    {
+        lines.push(
+            "ranker is `blend`, but the snapshot has none (train.blend is off, or there is too little to learn it \
+             from): votes order the pages"
+                .to_owned(),
+        );
     }
     lines
 }
@@ -58,16 +105,42 @@ mod tests {
     use reco_core::time::Timestamp;
 
     fn check(rows: &[(&str, f32)], parts: &[&str]) {
+        check_with(&ActionWeights::default(), rows, parts);
+    }
+
+    fn check_with(weights: &ActionWeights, rows: &[(&str, f32)], parts: &[&str]) {
         let mut log = InteractionLog::default();
         let user = log.users.intern("ann");
         for &(action, value) in rows {
             log.push(user, ItemId::new(0), &action.into(), Some(value), Timestamp::default());
         }
-        let lines = on_actions(&log, &ActionWeights::default());
+        let lines = on_actions(&log, weights);
         assert_eq!(lines.len(), parts.len(), "{lines:?}");
         for (line, part) in lines.iter().zip(parts) {
             assert!(line.contains(part), "{line:?} lacks {part:?}");
         }
+    }
+
+    #[test]
+    fn settings_for_actions_that_are_not_there_are_named() {
+        let mut weights = ActionWeights::default();
+        weights.set("purchse".into(), 2.0);
+        weights.set_at_least("raiting".into(), 4.0);
+        weights.set_at_least(Action::Like, 1.0);
+        check_with(
+            &weights,
+            &[("purchase", 1.0), ("view", 1.0)],
+            &[
+                "weights.purchse changes nothing: the data has no interaction of that kind, only `view`, `purchase`",
+                "weights.at_least.like changes nothing: the data has no interaction",
+                "weights.at_least.raiting changes nothing: `raiting` has no weight",
+            ],
+        );
+        check_with(
+            &weights,
+            &[("like", 1.0), ("purchse", 1.0)],
+            &["`like` runs from", "weights.at_least.raiting"],
+        );
     }
 
     #[test]

@@ -33,7 +33,6 @@ pub struct PageJson<'a> {
     rung: Rung,
     degraded: bool,
     warnings: Vec<Warning>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     remarks: &'a [String],
     snapshot: &'a str,
 }

@@ -24,11 +24,8 @@ pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure>
     let mut report = evaluate::run(source, &options, &*session.progress)?;
     remarks.append(&mut report.remarks);
     report.remarks = remarks;
-    if session.json {
-        return output::json(&report);
-    }
-    output::text(&rendered(&report, &args.k));
-    output::remarks(session, &report.remarks);
+    session.output.result(&report, |report| rendered(report, &args.k))?;
+    session.output.remarks(&report.remarks);
     Ok(())
 }
 
@@ -40,18 +37,23 @@ fn source(session: &Session, args: &EvaluateArgs) -> Result<(Source, ImportSpec,
     };
     let like = session.config.import(&data)?;
     let test = test_file(args, like.is_some())?;
+    if args.test_share.is_some() && args.split != TIME {
+        return Err(format!("--test-share has no use with --split {}", args.split).into());
+    }
     let like = like.unwrap_or_default();
     let (dataset, remarks) = model::dataset_with_remarks(session, &data)?;
     let dataset = Box::new(dataset);
     let source = match test {
         Some(path) => Source::Files(dataset, Box::new(like.beside(path))),
         None if args.split == LAST_ONE => Source::Split(dataset, Split::LastOne),
-        None => Source::Split(dataset, Split::Time { test_share: args.test_share }),
+        None => Source::Split(dataset, Split::Time { test_share: args.test_share.unwrap_or(TEST_SHARE) }),
     };
     Ok((source, like, remarks))
 }
 
 const TIME: &str = "time";
+/// Share of the interactions that tests unless told.
+const TEST_SHARE: f64 = 0.1;
 const LAST_ONE: &str = "last-one";
 
 /// The file that tests; none where interactions are to be split.
@@ -92,14 +94,17 @@ const EXPOSURE: [&str; 4] = ["coverage", "gini", "novelty", "diversity"];
 
 fn rendered(report: &Report, cuts: &[usize]) -> String {
     let mut text = format!(
-        "{} users, {} items; trained on {} interactions, tested on {}; target {:?}\n\
+        "{} users, {} items; trained on {} interactions, tested on {}; {}\n\
          {} users evaluated, {} unknown to training; left out: {} without a relevant item, {} without negatives\n\
          {} relevant items are unknown to training\n",
         report.users,
         report.items,
         report.train_interactions,
         report.test_interactions,
-        report.target,
+        match report.target {
+            evaluate::Target::All => "asked what comes next",
+            evaluate::Target::New => "asked what new comes next",
+        },
         report.users_evaluated,
         report.users_unknown_to_training,
         report.users_without_relevant,

@@ -31,16 +31,12 @@ pub(crate) fn run(session: &Session, args: &ImportArgs) -> Result<(), Failure> {
     let mut remarks = remarks::on_reading(&report);
     remarks.extend(remarks::on_actions(&dataset.log, weights));
     let imported = Imported { folder: &args.out, report, weights: dataset.log.tally(weights), remarks };
-    if session.json {
-        return output::json(&imported);
-    }
-    output::text(&table(&imported));
-    output::remarks(session, &imported.remarks);
-    output::note(&format!("wrote items, users and interactions to {}", args.out.display()));
+    session.output.result(&imported, rendered)?;
+    session.output.remarks(&imported.remarks);
     Ok(())
 }
 
-fn table(Imported { report, weights, .. }: &Imported<'_>) -> String {
+fn rendered(Imported { folder, report, weights, .. }: &Imported<'_>) -> String {
     let mut table = output::table(["read", "rows", "that count", "columns kept as attributes"]);
     let [items, users, interactions] = &report.kept_columns;
     let weighted: usize = weights.iter().map(|tally| tally.weighted).sum();
@@ -53,5 +49,5 @@ fn table(Imported { report, weights, .. }: &Imported<'_>) -> String {
         table.add_row([&format!("  {action}"), &rows.to_string(), &weighted.to_string(), ""]);
     }
     table.add_row(["bad rows left out", &report.bad_rows.to_string(), "", ""]);
-    table.to_string()
+    format!("{table}\nwrote items, users and interactions to {}", folder.display())
 }

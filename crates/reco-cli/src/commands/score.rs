@@ -1,7 +1,7 @@
 //! `reco score`: the best items of many users at once.
 
 use crate::args::ScoreArgs;
-use crate::{Failure, Session, model, output};
+use crate::{Failure, Session, model};
 use reco_core::id::UserKey;
 use reco_train::batch::{self, BatchOptions};
 use std::path::Path;
@@ -12,19 +12,17 @@ pub(crate) fn run(session: &Session, args: &ScoreArgs) -> Result<(), Failure> {
     let options =
         BatchOptions { count: args.count, seen: session.config.pipeline.seen, part_users: args.part_users };
     let report = batch::run(&snapshot, users.as_deref(), &options, &args.out, &*session.progress)?;
-    if session.json {
-        return output::json(&report);
-    }
-    output::text(&format!(
-        "{} users in {} parts, {} of them kept from before; {} users without a list\nwrote {} in {:.1} s",
-        report.users,
-        report.parts,
-        report.parts_kept,
-        report.without_list,
-        report.out.display(),
-        report.seconds,
-    ));
-    Ok(())
+    session.output.result(&report, |report| {
+        format!(
+            "{} users in {} parts, {} of them kept from before; {} users without a list\nwrote {} in {:.1} s",
+            report.users,
+            report.parts,
+            report.parts_kept,
+            report.without_list,
+            report.out.display(),
+            report.seconds,
+        )
+    })
 }
 
 /// The users a file names, one per line; empty lines are none.

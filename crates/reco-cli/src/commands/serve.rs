@@ -1,9 +1,12 @@
 //! `reco serve`: a page for everybody, over HTTP.
 
 use crate::args::ServeArgs;
-use crate::{Failure, Session, model, output};
+use crate::output::{say, say_json};
+use crate::{Failure, Session, model};
+use reco_core::pipeline::Recommender;
 use reco_core::time::{Clock, SystemClock};
 use reco_http::{HttpConfig, Stopped, router, serve, shutdown_signal, starting};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
@@ -30,10 +33,15 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         let serving = serve(listener, router, shutdown_signal());
         // Connections from the time of training get their answer beside the first real ones.
         let (stopped, _) = tokio::join!(serving, starting);
-        output::note(match stopped? {
-            Stopped::Drained => "stopped; requests under way were finished",
-            Stopped::Cut => "stopped; connections still open after ten seconds were cut",
-        });
+        let how = match stopped? {
+            Stopped::Drained => "requests under way were finished",
+            Stopped::Cut => "connections still open after ten seconds were cut",
+        };
+        if session.output.json {
+            say_json(&json!({ "stopped": how }));
+        } else {
+            say(&format!("stopped; {how}"));
+        }
         Ok(())
     })
 }
@@ -59,7 +67,7 @@ async fn open(address: &str) -> Result<(TcpListener, TcpListener), Failure> {
 }
 
 /// Which time it is here, for timestamps of events are judged by it.
-fn clock(recommender: &reco_core::pipeline::Recommender) -> String {
+fn clock(recommender: &Recommender) -> String {
     let days = SystemClock.wall().days_since(recommender.clock().wall());
     if days > 1.0 {
         format!(
@@ -72,7 +80,7 @@ fn clock(recommender: &reco_core::pipeline::Recommender) -> String {
 }
 
 /// What was chosen and where to look.
-fn announce(session: &Session, recommender: &reco_core::pipeline::Recommender, address: &str) {
+fn announce(session: &Session, recommender: &Recommender, address: &str) {
     let snapshot = recommender.snapshot();
     let pipeline = &session.config.pipeline;
     let sources: Vec<&str> = pipeline
@@ -82,8 +90,19 @@ fn announce(session: &Session, recommender: &reco_core::pipeline::Recommender, a
         .map(|(name, _)| name.as_str())
         .collect();
     let models: Vec<&str> = snapshot.models.names().map(|name| &**name).collect();
-    output::note(&format!(
-        "\nsnapshot   {} with {} users, {} items\nmodels     {}\ngenerators {} (home page)\nseen items {:?}, deadline {} ms\nclock      {}\n\
+    if session.output.json {
+        return say_json(&json!({ "listening": {
+            "address": address,
+            "snapshot": &*snapshot.version,
+            "users": snapshot.users.len(),
+            "items": snapshot.catalog.len(),
+            "models": models,
+            "generators": sources,
+            "clock": clock(recommender),
+        } }));
+    }
+    say(&format!(
+        "\nsnapshot   {} with {} users, {} items\nmodels     {}\ngenerators {} (home page)\nown items  bought or rated ones {}\ndeadline   {} ms\nclock      {}\n\
          \nlistening on http://{address}/ (the page), http://{address}/recommendations?user_id=…\nstop with Ctrl-C",
         snapshot.version,
         snapshot.users.len(),

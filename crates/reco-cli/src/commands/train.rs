@@ -1,7 +1,7 @@
 //! `reco train`: data to a snapshot file.
 
 use crate::args::TrainArgs;
-use crate::{Failure, Session, model, output};
+use crate::{Failure, Session, model};
 use reco_core::interactions::ActionTally;
 use reco_train::fit::stored;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
     // A snapshot that cannot be read is an error before any data are.
     let earlier = args.warm_start.as_deref().map(stored::load).transpose()?;
     let (dataset, remarks) = model::dataset_with_remarks(session, &args.data)?;
-    output::remarks(session, &remarks);
+    session.output.remarks(&remarks);
     let weights = dataset.log.tally(&session.config.weights);
     let snapshot = match &earlier {
         Some(earlier) => model::refitted(session, earlier, dataset)?,
@@ -41,14 +41,14 @@ pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
         weights,
         remarks,
     };
-    if session.json {
-        return output::json(&trained);
-    }
-    let Trained { version, users, items, models, .. } = &trained;
-    output::text(&format!(
+    session.output.result(&trained, rendered)
+}
+
+fn rendered(trained: &Trained) -> String {
+    let Trained { version, users, items, models, bytes, .. } = trained;
+    format!(
         "snapshot {version}: {users} users, {items} items, models {}\nwrote {bytes} bytes to {path}\nserve it with: reco serve --snapshot {path}",
         models.join(", "),
-        path = args.out.display()
-    ));
-    Ok(())
+        path = trained.snapshot.display()
+    )
 }

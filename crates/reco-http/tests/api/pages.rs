@@ -20,7 +20,7 @@ async fn a_page_has_the_documented_shape() {
         "why_not": [{"item": "item0", "title": "item0", "reason": "filtered", "filter": "filter",
                      "because": "does not match the request's filter",
                      "message": "it does not match the request's filter"}],
-        "rung": "popular", "degraded": true, "warnings": [], "snapshot": "v1"
+        "rung": "popular", "degraded": true, "warnings": [], "remarks": [], "snapshot": "v1"
     });
     assert_eq!(page, expected, "{page:#}");
 }

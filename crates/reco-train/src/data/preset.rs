@@ -144,6 +144,11 @@ impl Preset {
         matches!(self, Self::Movielens100k | Self::Movielens1m | Self::MovielensCsv)
     }
 
+    /// Whether what is said about an item is how people call it.
+    pub(super) fn comments_are_titles(self) -> bool {
+        self == Self::Gorse
+    }
+
     /// Whether a column of the items is a genre that a film may be of.
     pub(super) fn is_genre(self, column: &str) -> bool {
         self == Self::Movielens100k && GENRES.contains(&column)

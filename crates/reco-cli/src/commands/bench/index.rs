@@ -85,11 +85,7 @@ pub(super) fn run(session: &Session, args: &IndexArgs) -> Result<(), Failure> {
     // What is built on the one thread of this pool is built on one thread.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let report = pool.install(|| measure(args))?;
-    if session.json {
-        return output::json(&report);
-    }
-    output::text(&rendered(&report));
-    Ok(())
+    session.output.result(&report, rendered)
 }
 
 fn measure(args: &IndexArgs) -> Result<Report, Failure> {

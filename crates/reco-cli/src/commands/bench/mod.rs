@@ -33,11 +33,7 @@ pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
             load.run()?
         }
     };
-    if session.json {
-        return output::json(&summary);
-    }
-    output::text(&rendered(&latencies, &summary));
-    Ok(())
+    session.output.result(&summary, |summary| rendered(&latencies, summary))
 }
 
 /// Pages for all users in turn, on this thread.

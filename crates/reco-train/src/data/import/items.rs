@@ -79,6 +79,9 @@ fn record(view: &View<'_>, row: usize) -> Result<ItemRecord, Misfit> {
         split_year(&mut record);
         record.tags.retain(|tag| tag != "(no genres listed)");
     }
+    if record.title.is_none() && view.about().preset.is_some_and(Preset::comments_are_titles) {
+        record.title = record.text.take();
+    }
     if record.category.is_none() {
         record.category = record.tags.first().cloned();
     }

@@ -248,7 +248,8 @@ fn gorse_exports_lines_of_json() {
         "nobody knows when the second one was"
     );
     let (catalog, id) = (&dataset.catalog, ItemId::new(0));
-    assert_eq!((catalog.category().get(id), catalog.text(id)), (Some("film"), "o,n,e"));
+    assert_eq!((catalog.category().get(id), catalog.title(id)), (Some("film"), "o,n,e"));
+    assert_eq!(catalog.title(ItemId::new(1)), "7", "the key where there is no comment");
     assert_eq!(catalog.tags().get(id).collect::<Vec<_>>(), ["comedy", "sci-fi"]);
     assert!(!catalog.is_active(id) && catalog.is_active(ItemId::new(1)));
     assert_eq!(catalog.created_at(id), Some(Timestamp::from_millis(1_577_840_461_000)));
