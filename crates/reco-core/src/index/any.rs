@@ -1,5 +1,7 @@
 //! Any index that does not change, by its kind.
 
+use super::shape::shape_of;
+use super::vectors::Vectors;
 use super::{
     Allow, ExactIndex, HnswIndex, HnswParams, IndexError, IvfIndex, Metric, VectorIndex, suits_exact,
 };
@@ -40,6 +42,15 @@ impl AnyIndex {
         }
     }
 
+    /// In the order of the items.
+    pub(super) fn vectors(&self) -> &Vectors {
+        match self {
+            Self::Exact(index) => index.vectors(),
+            Self::Hnsw(index) => index.vectors(),
+            Self::Ivf(index) => index.vectors(),
+        }
+    }
+
     fn as_dyn(&self) -> &dyn VectorIndex {
         match self {
             Self::Exact(index) => &**index,
@@ -68,21 +79,7 @@ impl From<IvfIndex> for AnyIndex {
 }
 
 impl VectorIndex for AnyIndex {
-    fn dim(&self) -> usize {
-        self.as_dyn().dim()
-    }
-
-    fn len(&self) -> usize {
-        self.as_dyn().len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.as_dyn().is_empty()
-    }
-
-    fn metric(&self) -> Metric {
-        self.as_dyn().metric()
-    }
+    shape_of!(self => self.as_dyn());
 
     fn search(
         &self,

@@ -10,13 +10,12 @@
 //! | L2, vectors centred | -\|x\|² / 2 | 1 | 1 |
 //! | inner product | s(x) - m | 0 | s(y) |
 //!
-//! Rows are compared among each other by a distance, under the inner product that of the rows with one more
-//! coordinate s(x) = √(m² - |x|²), where m is the length of the longest: all are then equally long, and for
-//! a query whose further coordinate is 0 the nearest has the largest product (Bachrach et al., RecSys 2014).
-//! For a row y as query, half the squared distance is m (m - s(y)) less the score; m - s(x) is taken as
-//! |x|² / (m + s(x)), which loses no digits where one vector is far longer than the others.
+//! Rows are compared among each other by a distance, under the inner product that of the rows made
+//! [equally long](super::equal_length) by one more coordinate s(x), m being the length of the longest.
+//! For a row y as query, half the squared distance is m (m - s(y)) less the score.
 
 use super::array::Array;
+use super::equal_length::less_than_longest;
 use super::file::{Incoming, Outgoing, Problem};
 use super::{IndexError, Metric};
 use crate::linalg::{LONGEST_ROW, MatrixView, Rows};
@@ -246,12 +245,6 @@ impl ScoreError {
     pub(super) fn of(self, row: &[u8]) -> f32 {
         self.per_row_error * Trailer::of(row).error + self.any_row
     }
-}
-
-/// s - m for a vector of this squared length.
-fn less_than_longest(square: f32, longest: f32) -> f32 {
-    let further = (longest * longest - square).max(0.0).sqrt();
-    if longest > 0.0 { -square / (longest + further) } else { 0.0 }
 }
 
 /// The length of what rounding takes off.

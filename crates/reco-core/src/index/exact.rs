@@ -4,6 +4,7 @@ use super::codes::{Codes, QueryCode};
 use super::file::{Filed, Incoming, Outgoing, Problem};
 use super::scan::Sieve;
 use super::scratch::Pool;
+use super::shape::shape_of;
 use super::vectors::{Comparing, Vectors};
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
@@ -121,21 +122,7 @@ impl Filed for ExactIndex {
 }
 
 impl VectorIndex for ExactIndex {
-    fn dim(&self) -> usize {
-        self.vectors.dim()
-    }
-
-    fn len(&self) -> usize {
-        self.vectors.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn metric(&self) -> Metric {
-        self.vectors.metric()
-    }
+    shape_of!(self => self.vectors);
 
     fn search(
         &self,

@@ -1,6 +1,7 @@
 //! A new index takes over only when it finds what it should.
 
 use super::mix::mix;
+use super::shape::shape_of;
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::linalg::Matrix;
@@ -165,21 +166,7 @@ impl Guarded {
 }
 
 impl VectorIndex for Guarded {
-    fn dim(&self) -> usize {
-        self.serving.load().dim()
-    }
-
-    fn len(&self) -> usize {
-        self.serving.load().len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.serving.load().is_empty()
-    }
-
-    fn metric(&self) -> Metric {
-        self.serving.load().metric()
-    }
+    shape_of!(self => self.serving.load());
 
     fn search(
         &self,

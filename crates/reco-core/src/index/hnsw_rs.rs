@@ -1,10 +1,12 @@
 //! The graph of another library, to compare with.
 
+use super::equal_length::lengthened;
+use super::shape::shape_of;
 use super::vectors::{Comparing, Vectors};
 use super::{Allow, HnswParams, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::id::ItemId;
-use crate::linalg::{Matrix, dot};
+use crate::linalg::Matrix;
 use hnsw_rs::prelude::{DistL2, Hnsw};
 use std::fmt;
 
@@ -12,8 +14,8 @@ use std::fmt;
 /// builds in less time, answers faster and is smaller.
 ///
 /// The graph lives in Euclidean space, where cosine and inner product become distances: vectors are
-/// normalised for the former and get one more dimension, sqrt(max|v|² - |v|²), for the latter
-/// (Bachrach et al., RecSys 2014), so that maximum inner product search is exact in its order.
+/// normalised for the former and get one more dimension for the latter, which makes them equally long
+/// (Bachrach et al., RecSys 2014).
 pub struct HnswRsIndex {
     /// Answers filtered and very long searches, and gives every hit its exact score.
     vectors: Vectors,
@@ -34,39 +36,17 @@ impl HnswRsIndex {
         let vectors = Vectors::new(vectors, metric)?;
         let (links, width) = (params.links.clamp(2, 256), params.build_width.max(params.links));
         let graph = Hnsw::new(links, vectors.len().max(1), Self::LAYERS, width, DistL2 {});
-        let longest = vectors.rows().rows().map(|row| dot(row, row)).fold(0.0f32, f32::max);
-        for (id, row) in vectors.rows().rows().enumerate() {
-            graph.insert((&euclidean(row, metric, longest - dot(row, row)), id));
+        let insert = |(id, point)| graph.insert((point, id));
+        match metric {
+            Metric::InnerProduct => lengthened(vectors.rows()).rows().enumerate().for_each(insert),
+            Metric::Cosine | Metric::L2 => vectors.rows().rows().enumerate().for_each(insert),
         }
         Ok(Self { vectors, graph })
     }
 }
 
-/// The point whose Euclidean distance orders like the metric; `missing` is what its squared length lacks.
-fn euclidean(row: &[f32], metric: Metric, missing: f32) -> Vec<f32> {
-    let mut point = row.to_vec();
-    if metric == Metric::InnerProduct {
-        point.push(missing.max(0.0).sqrt());
-    }
-    point
-}
-
 impl VectorIndex for HnswRsIndex {
-    fn dim(&self) -> usize {
-        self.vectors.dim()
-    }
-
-    fn len(&self) -> usize {
-        self.vectors.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn metric(&self) -> Metric {
-        self.vectors.metric()
-    }
+    shape_of!(self => self.vectors);
 
     fn search(
         &self,
@@ -84,7 +64,14 @@ impl VectorIndex for HnswRsIndex {
             return Ok(());
         }
         let wanted = if allow.is_some() { 4 * k } else { k };
-        let found = self.graph.search(&euclidean(&query, self.metric(), 0.0), wanted, (2 * wanted).max(64));
+        let width = (2 * wanted).max(64);
+        let found = match self.metric() {
+            Metric::InnerProduct => {
+                let point = [&query[..], &[0.0]].concat();
+                self.graph.search(&point, wanted, width)
+            }
+            Metric::Cosine | Metric::L2 => self.graph.search(&query, wanted, width),
+        };
         let ids = found.into_iter().map(|hit| ItemId::new(hit.d_id as u32));
         let admitted: Vec<ItemId> = ids.filter(|&id| allow.is_none_or(|allow| allow.allows(id))).collect();
         if admitted.len() < k {

@@ -3,6 +3,7 @@
 mod any;
 mod array;
 mod codes;
+mod equal_length;
 mod exact;
 pub mod file;
 mod guard;
@@ -14,7 +15,9 @@ mod live;
 mod mix;
 mod scan;
 mod scratch;
+mod shape;
 mod sharded;
+mod share;
 #[cfg(test)]
 mod tests;
 mod vectors;

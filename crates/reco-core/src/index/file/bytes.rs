@@ -31,7 +31,7 @@ impl Bytes {
     }
 
     /// Reads the next `len` bytes of a file; an error where there are fewer.
-    pub(super) fn read(file: &mut impl Read, len: usize) -> io::Result<Self> {
+    pub(in crate::index) fn read(file: &mut impl Read, len: usize) -> io::Result<Self> {
         let mut words = vec![0u64; len.div_ceil(size_of::<u64>())];
         file.read_exact(&mut bytemuck::cast_slice_mut(&mut words)[..len])?;
         Ok(Self::Copied(words, len))

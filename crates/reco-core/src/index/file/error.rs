@@ -43,6 +43,9 @@ pub enum Problem {
     /// It is damaged; says where.
     #[error("corrupt: {0}")]
     Corrupt(String),
+    /// It holds a live index, which [`LiveIndex::open`](crate::index::LiveIndex::open) opens.
+    #[error("a live index, to be opened as such")]
+    Live,
     /// Numbers in files are little-endian, and this machine's are not.
     #[error("this machine does not read little-endian numbers as they are")]
     Unsupported,

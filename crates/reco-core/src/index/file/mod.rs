@@ -12,10 +12,10 @@
 //! |---|---|
 //! | 0..8 | `RECOINDX` |
 //! | 8..12 | version of the layout, 1 |
-//! | 12..16 | kind of index: 1 exact, 2 HNSW, 3 IVF |
+//! | 12..16 | kind of index: 1 exact, 2 HNSW, 3 IVF; 16 more for a [live](super::LiveIndex) one over such |
 //! | 16..20 | metric: 1 inner product, 2 cosine, 3 L2 |
 //! | 20..24 | number of sections, up to 64 |
-//! | 24..32 | number of vectors |
+//! | 24..32 | number of vectors, in a live index without those that came since it was built |
 //! | 32..40 | dimensions of a vector |
 //! | 40..48 | length of the file |
 //! | 48..60 | zeros |
@@ -40,6 +40,10 @@
 //! | `upper` | HNSW | u32: the same of the layers above, one after the other |
 //! | `starts` | IVF | u32: where every list begins in `codes`, and their end |
 //! | `centres` | IVF | f32: the centre of every list |
+//! | `ids` | live | u32: the item of every vector, ascending |
+//! | `gone` | live | u32: the vectors whose items went or have others, ascending |
+//! | `recent` | live | f32: the vectors that came since, as those of `vectors` |
+//! | `recents` | live | u32: their items |
 //!
 //! Sections with other names are skipped.
 //!
@@ -74,7 +78,7 @@ mod error;
 mod layout;
 mod parts;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use bytes::Bytes;
 pub use error::{FileError, Problem};
@@ -105,8 +109,13 @@ const CHECKED_AT_ONCE: usize = 16 << 20;
 ///
 /// [`FileError`] with [`Problem::Io`] when it cannot be written.
 pub fn save(index: &AnyIndex, path: &Path) -> Result<u64, FileError> {
+    save_parts(&parts_of(index), path)
+}
+
+/// [`save`] for what goes into a file.
+pub(super) fn save_parts(parts: &Outgoing<'_>, path: &Path) -> Result<u64, FileError> {
     let unfinished = unfinished(path);
-    let written = write(&parts_of(index), &unfinished, path);
+    let written = write(parts, &unfinished, path);
     if written.is_err() {
         // Best effort: what matters is the first error.
         let _ = fs::remove_file(&unfinished);
@@ -120,9 +129,18 @@ pub fn save(index: &AnyIndex, path: &Path) -> Result<u64, FileError> {
 ///
 /// [`FileError`] for a file that is missing, foreign, newer, cut short or damaged; never a panic.
 pub fn open(path: &Path) -> Result<IndexFile, FileError> {
+    let (parts, index) = open_parts(path, index_in)?;
+    Ok(IndexFile { path: path.to_owned(), parts, index })
+}
+
+/// Maps a file for `take` to read; sections up to some size are checked.
+pub(super) fn open_parts<T>(
+    path: &Path,
+    take: impl FnOnce(&Incoming) -> Result<T, Problem>,
+) -> Result<(Incoming, T), FileError> {
     let map = || Bytes::map(&File::open(path)?);
     let bytes = map().map_err(|cause| FileError::new(path, Problem::Io(cause)))?;
-    read(bytes, CHECKED_AT_ONCE, path)
+    read(bytes, CHECKED_AT_ONCE, take).map_err(|problem| FileError::new(path, problem))
 }
 
 /// Reads the file of an index into memory and checks all of it.
@@ -131,13 +149,21 @@ pub fn open(path: &Path) -> Result<IndexFile, FileError> {
 ///
 /// Those of [`open`].
 pub fn load(path: &Path) -> Result<AnyIndex, FileError> {
+    Ok(load_parts(path, index_in)?.1)
+}
+
+/// Reads a file into memory, checks all of it and lets `take` read it.
+pub(super) fn load_parts<T>(
+    path: &Path,
+    take: impl FnOnce(&Incoming) -> Result<T, Problem>,
+) -> Result<(Incoming, T), FileError> {
     let copy = || {
         let mut file = File::open(path)?;
         let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         Bytes::read(&mut file, len)
     };
     let bytes = copy().map_err(|cause| FileError::new(path, Problem::Io(cause)))?;
-    Ok(read(bytes, usize::MAX, path)?.into_index())
+    read(bytes, usize::MAX, take).map_err(|problem| FileError::new(path, problem))
 }
 
 impl IndexFile {
@@ -161,23 +187,34 @@ impl IndexFile {
     }
 }
 
-/// The index in `bytes`, of which sections up to `checked` bytes are compared with their checksums.
-fn read(bytes: Bytes, checked: usize, path: &Path) -> Result<IndexFile, FileError> {
-    let index = || {
-        let parts = Incoming::new(bytes)?;
-        parts.check_sections(checked)?;
-        let index = match parts.kind() {
-            ExactIndex::KIND => ExactIndex::read(&parts)?.into(),
-            HnswIndex::KIND => HnswIndex::read(&parts)?.into(),
-            IvfIndex::KIND => IvfIndex::read(&parts)?.into(),
-            kind => return Err(Problem::Corrupt(format!("no kind of index has the number {kind}"))),
-        };
-        Ok(IndexFile { path: path.to_owned(), parts, index })
-    };
-    index().map_err(|problem| FileError::new(path, problem))
+/// What `take` reads of `bytes`, of which sections up to `checked` bytes are compared with their checksums.
+pub(super) fn read<T>(
+    bytes: Bytes,
+    checked: usize,
+    take: impl FnOnce(&Incoming) -> Result<T, Problem>,
+) -> Result<(Incoming, T), Problem> {
+    let parts = Incoming::new(bytes)?;
+    parts.check_sections(checked)?;
+    let taken = take(&parts)?;
+    Ok((parts, taken))
 }
 
-fn parts_of(index: &AnyIndex) -> Outgoing<'_> {
+/// The index that does not change in a file.
+fn index_in(parts: &Incoming) -> Result<AnyIndex, Problem> {
+    if parts.is_live() { Err(Problem::Live) } else { built_in(parts) }
+}
+
+/// The same, or what a live index was built over.
+pub(super) fn built_in(parts: &Incoming) -> Result<AnyIndex, Problem> {
+    match parts.kind() {
+        ExactIndex::KIND => Ok(ExactIndex::read(parts)?.into()),
+        HnswIndex::KIND => Ok(HnswIndex::read(parts)?.into()),
+        IvfIndex::KIND => Ok(IvfIndex::read(parts)?.into()),
+        kind => Err(Problem::Corrupt(format!("no kind of index has the number {kind}"))),
+    }
+}
+
+pub(super) fn parts_of(index: &AnyIndex) -> Outgoing<'_> {
     match index {
         AnyIndex::Exact(index) => Outgoing::of(&**index),
         AnyIndex::Hnsw(index) => Outgoing::of(&**index),

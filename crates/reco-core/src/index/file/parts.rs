@@ -21,6 +21,9 @@ pub(in crate::index) trait Filed: VectorIndex + Sized {
     fn read(parts: &Incoming) -> Result<Self, Problem>;
 }
 
+/// What a live index has more in its number than what it was built over.
+const LIVE: u32 = 16;
+
 /// What goes into a file.
 #[derive(Debug)]
 pub(in crate::index) struct Outgoing<'a> {
@@ -46,6 +49,11 @@ impl<'a> Outgoing<'a> {
         parts
     }
 
+    /// Says that changes follow what was added so far.
+    pub(in crate::index) fn live(self) -> Self {
+        Self { kind: self.kind + LIVE, ..self }
+    }
+
     /// Adds a section.
     pub(in crate::index) fn add<T: Pod>(&mut self, name: &str, values: &'a [T]) {
         self.sections.push((Name::new(name), Cow::Borrowed(bytemuck::cast_slice(values))));
@@ -57,7 +65,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Writes everything and returns the length.
-    pub(super) fn write(&self, file: &mut impl Write) -> io::Result<u64> {
+    pub(in crate::index) fn write(&self, file: &mut impl Write) -> io::Result<u64> {
         if cfg!(target_endian = "big") {
             return Err(io::Error::other(Problem::Unsupported));
         }
@@ -103,8 +111,14 @@ impl Incoming {
         Ok(())
     }
 
+    /// The number of the kind of index, or of that which a live index was built over.
     pub(super) fn kind(&self) -> u32 {
-        self.head.kind
+        if self.is_live() { self.head.kind - LIVE } else { self.head.kind }
+    }
+
+    /// Whether changes follow.
+    pub(in crate::index) fn is_live(&self) -> bool {
+        self.head.kind >= LIVE
     }
 
     pub(in crate::index) fn metric(&self) -> Metric {

@@ -7,16 +7,17 @@ mod reach;
 mod select;
 mod stored;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod walk;
 
 pub use params::HnswParams;
 
 use super::array::Array;
 use super::codes::Codes;
-use super::mix::mix;
 use super::scan::Sieve;
 use super::scratch::Pool;
+use super::shape::shape_of;
+use super::share::{is_well_within, share};
 use super::vectors::{Comparing, Vectors};
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
@@ -82,9 +83,6 @@ const SCORE_NS: f64 = 4.0;
 /// and for asking whether it is allowed.
 const ALLOW_NS: f64 = 1.5;
 
-/// Points asked to estimate how many are allowed.
-const SAMPLE: u64 = 512;
-
 impl HnswIndex {
     /// Indexes the rows of `vectors`; row i is item i.
     ///
@@ -128,7 +126,7 @@ impl HnswIndex {
                 }
                 k => {
                     self.codes.query(&scratch.query, &mut scratch.walk.query);
-                    if !self.walk(scratch, k, width.max(k), allow) {
+                    if !self.walk_if_cheaper(scratch, k, width.max(k), allow) {
                         self.scan(scratch, k, allow);
                     }
                     self.rank(scratch, k, out);
@@ -147,22 +145,39 @@ impl HnswIndex {
         &self.vectors
     }
 
-    /// Walks the graph; false where a scan is cheaper or the walk met fewer than `k` allowed items.
-    fn walk(&self, scratch: &mut Scratch, k: usize, width: usize, allow: Option<&dyn Allow>) -> bool {
-        let share = allow.map_or(1.0, |allow| self.share(allow));
-        // As many allowed points are kept as without a filter.
-        let width = width as f64 / share;
+    /// Walks the graph where that is cheaper than a scan; false where not all were found.
+    fn walk_if_cheaper(
+        &self,
+        scratch: &mut Scratch,
+        k: usize,
+        width: usize,
+        allow: Option<&dyn Allow>,
+    ) -> bool {
+        let share = allow.map_or(1.0, |allow| share(allow, self.len()));
         let asking = if allow.is_some() { ALLOW_NS } else { 0.0 };
-        if width * WALK_NS >= self.len() as f64 * (asking + share * SCORE_NS) {
-            return false;
-        }
+        let (walk, scan) = (width as f64 / share * WALK_NS, asking + share * SCORE_NS);
+        walk < self.len() as f64 * scan && self.walk(scratch, k, width, allow, share)
+    }
+
+    /// Walks the graph over a beam that keeps `width` allowed points, of which there is the given share;
+    /// false where the beam met few of them.
+    fn walk(
+        &self,
+        scratch: &mut Scratch,
+        k: usize,
+        width: usize,
+        allow: Option<&dyn Allow>,
+        share: f64,
+    ) -> bool {
         let Scratch { walk, sieve, points, .. } = scratch;
-        walk.search(&self.codes, &self.graph, width as usize);
-        let kept = walk.beam.kept().iter().map(|near| (near.point, near.score));
-        let allowed = kept.filter(|&(point, _)| allow.is_none_or(|allow| allow.allows(self.item(point))));
+        walk.search(&self.codes, &self.graph, (width as f64 / share) as usize);
+        let allows = |point| allow.is_none_or(|allow| allow.allows(self.item(point)));
+        let (mut n_allowed, kept) = (0, walk.beam.kept());
+        let allowed = kept.iter().filter(|near| allows(near.point)).inspect(|_| n_allowed += 1);
         points.clear();
-        sieve.sift_scored(&self.codes, &walk.query, k, allowed, points);
-        points.len() >= k
+        let scored = allowed.map(|near| (near.point, near.score));
+        sieve.sift_scored(&self.codes, &walk.query, k, scored, points);
+        is_well_within(k, n_allowed, kept.len(), share)
     }
 
     /// Scores the bytes of all allowed points.
@@ -179,34 +194,13 @@ impl HnswIndex {
         self.vectors.rank(query, points.iter().map(|&point| self.item(point)), k, comparing, out);
     }
 
-    /// The share of items that are allowed, estimated, above 0.
-    fn share(&self, allow: &dyn Allow) -> f64 {
-        let n_items = self.len() as u64;
-        let allowed = (0..SAMPLE).filter(|&draw| allow.allows(ItemId::new((mix(draw) % n_items) as u32)));
-        (allowed.count() as f64).max(0.5) / SAMPLE as f64
-    }
-
     fn item(&self, point: u32) -> ItemId {
         ItemId::new(self.items[point as usize])
     }
 }
 
 impl VectorIndex for HnswIndex {
-    fn dim(&self) -> usize {
-        self.vectors.dim()
-    }
-
-    fn len(&self) -> usize {
-        self.vectors.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn metric(&self) -> Metric {
-        self.vectors.metric()
-    }
+    shape_of!(self => self.vectors);
 
     fn search(
         &self,

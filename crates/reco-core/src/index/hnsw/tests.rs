@@ -1,13 +1,14 @@
 //! Recall, filters and repeatability of the graph on vectors that are hard for it.
 
 use super::*;
+use crate::index::mix::mix;
 use crate::index::{ExactIndex, VectorIndexExt};
 use rand_like::normal;
 
 const METRICS: [Metric; 3] = [Metric::InnerProduct, Metric::Cosine, Metric::L2];
 
 /// Clustered vectors of very different lengths, far from the origin: like factors of a model.
-fn factors(n_rows: usize, dim: usize, seed: u64) -> Matrix {
+pub(in crate::index) fn factors(n_rows: usize, dim: usize, seed: u64) -> Matrix {
     let centre = |row: usize, column: usize| normal((row % 20 * dim + column) as u64);
     let value = |row: usize, column: usize| {
         let length = 1.0 + 2.0 * normal(u64::MAX - row as u64).abs();
@@ -89,35 +90,45 @@ fn largest_products_among_very_different_lengths_are_found() {
     assert!(recall >= 0.95, "recall@50 is {recall}");
 }
 
-#[test]
-fn filters_keep_recall_and_are_never_short() {
-    let (index, exact, queries) = build(20_000, Metric::InnerProduct);
-    for every in [2, 10, 100, 1_000, 15_000] {
-        let allow = |id: ItemId| mix(u64::from(id.raw())).is_multiple_of(every);
-        let (mut found, mut total) = (0, 0);
-        for query in queries.rows() {
-            let near = exact.find(query, 10, Some(&allow)).unwrap();
-            let hits = index.find(query, 10, Some(&allow)).unwrap();
-            assert!(hits.ids.iter().all(|&id| allow(id)), "only what is allowed");
-            assert_eq!(hits.len(), near.len(), "all there are, one in {every}");
-            found += hits.ids.iter().filter(|id| near.ids.contains(id)).count();
-            total += near.len();
-        }
-        assert!(found * 100 >= total * 97, "one in {every}: {found} of {total}");
-    }
-}
+/// Whether one of `items`, which come nearest to the query first, is allowed.
+type Filter = fn(rank: usize, item: u64) -> bool;
 
 #[test]
-fn a_filter_far_from_the_query_is_not_short() {
-    let (index, exact, _) = build(20_000, Metric::L2);
-    // Half of all items are allowed, none of them near: the walk alone would find too few.
-    let vectors = factors(20_000, 24, 1 << 40);
-    let query = vectors.row(0);
-    let all = exact.find(query, 20_000, None).unwrap();
-    let far: std::collections::BTreeSet<ItemId> = all.ids[10_000..].iter().copied().collect();
-    let allow = |id: ItemId| far.contains(&id);
-    let hits = index.find(query, 10, Some(&allow)).unwrap();
-    assert_eq!(hits.ids, all.ids[10_000..10_010]);
+fn a_walk_with_a_filter_keeps_recall_or_gives_up() {
+    // Spread evenly, and far from the query: the last begins where the beam ends.
+    let filters: [(Filter, f64, bool); 6] = [
+        (|_, item| mix(item).is_multiple_of(2), 0.5, true),
+        (|_, item| mix(item).is_multiple_of(10), 0.1, true),
+        (|rank, _| rank >= 5_000, 0.5, false),
+        (|rank, _| rank >= 250, 0.975, false),
+        (|rank, item| rank >= 100 && mix(item).is_multiple_of(2), 0.5, false),
+        (|rank, item| rank >= 140 || mix(item).is_multiple_of(40), 0.99, false),
+    ];
+    for metric in METRICS {
+        let (index, exact, queries) = build(10_000, metric);
+        for (at, (filter, share, is_even)) in filters.iter().enumerate() {
+            let (mut found, mut total) = (0, 0);
+            for query in queries.rows().step_by(4) {
+                let near = exact.find(query, index.len(), None).unwrap();
+                let mut allowed = vec![false; index.len()];
+                near.ids.iter().enumerate().for_each(|(rank, item)| {
+                    allowed[item.index()] = filter(rank, u64::from(item.raw()));
+                });
+                let allow = |item: ItemId| allowed[item.index()];
+                let mut scratch = Scratch::default();
+                index.vectors.prepare(query, &mut scratch.query).unwrap();
+                index.codes.query(&scratch.query, &mut scratch.walk.query);
+                if index.walk(&mut scratch, 10, index.params.search_width + 20, Some(&allow), *share) {
+                    let (want, mut hits) = (exact.find(query, 10, Some(&allow)).unwrap(), Hits::default());
+                    index.rank(&mut scratch, 10, &mut hits);
+                    found += hits.ids.iter().filter(|id| want.ids.contains(id)).count();
+                    total += 10;
+                }
+            }
+            assert!(found * 100 >= total * 95, "{metric:?}, filter {at}: {found} of {total}");
+            assert!(!is_even || total >= 240, "{metric:?}, filter {at}: {total} walks did");
+        }
+    }
 }
 
 #[test]

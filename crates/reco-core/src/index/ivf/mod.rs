@@ -7,13 +7,16 @@ mod tests;
 
 use super::array::Array;
 use super::codes::{Codes, QueryCode};
+use super::equal_length::lengthened;
 use super::scan::Sieve;
 use super::scratch::Pool;
+use super::shape::shape_of;
+use super::share::{is_well_within, share};
 use super::vectors::{Comparing, Vectors};
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
 use crate::id::ItemId;
-use crate::linalg::{Matrix, MatrixView, dot};
+use crate::linalg::Matrix;
 use means::{Means, cluster};
 use stored::centres_metric;
 
@@ -121,10 +124,11 @@ impl IvfIndex {
         self.idle.with(|scratch| {
             self.vectors.prepare(vector, &mut scratch.query)?;
             self.codes.query(&scratch.query, &mut scratch.code);
-            // The lists probed may hold too few allowed items; then twice as many are.
-            let mut probes = probes.clamp(1, self.centres.len().max(1));
-            while !self.scan(scratch, k, probes, allow) {
-                probes *= 2;
+            // As many allowed items are scanned as without a filter; where they lie elsewhere, all are.
+            let share = allow.map_or(1.0, |allow| share(allow, self.len()));
+            let probes = (probes.max(1) as f64 / share).ceil() as usize;
+            if !self.scan(scratch, k, probes, allow, share) {
+                self.scan(scratch, k, self.centres.len(), allow, share);
             }
             let Scratch { query, rows, comparing, .. } = scratch;
             self.vectors.rank(query, rows.iter().map(|&row| self.item(row)), k, comparing, out);
@@ -138,34 +142,35 @@ impl IvfIndex {
         self.vectors.memory() + self.codes.memory() + self.centres.memory() + tables
     }
 
-    /// Scans the `probes` lists nearest to the query; false where they hold fewer than `k` allowed items
-    /// and others might hold more.
-    fn scan(&self, scratch: &mut Scratch, k: usize, probes: usize, allow: Option<&dyn Allow>) -> bool {
+    /// Scans the `probes` lists nearest to the query; false where they hold few of the allowed items, of
+    /// which there is the given share.
+    fn scan(
+        &self,
+        scratch: &mut Scratch,
+        k: usize,
+        probes: usize,
+        allow: Option<&dyn Allow>,
+        share: f64,
+    ) -> bool {
         let Scratch { query, code, probed, sieve, rows, comparing } = scratch;
         probed.clear();
         self.centres.scan(query, probes, None, comparing, probed);
-        let lists =
-            probed.ids.iter().flat_map(|list| self.starts[list.index()]..self.starts[list.index() + 1]);
-        let allowed = lists.filter(|&row| allow.is_none_or(|allow| allow.allows(self.item(row))));
+        let lists = probed.ids.iter().map(|list| self.starts[list.index()]..self.starts[list.index() + 1]);
+        let (mut n_allowed, n_met) = (0, lists.clone().map(|list| list.len()).sum());
+        let allows = |row: &u32| allow.is_none_or(|allow| allow.allows(self.item(*row)));
+        let allowed = lists.flatten().filter(allows).inspect(|_| n_allowed += 1);
         rows.clear();
         sieve.scan(&self.codes, code, k, allowed, rows);
-        rows.len() >= k || probes >= self.centres.len()
+        probes >= self.centres.len() || is_well_within(k, n_allowed, n_met, share)
+    }
+
+    pub(super) fn vectors(&self) -> &Vectors {
+        &self.vectors
     }
 
     fn item(&self, row: u32) -> ItemId {
         ItemId::new(self.items[row as usize])
     }
-}
-
-/// The rows with one more value each, which makes them equally long: nearest is then largest product
-/// (Bachrach et al., RecSys 2014).
-fn lengthened(rows: MatrixView<'_>) -> Matrix {
-    let longest = rows.rows().map(|row| dot(row, row)).fold(0.0, f32::max);
-    let values = rows.rows().flat_map(|row| {
-        let missing = (longest - dot(row, row)).max(0.0).sqrt();
-        row.iter().copied().chain([missing])
-    });
-    Matrix::from_vec(rows.n_rows(), rows.n_columns() + 1, values.collect())
 }
 
 fn without_last(means: Means) -> Means {
@@ -175,21 +180,7 @@ fn without_last(means: Means) -> Means {
 }
 
 impl VectorIndex for IvfIndex {
-    fn dim(&self) -> usize {
-        self.vectors.dim()
-    }
-
-    fn len(&self) -> usize {
-        self.vectors.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn metric(&self) -> Metric {
-        self.vectors.metric()
-    }
+    shape_of!(self => self.vectors);
 
     fn search(
         &self,

@@ -2,6 +2,7 @@
 
 mod compactor;
 mod state;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -59,7 +60,7 @@ const DUE_GONE: f64 = 0.2;
 impl LiveIndex {
     /// Without items.
     pub fn new(dim: usize, metric: Metric) -> Self {
-        Self::over(Built::empty(dim, metric), dim, metric)
+        Self::with(State::new(Built::empty(dim, metric)))
     }
 
     /// With the rows of `vectors`; row i is item i.
@@ -68,15 +69,14 @@ impl LiveIndex {
     ///
     /// [`IndexError`] for a row that is not finite, too long or, under the cosine metric, zero.
     pub fn build(vectors: Matrix, metric: Metric) -> Result<Self, IndexError> {
-        let dim = vectors.n_columns();
         let items = (0..vectors.n_rows() as u32).map(ItemId::new).collect();
-        Ok(Self::over(Built::new(vectors, items, metric)?, dim, metric))
+        Ok(Self::with(State::new(Built::new(vectors, items, metric)?)))
     }
 
-    fn over(built: Built, dim: usize, metric: Metric) -> Self {
-        let state = RwLock::new(State::new(built));
+    fn with(state: State) -> Self {
+        let (dim, metric) = state.shape();
         let (compacting, alarm, idle) = (Mutex::new(()), Alarm::default(), Pool::default());
-        Self { dim, metric, state, compacting, alarm, idle }
+        Self { dim, metric, state: RwLock::new(state), compacting, alarm, idle }
     }
 
     /// Adds an item.

@@ -1,7 +1,7 @@
 //! What a live index holds: an index of most vectors, those that came since, and what went.
 
 use super::super::vectors::{Vectors, score};
-use super::super::{Allow, ExactIndex, HnswIndex, HnswParams, IndexError, Metric, VectorIndex, suits_exact};
+use super::super::{Allow, AnyIndex, ExactIndex, IndexError, Metric, VectorIndex};
 use crate::candidate::{Hits, top_k};
 use crate::id::ItemId;
 use crate::linalg::Matrix;
@@ -12,15 +12,9 @@ use std::sync::Arc;
 /// An index that does not change.
 #[derive(Debug)]
 pub(super) struct Built {
-    index: Kind,
+    pub(super) index: AnyIndex,
     /// The item of every row, ascending, so that rows order like items.
-    items: Vec<ItemId>,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Exact(ExactIndex),
-    Hnsw(Box<HnswIndex>),
+    pub(super) items: Vec<ItemId>,
 }
 
 /// All of it; searched under a shared lock.
@@ -53,40 +47,25 @@ pub(super) struct Scratch {
     ranked: Vec<(f32, ItemId)>,
 }
 
-/// All items as they were when a compaction began.
+/// All items as they were at some time, such as when a compaction began.
 #[derive(Debug)]
 pub(super) struct Frozen {
-    built: Arc<Built>,
-    gone: Vec<bool>,
+    pub(super) built: Arc<Built>,
+    pub(super) gone: Vec<bool>,
     recent: Recent,
 }
 
 impl Built {
     pub(super) fn new(vectors: Matrix, items: Vec<ItemId>, metric: Metric) -> Result<Self, IndexError> {
-        let index = if suits_exact(vectors.n_rows()) {
-            Kind::Exact(ExactIndex::build(vectors, metric)?)
-        } else {
-            Kind::Hnsw(Box::new(HnswIndex::build(vectors, metric, HnswParams::default())?))
-        };
-        Ok(Self { index, items })
+        Ok(Self { index: AnyIndex::build(vectors, metric)?, items })
     }
 
     pub(super) fn empty(dim: usize, metric: Metric) -> Self {
-        Self { index: Kind::Exact(ExactIndex::empty(dim, metric)), items: Vec::new() }
-    }
-
-    fn index(&self) -> &dyn VectorIndex {
-        match &self.index {
-            Kind::Exact(index) => index,
-            Kind::Hnsw(index) => &**index,
-        }
+        Self { index: ExactIndex::empty(dim, metric).into(), items: Vec::new() }
     }
 
     fn vectors(&self) -> &Vectors {
-        match &self.index {
-            Kind::Exact(index) => index.vectors(),
-            Kind::Hnsw(index) => index.vectors(),
-        }
+        self.index.vectors()
     }
 
     fn row_of(&self, item: ItemId) -> Option<usize> {
@@ -101,8 +80,31 @@ impl State {
         Self { built: Arc::new(built), gone, n_gone: 0, recent, places, touched: None }
     }
 
+    /// What there was: rows of `built` that are gone and, as [`recent`](Frozen::recent) gave them, the vectors
+    /// that came since. None where an item would be there twice.
+    pub(super) fn stored(
+        built: Built,
+        gone: Vec<bool>,
+        items: Vec<ItemId>,
+        values: Vec<f32>,
+    ) -> Option<Self> {
+        let n_gone = gone.iter().filter(|&&gone| gone).count();
+        let twice = |item| built.row_of(item).is_some_and(|row| !gone[row]);
+        let places: FxHashMap<ItemId, u32> = items.iter().copied().zip(0..).collect();
+        if places.len() < items.len() || items.iter().any(|&item| twice(item)) {
+            return None;
+        }
+        let recent = Recent { values, items: items.into_iter().map(Some).collect() };
+        Some(Self { built: Arc::new(built), gone, n_gone, recent, places, touched: None })
+    }
+
     pub(super) fn len(&self) -> usize {
         self.n_built() - self.n_gone + self.places.len()
+    }
+
+    /// Dimensions and metric.
+    pub(super) fn shape(&self) -> (usize, Metric) {
+        (self.built.index.dim(), self.built.index.metric())
     }
 
     pub(super) fn n_built(&self) -> usize {
@@ -159,7 +161,7 @@ impl State {
         let allows = |item| allow.is_none_or(|allow| allow.allows(item));
         let here = |row: ItemId| !self.gone[row.index()] && allows(items[row.index()]);
         let filter: Option<&dyn Allow> = if self.n_gone == 0 && allow.is_none() { None } else { Some(&here) };
-        self.built.index().search(vector, k, filter, out)?;
+        self.built.index.search(vector, k, filter, out)?;
         out.ids.iter_mut().for_each(|row| *row = items[row.index()]);
         if self.places.is_empty() {
             return Ok(());
@@ -182,6 +184,11 @@ impl State {
     /// All items as they are; changes are noted from here on.
     pub(super) fn begin_compaction(&mut self) -> Frozen {
         self.touched = Some(Vec::new());
+        self.freeze()
+    }
+
+    /// All items as they are.
+    pub(super) fn freeze(&self) -> Frozen {
         Frozen { built: Arc::clone(&self.built), gone: self.gone.clone(), recent: self.recent.clone() }
     }
 
@@ -217,14 +224,19 @@ impl Frozen {
         self.recent.items.len()
     }
 
+    /// The vectors that came since the index was built and are still there, with their items.
+    pub(super) fn recent(&self) -> impl Iterator<Item = (ItemId, &[f32])> {
+        let (rows, dim) = (self.recent.items.iter().enumerate(), self.built.index.dim());
+        rows.filter_map(move |(row, item)| Some(((*item)?, self.recent.row(row, dim))))
+    }
+
     /// All vectors with their items, in the order of the items.
     pub(super) fn gather(&self) -> (Matrix, Vec<ItemId>) {
         let vectors = self.built.vectors().rows();
         let kept = self.built.items.iter().enumerate().filter(|(row, _)| !self.gone[*row]);
         let mut all: Vec<(ItemId, &[f32])> = kept.map(|(row, &item)| (item, vectors.row(row))).collect();
-        let recent = self.recent.items.iter().enumerate();
         let dim = vectors.n_columns();
-        all.extend(recent.filter_map(|(row, item)| Some(((*item)?, self.recent.row(row, dim)))));
+        all.extend(self.recent());
         all.sort_unstable_by_key(|(item, _)| *item);
         let mut values = Vec::with_capacity(all.len() * dim);
         all.iter().for_each(|(_, vector)| values.extend_from_slice(vector));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-fn vector(seed: u32) -> Vec<f32> {
+pub(super) fn vector(seed: u32) -> Vec<f32> {
     (0..8).map(|column| ((seed * 31 + column * 17) as f32 * 0.7).sin() * (1.0 + (seed % 7) as f32)).collect()
 }
 
