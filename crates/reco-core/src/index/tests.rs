@@ -37,6 +37,16 @@ fn sharded(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, Inde
     Ok(Box::new(ShardedIndex::new(shards).expect("shards alike")))
 }
 
+/// The last third came one by one.
+fn live(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
+    let (n_rows, dim) = (vectors.n_rows(), vectors.n_columns());
+    let n_first = n_rows - n_rows / 3;
+    let first = Matrix::from_vec(n_first, dim, vectors.as_slice()[..n_first * dim].to_vec());
+    let index = LiveIndex::build(first, metric)?;
+    (n_first..n_rows).try_for_each(|row| index.insert(ItemId::new(row as u32), vectors.row(row)))?;
+    Ok(Box::new(index))
+}
+
 #[cfg(feature = "ann")]
 fn hnsw_rs(vectors: Matrix, metric: Metric) -> Result<Box<dyn VectorIndex>, IndexError> {
     Ok(Box::new(HnswRsIndex::build(vectors, metric, HnswParams::default())?))
@@ -48,6 +58,7 @@ fn builders() -> Vec<Build> {
         hnsw,
         ivf,
         sharded,
+        live,
         #[cfg(feature = "ann")]
         hnsw_rs,
     ]
@@ -149,16 +160,57 @@ fn odd_vectors_are_searched_or_refused_but_never_crash() {
     }
 }
 
+/// Vectors no index can hold or be asked for, and how they are named.
+const REFUSED: [(Metric, [f32; 2], &str); 6] = [
+    (Metric::L2, [f32::NAN, 0.0], " has the value NaN at position 0; every value must be finite"),
+    (Metric::Cosine, [1.0, f32::INFINITY], " has the value inf at position 1; every value must be finite"),
+    (Metric::InnerProduct, [f32::NEG_INFINITY, 0.0], " has the value -inf at position 0"),
+    (Metric::Cosine, [0.0, -0.0], " is zero, so it has no cosine with anything"),
+    (Metric::InnerProduct, [1e30, 0.0], " has the length 1.0e30, must be at most 1e18"),
+    (Metric::L2, [0.0, -1e30], " has the length 1.0e30, must be at most 1e18"),
+];
+
 #[test]
-fn a_refused_vector_is_named_by_its_item() {
-    let cases = [
-        (Metric::L2, [f32::NAN, 0.0], "the vector of item 1 has the value NaN at position 0"),
-        (Metric::Cosine, [0.0, 0.0], "the vector of item 1 is zero"),
-        (Metric::InnerProduct, [1e30, 0.0], "the vector of item 1 has the length 1.0e30"),
-    ];
-    for (metric, row, want) in cases {
-        let error = exact(Matrix::from_vec(2, 2, vec![1.0, 1.0, row[0], row[1]]), metric).unwrap_err();
-        assert!(error.to_string().starts_with(want), "{error}");
+fn what_is_refused_is_named() {
+    let good = [1.0, 1.0, 0.0, 2.0, 3.0, 1.0, 1.0, 0.0, 0.0, 1.0, 5.0, 5.0];
+    for build in builders() {
+        for (metric, vector, want) in REFUSED {
+            let mut values = good;
+            values[2..4].copy_from_slice(&vector);
+            let error = build(Matrix::from_vec(6, 2, values.to_vec()), metric).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("the vector of item 1{want}")), "{error}");
+            let index = build(Matrix::from_vec(6, 2, good.to_vec()), metric).unwrap();
+            // However few or many are asked, and in an empty index, too.
+            for (index, k) in [(&index, 0), (&index, 1), (&index, 9)] {
+                let error = index.search(&vector, k, None, &mut Hits::default()).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("the query{want}")), "{error}");
+            }
+            let empty = build(Matrix::zeros(0, 2), metric).unwrap();
+            assert!(empty.search(&vector, 1, None, &mut Hits::default()).is_err());
+            for wrong in [&[][..], &[1.0], &[1.0; 3]] {
+                let error = index.search(wrong, 1, None, &mut Hits::default()).unwrap_err().to_string();
+                assert_eq!(error, format!("the query has {} dimensions, the index has 2", wrong.len()));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_live_index_refuses_is_named_and_changes_nothing() {
+    for (metric, vector, want) in REFUSED {
+        let index = LiveIndex::new(2, metric);
+        let item = ItemId::new(70);
+        index.insert(item, &[3.0, 4.0]).unwrap();
+        let found = index.find(&[3.0, 4.0], 1, None).unwrap();
+        for error in [index.set(item, &vector), index.insert(ItemId::new(71), &vector)] {
+            let error = error.unwrap_err().to_string();
+            assert!(error.starts_with("the vector of item 7") && error.contains(want), "{error}");
+        }
+        let error = index.set(item, &[1.0]).unwrap_err().to_string();
+        assert_eq!(error, "the vector of item 70 has 1 dimensions, the index has 2");
+        let error = index.insert(item, &[1.0, 2.0]).unwrap_err().to_string();
+        assert_eq!(error, "item 70 is in the index already");
+        assert_eq!((index.len(), index.find(&[3.0, 4.0], 1, None).unwrap()), (1, found));
     }
 }
 
