@@ -47,23 +47,23 @@ impl<'a> Blend<'a> {
     }
 }
 
-/// Models that are blended.
+/// Models that are blended. What users had themselves speaks only where it may come again.
 fn names(target: Target) -> &'static [&'static str] {
+    const ALL: [&str; 10] = [
+        "again",
+        "popularity",
+        "trending",
+        "item-knn",
+        "content",
+        "sequence",
+        "ials",
+        "bpr",
+        "ease",
+        "spectral",
+    ];
     match target {
-        Target::All => &[
-            "again",
-            "popularity",
-            "trending",
-            "item-knn",
-            "content",
-            "sequence",
-            "ials",
-            "ease",
-            "spectral",
-        ],
-        Target::New => {
-            &["popularity", "trending", "item-knn", "content", "sequence", "ials", "ease", "spectral"]
-        }
+        Target::All => &ALL,
+        Target::New => &ALL[1..],
     }
 }
 

@@ -234,9 +234,9 @@ fn on_heads(
     Ok(weights)
 }
 
-/// As many of the users as weights are learned from, evenly spread; more change the third digit of a weight.
+/// As many of the users as weights are learned from, evenly spread; more change little but the time it takes.
 pub(crate) fn sampled<T>(users: impl ExactSizeIterator<Item = T>) -> impl Iterator<Item = T> {
-    const MOST_USERS: usize = 5_000;
+    const MOST_USERS: usize = 10_000;
     let every = users.len().div_ceil(MOST_USERS).max(1);
     users.step_by(every)
 }
