@@ -1,5 +1,7 @@
 //! The configuration: defaults, then a file, then the environment, then flags.
 
+#[cfg(test)]
+mod documented;
 mod words;
 
 use crate::args::{DataArgs, Global};
