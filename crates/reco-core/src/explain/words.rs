@@ -36,11 +36,13 @@ pub fn reasons(why: &Why, catalog: &Catalog) -> Vec<String> {
 }
 
 fn sentence(vote: &SourceReason, because: &[&Evidence], catalog: &Catalog) -> String {
-    let titles: Vec<&str> = because
-        .iter()
-        .take(2)
-        .filter_map(|evidence| catalog.id(evidence.item.as_str()).map(|id| catalog.title(id)))
-        .collect();
+    let mut titles: Vec<&str> = Vec::new();
+    for id in because.iter().take(2).filter_map(|evidence| catalog.id(evidence.item.as_str())) {
+        // Several items of a catalogue may have one title.
+        if !titles.contains(&catalog.title(id)) {
+            titles.push(catalog.title(id));
+        }
+    }
     let own = titles.join(" and ");
     match (&*vote.source, own.is_empty()) {
         (AgainGenerator::NAME, _) => "You chose this before".to_owned(),
@@ -87,12 +89,15 @@ mod tests {
     #[test]
     fn reasons_name_the_users_own_items() {
         let mut builder = Catalog::builder();
-        builder.push(ItemRecord { title: Some("Green tea".into()), ..ItemRecord::new("tea") }).unwrap();
+        for key in ["tea", "tea, 2 lb"] {
+            builder.push(ItemRecord { title: Some("Green tea".into()), ..ItemRecord::new(key) }).unwrap();
+        }
         let catalog = builder.build();
         let vote = |source: &str, rank| SourceReason { source: source.into(), rank, score: 1.0 };
+        let rests_on = |item: &str| Evidence { source: "item_item".into(), item: item.into(), share: 0.5 };
         let why = Why {
             sources: vec![vote("item_item", 1), vote("mine", 4)],
-            because: vec![Evidence { source: "item_item".into(), item: "tea".into(), share: 1.0 }],
+            because: vec![rests_on("tea"), rests_on("tea, 2 lb")],
             moves: vec![
                 Move { rule: "trending_boost".into(), from: 7, to: 2 },
                 Move { rule: "mmr".into(), from: 2, to: 3 },
