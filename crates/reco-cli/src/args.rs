@@ -1,9 +1,12 @@
 //! The command line, as clap sees it and as `--help` teaches it.
 
+mod bench;
+
+pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind};
+
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use reco_core::index::Metric;
 use reco_core::time::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -47,21 +50,24 @@ fn is_unknown(error: &clap::Error) -> bool {
     error.kind() == ErrorKind::UnknownArgument
 }
 
+/// Heading of the flags every command takes.
+const GENERAL: &str = "General";
+
 /// Flags every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// Configuration file [default: reco.toml, if there is one].
-    #[arg(long, short, global = true, value_name = "FILE", env = "RECO_CONFIG")]
+    #[arg(long, short, global = true, help_heading = GENERAL, value_name = "FILE", env = "RECO_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Sets one value, as `pipeline.deadline_ms=20`; may be repeated.
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    #[arg(long = "set", global = true, help_heading = GENERAL, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Prints JSON for machines instead of tables for people. Standard error has one JSON object a line, too:
     /// {"error": {"kind", "message", "causes"}}, {"warning": "…"} or {"note": "…"}.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GENERAL)]
     pub(crate) json: bool,
     /// Says nothing about progress.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GENERAL)]
     pub(crate) quiet: bool,
 }
 
@@ -87,28 +93,30 @@ pub(crate) enum Command {
     Config(ConfigArgs),
 }
 
+/// Heading of what says where data comes from.
+const DATA: &str = "Data (without any of these: the shipped grocery data)";
+
 /// Where items, users and interactions come from.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Data (without any of these: the shipped grocery data)")]
 pub(crate) struct DataArgs {
     /// Interactions: Parquet, Arrow IPC, CSV, TSV or JSON Lines; or a folder that `reco import` wrote or whose
     /// layout is that of the preset.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = DATA, value_name = "FILE")]
     pub(crate) interactions: Option<PathBuf>,
     /// Items, with any attributes.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = DATA, value_name = "FILE")]
     pub(crate) items: Option<PathBuf>,
     /// Users, with any attributes.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = DATA, value_name = "FILE")]
     pub(crate) users: Option<PathBuf>,
     /// Layout of a well-known data set, e.g. movielens-100k, movielens-1m, movielens-csv, recbole, gorse.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = DATA, value_name = "NAME")]
     pub(crate) preset: Option<String>,
     /// Column that holds a field, as `item=sku` (interactions), `items.title=name` or `users.user=id`; may be repeated.
-    #[arg(long = "column", value_name = "FIELD=COLUMN")]
+    #[arg(long = "column", help_heading = DATA, value_name = "FIELD=COLUMN")]
     pub(crate) columns: Vec<String>,
-    /// Tolerates and reports up to this many rows that cannot be read.
-    #[arg(long, value_name = "N")]
+    /// Leaves out and reports up to this many rows that cannot be read, instead of refusing the file.
+    #[arg(long, help_heading = DATA, value_name = "N")]
     pub(crate) skip_bad_rows: Option<usize>,
 }
 
@@ -120,6 +128,7 @@ pub(crate) struct ModelArgs {
     /// Loads a snapshot that `reco train` wrote instead of training now.
     #[arg(
         long,
+        help_heading = DATA,
         value_name = "FILE",
         conflicts_with_all = ["interactions", "items", "users", "preset", "columns", "skip_bad_rows"]
     )]
@@ -202,14 +211,14 @@ pub(crate) struct PageArgs {
     /// that ended long ago, its end].
     #[arg(long, value_name = "MOMENT")]
     pub(crate) time: Option<Timestamp>,
-    /// Seed of parts that draw at random; the built-in ones do not.
+    /// Seed for parts of your own that draw at random; the built-in ones do not.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RecommendArgs {
-    /// The user.
+    /// Whose page; a user that the data does not know gets what a new user gets.
     #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) user: String,
     /// Only this category.
@@ -223,7 +232,7 @@ pub(crate) struct RecommendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SimilarArgs {
-    /// The item.
+    /// The item that the others are to be like.
     #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) item: String,
     /// A user whose rejected items stay out.
@@ -274,7 +283,7 @@ pub(crate) struct EvaluateArgs {
     /// Models to measure; baselines always stand beside.
     #[arg(long, value_delimiter = ',', default_value = "ials", value_name = "NAME")]
     pub(crate) model: Vec<String>,
-    /// Cut-offs.
+    /// Lengths of the lists that are judged, as in NDCG@10.
     #[arg(long, value_delimiter = ',', default_value = "10", value_name = "K")]
     pub(crate) k: Vec<usize>,
     /// Seed of training and of the bootstrap.
@@ -287,111 +296,4 @@ pub(crate) struct ConfigArgs {
     /// Prints the defaults instead of what is in effect.
     #[arg(long)]
     pub(crate) defaults: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    #[command(subcommand)]
-    pub(crate) what: Bench,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bench {
-    /// Latency of computed pages in this process, on one core.
-    Request {
-        #[command(flatten)]
-        model: ModelArgs,
-        /// Pages to compute.
-        #[arg(long, default_value_t = 20_000)]
-        requests: usize,
-    },
-    /// Load on a server of this machine, with keep-alive connections that each wait for their answer.
-    Http {
-        /// Address of the server.
-        #[arg(long, default_value = "127.0.0.1:8080")]
-        address: std::net::SocketAddr,
-        /// Connections at a time.
-        #[arg(long, default_value_t = 16)]
-        connections: usize,
-        /// Seconds to measure, after one to warm up.
-        #[arg(long, default_value_t = 10)]
-        seconds: u64,
-        /// Items per page.
-        #[arg(long, default_value_t = 10)]
-        count: usize,
-    },
-    /// Build time, memory, recall and queries per second of vector indexes, on one thread.
-    Index(IndexArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct IndexArgs {
-    /// Vectors to index: a .npy file of float32, one row per vector.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) vectors: PathBuf,
-    /// Vectors to search for, likewise.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) queries: PathBuf,
-    /// Neighbours asked for.
-    #[arg(long, value_delimiter = ',', default_value = "10", value_name = "K")]
-    pub(crate) k: Vec<usize>,
-    /// What near means.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) metric: MetricName,
-    /// Indexes to measure.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "hnsw")]
-    pub(crate) index: Vec<IndexKind>,
-    /// Lists of the IVF index.
-    #[arg(long, default_value_t = 1_000)]
-    pub(crate) lists: usize,
-    /// Links per point of the graph (M).
-    #[arg(long, default_value_t = 16)]
-    pub(crate) links: usize,
-    /// Points kept while building the graph (efConstruction).
-    #[arg(long, default_value_t = 200)]
-    pub(crate) build_width: usize,
-    /// Also replaces half of the vectors of a live index, and says what it finds before and after compaction.
-    #[arg(long)]
-    pub(crate) churn: bool,
-    /// Points kept while searching (ef), to sweep over.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "20,40,60,80,100,125,150,200,250,300,400,600",
-        value_name = "N"
-    )]
-    pub(crate) width: Vec<usize>,
-}
-
-/// Metrics by name.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum MetricName {
-    /// Inner product.
-    #[default]
-    InnerProduct,
-    /// Cosine of the angle.
-    Cosine,
-    /// Euclidean distance.
-    L2,
-}
-
-impl From<MetricName> for Metric {
-    fn from(name: MetricName) -> Self {
-        match name {
-            MetricName::InnerProduct => Self::InnerProduct,
-            MetricName::Cosine => Self::Cosine,
-            MetricName::L2 => Self::L2,
-        }
-    }
-}
-
-/// Indexes by name.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum IndexKind {
-    /// A scan of all vectors.
-    Exact,
-    /// A navigable small-world graph.
-    Hnsw,
-    /// Lists around cluster centres; the widths are lists probed.
-    Ivf,
 }

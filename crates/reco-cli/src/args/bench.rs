@@ -1,0 +1,113 @@
+//! What `reco bench` is told.
+
+use super::ModelArgs;
+use clap::{Args, Subcommand, ValueEnum};
+use reco_core::index::Metric;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) what: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Latency of computed pages in this process, on one core.
+    Request {
+        #[command(flatten)]
+        model: ModelArgs,
+        /// Pages to compute.
+        #[arg(long, default_value_t = 20_000)]
+        requests: usize,
+    },
+    /// Load on a server of this machine, with keep-alive connections that each wait for their answer.
+    Http {
+        /// Address of the server.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        address: std::net::SocketAddr,
+        /// Connections at a time.
+        #[arg(long, default_value_t = 16)]
+        connections: usize,
+        /// Seconds to measure, after one to warm up.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Items per page.
+        #[arg(long, default_value_t = 10)]
+        count: usize,
+    },
+    /// Build time, memory, recall and queries per second of vector indexes, on one thread.
+    Index(IndexArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IndexArgs {
+    /// Vectors to index: a .npy file of float32, one row per vector.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vectors: PathBuf,
+    /// Vectors to search for, likewise.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// Neighbours asked for.
+    #[arg(long, value_delimiter = ',', default_value = "10", value_name = "K")]
+    pub(crate) k: Vec<usize>,
+    /// What near means.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) metric: MetricName,
+    /// Indexes to measure.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "hnsw")]
+    pub(crate) index: Vec<IndexKind>,
+    /// Lists of the IVF index.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) lists: usize,
+    /// Links per point of the graph (M).
+    #[arg(long, default_value_t = 16)]
+    pub(crate) links: usize,
+    /// Points kept while building the graph (efConstruction).
+    #[arg(long, default_value_t = 200)]
+    pub(crate) build_width: usize,
+    /// Also replaces half of the vectors of a live index, and says what it finds before and after compaction.
+    #[arg(long)]
+    pub(crate) churn: bool,
+    /// Points kept while searching (ef), to sweep over.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "20,40,60,80,100,125,150,200,250,300,400,600",
+        value_name = "N"
+    )]
+    pub(crate) width: Vec<usize>,
+}
+
+/// Metrics by name.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum MetricName {
+    /// Inner product.
+    #[default]
+    InnerProduct,
+    /// Cosine of the angle.
+    Cosine,
+    /// Euclidean distance.
+    L2,
+}
+
+impl From<MetricName> for Metric {
+    fn from(name: MetricName) -> Self {
+        match name {
+            MetricName::InnerProduct => Self::InnerProduct,
+            MetricName::Cosine => Self::Cosine,
+            MetricName::L2 => Self::L2,
+        }
+    }
+}
+
+/// Indexes by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum IndexKind {
+    /// A scan of all vectors.
+    Exact,
+    /// A navigable small-world graph.
+    Hnsw,
+    /// Lists around cluster centres; the widths are lists probed.
+    Ivf,
+}
