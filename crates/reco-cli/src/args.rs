@@ -136,6 +136,10 @@ pub(crate) struct ModelArgs {
 }
 
 #[derive(Debug, Default, Args)]
+#[command(
+    after_help = "With --json, standard error says {\"listening\": {\"address\", …}} once pages are served, and \
+{\"stopped\": \"…\"} at the end. RUST_LOG sets how much is logged, as plain lines."
+)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
