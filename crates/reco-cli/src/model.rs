@@ -97,7 +97,7 @@ pub(crate) fn stored(session: &Session, path: &Path) -> Result<Snapshot, Failure
 /// A recommender over a snapshot. Settings that do nothing over it are named.
 pub(crate) fn recommender(session: &Session, snapshot: Snapshot) -> Result<Recommender, Failure> {
     let config = &session.config;
-    for remark in remarks::on_pipeline(&config.pipeline, &snapshot) {
+    for remark in config.pipeline.remarks(&snapshot) {
         session.output.note(&format!("pipeline.{remark}"));
     }
     let clock: Arc<dyn Clock> = match end_of_old_data(session, &snapshot) {

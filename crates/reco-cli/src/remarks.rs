@@ -2,9 +2,6 @@
 
 use reco_core::event::{Action, ActionWeights};
 use reco_core::interactions::{ActionTally, InteractionLog};
-use reco_core::pipeline::{PipelineConfig, RankerName};
-use reco_core::rank::BlendModels;
-use reco_core::snapshot::Snapshot;
 use reco_train::data::ImportReport;
 
 /// Highest value of a scale of five stars, for which the default threshold of ratings is meant.
@@ -82,20 +79,6 @@ fn listed(tallies: &[ActionTally]) -> String {
     let names: Vec<String> =
         tallies.iter().take(MOST_ACTIONS).map(|tally| format!("`{}`", tally.action)).collect();
     names.join(", ")
-}
-
-/// What the pipeline is asked for in vain over a snapshot, with the paths of the settings below `pipeline`.
-pub(crate) fn on_pipeline(pipeline: &PipelineConfig, snapshot: &Snapshot) -> Vec<String> {
-    let mut lines = pipeline.remarks(snapshot);
-    if pipeline.ranker == RankerName::Blend && snapshot.models.get::<BlendModels>(BlendModels::NAME).is_none()
-    {
-        lines.push(
-            "ranker is `blend`, but the snapshot has none (train.blend is off, or there is too little to learn it \
-             from): votes order the pages"
-                .to_owned(),
-        );
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -46,10 +46,14 @@ impl PipelineConfig {
             return None;
         }
         match snapshot.models.get::<BlendModels>(BlendModels::NAME) {
-            None => Some("ranker: the snapshot has no learned blend, so votes order all pages".to_owned()),
+            None => Some(
+                "ranker is `blend`, but the snapshot has none (train.blend is off, or there is too little to learn \
+                 it from): votes order the pages"
+                    .to_owned(),
+            ),
             Some(blends) if self.seen != SeenPolicy::Always && blends.regulars.with_repeats.is_none() => Some(
-                "ranker: the blend was learned where nothing came again, so votes order pages where something \
-                 does"
+                "ranker is `blend`, but the snapshot's was learned where nothing came again: votes order pages where \
+                 something does"
                     .to_owned(),
             ),
             Some(_) => None,
@@ -107,7 +111,8 @@ mod tests {
                 "votes.sources.alss weighs nothing: there is no such source",
                 "only: no item has the category `Drink`; did you mean `Drinks`?",
                 "rerank.pins: `rum` is not in the catalogue and is not shown",
-                "ranker: the snapshot has no learned blend, so votes order all pages",
+                "ranker is `blend`, but the snapshot has none (train.blend is off, or there is too little to learn it \
+                 from): votes order the pages",
                 "rerank.low_margin_below does nothing: no item has a margin",
             ]
         );
