@@ -53,7 +53,7 @@ fn embed_finds_three_new_things_for_ann_and_says_why() {
         !places.iter().any(|line| line.contains("tea") || line.contains("bread")),
         "Ann has them: {text}"
     );
-    assert!(text.contains("Often taken together with tea and bread"), "{text}");
+    assert!(text.contains("Often chosen together with tea and bread"), "{text}");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn filters_filter_and_mistakes_are_located() {
         "filter: column 1: there is no column `prize`; did you mean `price`?",
         "why not matcha: it does not match the request's filter",
         "why not honey: it does not match the rule `category != \"pantry\"`",
-        "why not sencha: it was taken by this user before",
+        "why not sencha: it was bought or rated by this user before",
         "why not anvil: the catalogue does not have it",
     ] {
         assert!(text.contains(expected), "{expected}\nis not in\n{text}");

@@ -61,6 +61,11 @@ impl fmt::Display for SeenPolicy {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen(pub SeenPolicy);
 
+impl Seen {
+    const CONSUMED: DropCode = 0;
+    const AT_HAND: DropCode = 1;
+}
+
 impl Filter for Seen {
     fn name(&self) -> &'static str {
         "seen"
@@ -72,14 +77,17 @@ impl Filter for Seen {
         }
         for (row, &id) in set.ids().iter().enumerate() {
             if query.had(id).is_some_and(|at| self.0.drops(at, query.now)) {
-                keep.drop_row(row, 0);
+                let consumed = query.touch(id).and_then(|touch| touch.consumed);
+                let code = if consumed.is_some() { Self::CONSUMED } else { Self::AT_HAND };
+                keep.drop_row(row, code);
             }
         }
         Ok(())
     }
 
-    fn reason(&self, _: DropCode) -> String {
+    fn reason(&self, code: DropCode) -> String {
         match self.0 {
+            _ if code == Self::AT_HAND => "belongs to the running session".to_owned(),
             SeenPolicy::WithinDays(days) => {
                 format!("was bought or rated by this user within the last {days} days")
             }
