@@ -13,6 +13,9 @@ use reco_core::linalg::Matrix;
 use serde::Serialize;
 use std::time::Instant;
 
+#[cfg(test)]
+mod tests;
+
 /// Everything measured on one set of vectors.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -91,7 +94,7 @@ pub(super) fn run(session: &Session, args: &IndexArgs) -> Result<(), Failure> {
 fn measure(args: &IndexArgs) -> Result<Report, Failure> {
     let metric = args.metric.into();
     let queries = npy::read(&args.queries)?;
-    let truth = truth(npy::read(&args.vectors)?, metric, &queries, &args.k)?;
+    let truth = truth(args, metric, &queries)?;
     let mut indexes = Vec::new();
     for &kind in &args.index {
         match kind {
@@ -112,10 +115,21 @@ struct Truth {
     ids: Vec<Vec<Vec<ItemId>>>,
 }
 
-fn truth(vectors: Matrix, metric: Metric, queries: &Matrix, ks: &[usize]) -> Result<Truth, IndexError> {
-    let exact = ExactIndex::build(vectors, metric)?;
-    let find = |k| queries.rows().map(|query| Ok(exact.find(query, k, None)?.ids)).collect();
-    Ok(Truth { n_vectors: exact.len(), ids: ks.iter().map(|&k| find(k)).collect::<Result<_, IndexError>>()? })
+/// Refuses by file and row what no index can hold or be asked for.
+fn truth(args: &IndexArgs, metric: Metric, queries: &Matrix) -> Result<Truth, Failure> {
+    let of_vectors = |error| format!("{}: {error}", args.vectors.display());
+    let exact = ExactIndex::build(npy::read(&args.vectors)?, metric).map_err(of_vectors)?;
+    if queries.n_rows() == 0 {
+        return Err(format!("{} holds no queries", args.queries.display()).into());
+    }
+    let find = |(row, query): (usize, &[f32]), k| match exact.find(query, k, None) {
+        Ok(hits) => Ok(hits.ids),
+        Err(error @ (IndexError::Empty | IndexError::TooMany { .. })) => Err(of_vectors(error)),
+        Err(error @ IndexError::NoneAsked) => Err(error.to_string()),
+        Err(error) => Err(format!("{}, row {row}: {error}", args.queries.display())),
+    };
+    let find_all = |&k: &usize| queries.rows().enumerate().map(|query| find(query, k)).collect();
+    Ok(Truth { n_vectors: exact.len(), ids: args.k.iter().map(find_all).collect::<Result<_, String>>()? })
 }
 
 fn exact(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {

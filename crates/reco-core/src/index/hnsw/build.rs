@@ -17,6 +17,9 @@ const POINTS_PER_NEW_ONE: usize = 8;
 /// and at most this many.
 const LARGEST_BATCH: usize = 512;
 
+/// Points whose links are merged before those of the next are.
+const MERGED_TOGETHER: usize = 1_024;
+
 /// The links found for a point, per layer from the bottom.
 type Links = Vec<Vec<u32>>;
 
@@ -103,7 +106,10 @@ fn enter(graph: &mut Graph, layer: usize, first: u32, found: &[Links]) -> Vec<Ba
 
 fn enter_back(codes: &Codes, graph: &mut Graph, layer: usize, back: Vec<BackLink>, pool: &Pool<Workspace>) {
     let by_point: Vec<&[BackLink]> = back.chunk_by(|a, b| a.0 == b.0).collect();
-    let merged: Vec<Vec<u32>> =
-        by_point.par_iter().map(|more| pool.with(|work| work.merge(codes, graph, layer, more))).collect();
-    by_point.iter().zip(merged).for_each(|(more, links)| graph.layers[layer].set(more[0].0, &links));
+    // What is merged for a point depends on no other, so they need not all be in memory at once.
+    for by_point in by_point.chunks(MERGED_TOGETHER) {
+        let merge = |more: &&[BackLink]| pool.with(|work| work.merge(codes, graph, layer, more));
+        let merged: Vec<Vec<u32>> = by_point.par_iter().map(merge).collect();
+        by_point.iter().zip(merged).for_each(|(more, links)| graph.layers[layer].set(more[0].0, &links));
+    }
 }
