@@ -2,6 +2,8 @@
 
 mod bench;
 
+#[cfg(test)]
+pub(crate) use bench::MetricName;
 pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind};
 
 use clap::builder::NonEmptyStringValueParser;

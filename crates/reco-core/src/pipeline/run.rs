@@ -277,6 +277,22 @@ impl<'a> Stages<'a> {
         Ok(next)
     }
 
+    /// Why a page of `n_shown` items is a short one, if it is.
+    fn shortage(&self, n_shown: usize) -> Option<String> {
+        let count = self.run.query.request.count;
+        let taken = self.trail.taken();
+        let taken: Vec<String> =
+            taken.into_iter().map(|(part, n_items)| format!("`{part}` took {n_items} out")).collect();
+        if n_shown >= count {
+            None
+        } else if taken.is_empty() {
+            Some(format!("there are only {n_shown} of the {count} items asked for"))
+        } else {
+            let taken = taken.join(", ");
+            Some(format!("filters and rules leave {n_shown} of the {count} items asked for: {taken}"))
+        }
+    }
+
     fn page(mut self, set: &Candidates) -> Page {
         let query = &*self.run.query;
         let request = &*query.request;
@@ -299,12 +315,7 @@ impl<'a> Stages<'a> {
         let faults = std::mem::take(&mut self.faults);
         let snapshot = Arc::clone(&query.snapshot.version);
         let mut remarks = query.remarks();
-        if n_shown < request.count {
-            let taken = self.trail.taken();
-            let taken = taken.into_iter().map(|(part, n_items)| format!("{part} took {n_items}"));
-            let taken = taken.collect::<Vec<_>>().join(", ");
-            remarks.push(format!("{n_shown} of the {} items asked for: {taken}", request.count));
-        }
+        remarks.extend(self.shortage(n_shown));
         Page { items, why_not, rung: self.rung, faults, remarks, snapshot }
     }
 }

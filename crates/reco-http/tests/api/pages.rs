@@ -13,7 +13,8 @@ async fn a_page_has_the_documented_shape() {
     let item = |id: u8, rank: u8| {
         let (name, price) = (format!("item{id}"), f32::from(id));
         json!({"item_id": name, "title": name, "category": "food", "price": price, "rank": rank, "score": 0.0,
-               "reasons": ["Popular with others"], "why": {"sources": [], "because": [], "moves": []}})
+               "reasons": ["From the catalogue, to fill the page"],
+               "why": {"sources": [{"source": "filler", "rank": rank, "score": 0.0}], "because": [], "moves": []}})
     };
     let expected = json!({
         "request_id": null, "user_id": "ann", "items": [item(1, 1), item(3, 2)],
