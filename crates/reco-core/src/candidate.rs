@@ -92,6 +92,7 @@ pub struct Candidates {
     /// Row-major, `sources.len()` cells a row.
     hits: Vec<Option<SourceHit>>,
     sources: Arc<[Arc<str>]>,
+    is_all: bool,
 }
 
 impl Candidates {
@@ -139,6 +140,16 @@ impl Candidates {
     pub fn hits(&self, row: usize) -> &[Option<SourceHit>] {
         let width = self.sources.len();
         &self.hits[row * width..(row + 1) * width]
+    }
+
+    /// Whether there is nothing more to choose from: what a rule takes out now, nothing replaces.
+    pub fn is_all(&self) -> bool {
+        self.is_all
+    }
+
+    /// Notes that nothing more can be found.
+    pub(crate) fn mark_all(&mut self) {
+        self.is_all = true;
     }
 
     /// Appends a row for an item that is not in the set yet and returns its number.
@@ -201,7 +212,7 @@ impl Candidates {
         for &row in rows {
             assert!(!std::mem::replace(&mut seen[row as usize], true), "row {row} is named twice");
         }
-        let mut next = Self::new(Arc::clone(&self.sources));
+        let mut next = Self { is_all: self.is_all, ..Self::new(Arc::clone(&self.sources)) };
         next.ids.extend(rows.iter().map(|&row| self.ids[row as usize]));
         next.scores.extend(rows.iter().map(|&row| self.scores[row as usize]));
         next.hits.reserve(rows.len() * self.sources.len());

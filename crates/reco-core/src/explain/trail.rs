@@ -83,10 +83,10 @@ impl Trail {
     }
 
     /// How many items each filter and rule took out, in the order in which they did.
-    pub fn taken(&self) -> Vec<(&str, usize)> {
-        let mut taken: Vec<(&str, usize)> = Vec::new();
-        let filtered = self.dropped.iter().map(|(_, filter, _)| (&**filter, 1));
-        let removed = self.steps.iter().map(|step| (&*step.rule, step.removed.len()));
+    pub fn taken(&self) -> Vec<(&Arc<str>, usize)> {
+        let mut taken: Vec<(&Arc<str>, usize)> = Vec::new();
+        let filtered = self.dropped.iter().map(|(_, filter, _)| (filter, 1));
+        let removed = self.steps.iter().map(|step| (&step.rule, step.removed.len()));
         for (part, n_items) in filtered.chain(removed).filter(|(_, n_items)| *n_items > 0) {
             match taken.iter_mut().find(|(known, _)| *known == part) {
                 Some((_, count)) => *count += n_items,

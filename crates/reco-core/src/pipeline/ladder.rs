@@ -23,7 +23,7 @@ const FAVOURITES_EACH: usize = 20;
 const BLOCK: usize = 1_024;
 
 /// Popular items of the categories that matter here, in turn, then of the whole catalogue,
-/// then the catalogue itself. May name an item more than once.
+/// then the catalogue itself; none twice.
 ///
 /// Beside an item that has a category, nothing of another one: it would not be similar.
 pub(super) fn popular_items(query: &Query) -> Box<dyn Iterator<Item = ItemId> + '_> {
@@ -40,7 +40,9 @@ pub(super) fn popular_items(query: &Query) -> Box<dyn Iterator<Item = ItemId> + 
     };
     let first = popularity.map(|popularity| popularity.in_turn(&categories));
     let everywhere = popularity.map_or(&[][..], |popularity| popularity.top(None)).iter().copied();
+    let mut seen = FxHashSet::default();
     let all = first.into_iter().flatten().take(most).chain(everywhere).chain(catalog.ids());
+    let all = all.filter(move |&id| seen.insert(id));
     match (&query.request.surface, asked.first().copied()) {
         (Surface::Similar(_), Some(category)) => {
             Box::new(all.filter(move |&id| catalog.category().code(id) == Some(category)))
@@ -61,19 +63,18 @@ fn favourite_categories(query: &Query) -> Vec<u32> {
     counts.into_iter().take(FAVOURITE_CATEGORIES).map(|(code, _)| code).collect()
 }
 
-/// The next of `items` that `filter` lets through, at most `limit` and none twice, looked at block by block for
-/// as long as `go_on` says so: a filter that few items pass is searched for through all of them.
+/// The next of `items` that `filter` lets through, about `limit` of them, looked at block by block for as long as
+/// `go_on` says so: a filter that few items pass is searched for through all of them. No item comes twice.
 pub(super) fn admitted<E>(
     items: &mut impl Iterator<Item = ItemId>,
     limit: usize,
     go_on: impl Fn() -> bool,
     mut filter: impl FnMut(&mut Candidates) -> Result<(), E>,
 ) -> Result<Vec<ItemId>, E> {
-    let (mut admitted, mut seen) = (Vec::new(), FxHashSet::default());
+    let mut admitted = Vec::new();
     while admitted.len() < limit && go_on() {
         let mut block = Merge::new(Arc::default());
-        let new = items.by_ref().filter(|&id| seen.insert(id)).take(BLOCK);
-        if block.fill(&new.collect::<Vec<_>>()) == 0 {
+        if block.fill(&items.by_ref().take(BLOCK).collect::<Vec<_>>()) == 0 {
             break;
         }
         let mut set = block.set().clone();

@@ -49,6 +49,11 @@ impl Merge {
         self.set.len() - before
     }
 
+    /// Notes that nothing more can be found to fill the page.
+    pub(super) fn mark_all(&mut self) {
+        self.set.mark_all();
+    }
+
     pub(super) fn set(&self) -> &Candidates {
         &self.set
     }

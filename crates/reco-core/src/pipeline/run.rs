@@ -9,9 +9,11 @@ use crate::error::{Fault, FaultKind, OnFault, RecommendError, Rung};
 use crate::explain::Trail;
 use crate::page::{Page, PageItem};
 use crate::query::Query;
+use crate::request::Surface;
 use crate::rerank::Reranker;
 use parking_lot::Mutex;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -110,7 +112,8 @@ impl Run {
         while set.len() < want && more <= Self::MOST_FILLERS && !self.query.budget.is_spent() {
             let mut unproposed = popular.by_ref().filter(|id| !merge.contains(*id));
             let in_time = || !self.query.budget.is_spent();
-            let admitted = ladder::admitted(&mut unproposed, more, in_time, |set| stages.filter(set))?;
+            let admitted =
+                ladder::admitted(&mut unproposed, more, in_time, |set| stages.filter_fillers(set))?;
             if merge.fill(&admitted) == 0 {
                 break;
             }
@@ -119,6 +122,10 @@ impl Run {
             }
             set = stages.arrange(merge.set().clone())?;
             more *= 4;
+        }
+        if set.len() < want && !self.query.budget.is_spent() {
+            merge.mark_all();
+            set = stages.arrange(merge.set().clone())?;
         }
         stages.judge_unproposed(&merge)?;
         Ok(stages.page(&set))
@@ -131,11 +138,13 @@ struct Stages<'a> {
     faults: Vec<Fault>,
     rung: Rung,
     trail: Trail,
+    /// How many items that might have filled the page each filter kept off it.
+    withheld: BTreeMap<Arc<str>, usize>,
 }
 
 impl<'a> Stages<'a> {
     fn new(run: &'a Run, faults: Vec<Fault>) -> Self {
-        Self { run, faults, rung: Rung::Full, trail: Trail::default() }
+        Self { run, faults, rung: Rung::Full, trail: Trail::default(), withheld: BTreeMap::new() }
     }
 
     fn step_down(&mut self, rung: Rung) {
@@ -202,6 +211,16 @@ impl<'a> Stages<'a> {
         self.rank(&mut set)?;
         self.rerank(&mut set)?;
         Ok(set)
+    }
+
+    /// Filters items that might fill the page. Most are looked at in vain, so only their number is kept.
+    fn filter_fillers(&mut self, set: &mut Candidates) -> Result<(), RecommendError> {
+        let trail = std::mem::take(&mut self.trail);
+        let filtered = self.filter(set);
+        for (filter, n_items) in std::mem::replace(&mut self.trail, trail).taken() {
+            *self.withheld.entry(Arc::clone(filter)).or_default() += n_items;
+        }
+        filtered
     }
 
     fn filter(&mut self, set: &mut Candidates) -> Result<(), RecommendError> {
@@ -279,18 +298,24 @@ impl<'a> Stages<'a> {
 
     /// Why a page of `n_shown` items is a short one, if it is.
     fn shortage(&self, n_shown: usize) -> Option<String> {
-        let count = self.run.query.request.count;
-        let taken = self.trail.taken();
-        let taken: Vec<String> =
-            taken.into_iter().map(|(part, n_items)| format!("`{part}` took {n_items} out")).collect();
+        let query = &*self.run.query;
+        let count = query.request.count;
         if n_shown >= count {
-            None
-        } else if taken.is_empty() {
-            Some(format!("there are only {n_shown} of the {count} items asked for"))
-        } else {
-            let taken = taken.join(", ");
-            Some(format!("filters and rules leave {n_shown} of the {count} items asked for: {taken}"))
+            return None;
         }
+        let mut taken = self.withheld.clone();
+        for (part, n_items) in self.trail.taken() {
+            *taken.entry(Arc::clone(part)).or_default() += n_items;
+        }
+        let mut reasons: Vec<String> =
+            taken.iter().map(|(part, n_items)| format!("`{part}` took {n_items} out")).collect();
+        if matches!(query.request.surface, Surface::Similar(_)) && !query.categories().is_empty() {
+            reasons.push("only items of the same category fill a page of similar ones".to_owned());
+        }
+        if reasons.is_empty() {
+            reasons.push("there are no more".to_owned());
+        }
+        Some(format!("{n_shown} of the {count} items asked for: {}", reasons.join(", ")))
     }
 
     fn page(mut self, set: &Candidates) -> Page {

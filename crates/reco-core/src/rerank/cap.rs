@@ -4,18 +4,21 @@ use super::Reranker;
 use crate::candidate::Candidates;
 use crate::catalog::Labels;
 use crate::error::Fault;
+use crate::id::ItemId;
 use crate::query::Query;
-use crate::request::Surface;
 use rustc_hash::FxHashMap;
 
 /// At most so many items per category; what is beyond leaves the page. Items without a category are not limited,
-/// nor are categories that the request names, be it by its surface or in its filter, nor any where the filter
-/// names a subcategory. A catalogue of so few
-/// categories that a page could not be filled may show each as often as that takes.
+/// nor are the categories that the request is about ([`Query::categories`]), nor any where its filter names a
+/// subcategory.
 #[derive(Clone, Copy, Debug)]
 pub struct CategoryCap {
     /// Items per category, at least 1.
     pub per_category: usize,
+    /// Whether it gives way where a page would stay short: a catalogue of few categories shows each as often as
+    /// a page takes, and once there is nothing more to choose from ([`Candidates::is_all`]), the limit grows as
+    /// far as it must.
+    pub yields: bool,
 }
 
 impl Reranker for CategoryCap {
@@ -25,24 +28,24 @@ impl Reranker for CategoryCap {
 
     fn rerank(&self, query: &Query, set: &mut Candidates, want: usize) -> Result<(), Fault> {
         let filter = query.request.filter.as_ref();
-        let is_narrow = filter.is_some_and(|filter| !filter.named("subcategory").is_empty());
-        if !is_narrow && !matches!(query.request.surface, Surface::Category(_)) {
-            let cap = Cap {
-                labels: query.snapshot.catalog.category(),
-                column: "category",
-                limit: self.per_category,
-            };
-            cap.apply(query, set, want);
+        if filter.is_some_and(|filter| !filter.named("subcategory").is_empty()) {
+            return Ok(());
         }
+        let labels = query.snapshot.catalog.category();
+        Cap { labels, free: query.categories(), limit: self.per_category, yields: self.yields }
+            .apply(set, want);
         Ok(())
     }
 }
 
-/// Varies brands: at most so many items per brand, with the exceptions of [`CategoryCap`].
+/// Varies brands: at most so many items per brand. Items without a brand are not limited, nor are the brands that
+/// the request's filter names.
 #[derive(Clone, Copy, Debug)]
 pub struct BrandVariety {
     /// Items per brand, at least 1.
     pub per_brand: usize,
+    /// Whether it gives way where a page would stay short, as [`CategoryCap::yields`].
+    pub yields: bool,
 }
 
 impl Reranker for BrandVariety {
@@ -51,8 +54,10 @@ impl Reranker for BrandVariety {
     }
 
     fn rerank(&self, query: &Query, set: &mut Candidates, want: usize) -> Result<(), Fault> {
-        let cap = Cap { labels: query.snapshot.catalog.brand(), column: "brand", limit: self.per_brand };
-        cap.apply(query, set, want);
+        let labels = query.snapshot.catalog.brand();
+        let named = query.request.filter.as_ref().map(|filter| filter.named("brand")).unwrap_or_default();
+        let free = named.into_iter().filter_map(|brand| labels.find(brand)).collect();
+        Cap { labels, free, limit: self.per_brand, yields: self.yields }.apply(set, want);
         Ok(())
     }
 }
@@ -60,20 +65,18 @@ impl Reranker for BrandVariety {
 /// A limit on items of one label.
 struct Cap<'a> {
     labels: &'a Labels,
-    column: &'static str,
+    /// Codes that are not limited.
+    free: Vec<u32>,
     limit: usize,
+    yields: bool,
 }
 
 impl Cap<'_> {
-    fn apply(&self, query: &Query, set: &mut Candidates, want: usize) {
-        let limit = self.limit.max(want.div_ceil(self.labels.cardinality().max(1)));
-        let filter = query.request.filter.as_ref();
-        let named = filter.map(|filter| filter.named(self.column)).unwrap_or_default();
-        let named: Vec<u32> = named.into_iter().filter_map(|label| self.labels.find(label)).collect();
+    fn apply(&self, set: &mut Candidates, want: usize) {
+        let limit = if self.yields { self.yielding(set, want) } else { self.limit };
         let mut counts: FxHashMap<u32, usize> = FxHashMap::default();
         let fits = |row: &u32| {
-            let code = self.labels.code(set.ids()[*row as usize]);
-            code.filter(|code| !named.contains(code)).is_none_or(|code| {
+            self.limited(set.ids()[*row as usize]).is_none_or(|code| {
                 let count = counts.entry(code).or_default();
                 *count += 1;
                 *count <= limit
@@ -83,5 +86,29 @@ impl Cap<'_> {
         if rows.len() < set.len() {
             set.select(&rows);
         }
+    }
+
+    /// The label of an item, if that is limited.
+    fn limited(&self, item: ItemId) -> Option<u32> {
+        self.labels.code(item).filter(|code| !self.free.contains(code))
+    }
+
+    /// The limit, or the least that lets the page be filled.
+    fn yielding(&self, set: &Candidates, want: usize) -> usize {
+        let mut limit = self.limit.max(want.div_ceil(self.labels.cardinality().max(1)));
+        if !set.is_all() {
+            return limit;
+        }
+        let mut counts: FxHashMap<u32, usize> = FxHashMap::default();
+        set.ids()
+            .iter()
+            .filter_map(|&id| self.limited(id))
+            .for_each(|code| *counts.entry(code).or_default() += 1);
+        let n_free = set.len() - counts.values().sum::<usize>();
+        let kept = |limit: usize| n_free + counts.values().map(|&count| count.min(limit)).sum::<usize>();
+        while kept(limit) < want.min(set.len()) {
+            limit += 1;
+        }
+        limit
     }
 }

@@ -37,6 +37,8 @@ pub struct RerankConfig {
     /// At most so many items of a brand; at least 1.
     #[serde(with = "crate::switch")]
     pub per_brand: Option<usize>,
+    /// Whether the two caps give way where a page would stay short otherwise.
+    pub caps_yield: bool,
     /// Items with a fixed place.
     pub pins: Vec<Pin>,
 }
@@ -53,6 +55,7 @@ impl Default for RerankConfig {
             pins: Vec::new(),
             per_category: Some(3),
             per_brand: None,
+            caps_yield: true,
         }
     }
 }
@@ -109,12 +112,12 @@ impl RerankConfig {
         if let Some(lambda) = self.mmr_lambda {
             rules.push((Arc::new(Mmr { lambda }), OnFault::Skip));
         }
-        let pins = Pinned::new(self.pins.clone());
+        let (pins, yields) = (Pinned::new(self.pins.clone()), self.caps_yield);
         if let Some(per_category) = self.per_category {
-            rules.push((counting(CategoryCap { per_category }, &pins), OnFault::StepDown));
+            rules.push((counting(CategoryCap { per_category, yields }, &pins), OnFault::StepDown));
         }
         if let Some(per_brand) = self.per_brand {
-            rules.push((counting(BrandVariety { per_brand }, &pins), OnFault::StepDown));
+            rules.push((counting(BrandVariety { per_brand, yields }, &pins), OnFault::StepDown));
         }
         if !self.pins.is_empty() {
             rules.push((Arc::new(pins), OnFault::StepDown));

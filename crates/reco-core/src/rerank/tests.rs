@@ -32,8 +32,8 @@ use std::sync::Arc;
 
 #[test]
 fn rules_do_what_they_say() {
-    assert_eq!(after(&CategoryCap { per_category: 1 }, [4, 8, 1, 5, 2], 4), [4, 1, 2]);
-    assert_eq!(after(&BrandVariety { per_brand: 1 }, [5, 0, 1, 6, 2], 5), [5, 1, 2]);
+    assert_eq!(after(&CategoryCap { per_category: 1, yields: true }, [4, 8, 1, 5, 2], 4), [4, 1, 2]);
+    assert_eq!(after(&BrandVariety { per_brand: 1, yields: true }, [5, 0, 1, 6, 2], 5), [5, 1, 2]);
     assert_eq!(after(&LowMargin { below: 0.3 }, [25, 3, 30, 20], 9), [3, 20]);
     assert_eq!(
         after(&FreshnessBoost { gain: 9.0, half_life_days: 5.0 }, [0, 1, 39], 9),
@@ -62,15 +62,31 @@ fn caps_leave_alone_what_the_request_names() {
     let query =
         query(Request::for_user("ann").filter("category in (\"category1\") or price < 3".parse().unwrap()));
     let mut set = candidates([1, 2, 5, 6, 9, 10]);
-    CategoryCap { per_category: 1 }.rerank(&query, &mut set, 2).unwrap();
+    CategoryCap { per_category: 1, yields: true }.rerank(&query, &mut set, 2).unwrap();
     assert_eq!(set.ids(), [1, 2, 5, 9].map(crate::id::ItemId::new));
 }
 
 #[test]
 fn caps_let_few_categories_fill_a_page() {
     let (query, mut set) = (query(Request::for_user("ann")), candidates(0..40));
-    CategoryCap { per_category: 1 }.rerank(&query, &mut set, 10).unwrap();
+    CategoryCap { per_category: 1, yields: true }.rerank(&query, &mut set, 10).unwrap();
     assert_eq!(set.len(), 12, "four categories make a page of ten by three each");
+}
+
+#[test]
+fn caps_give_way_once_there_is_nothing_more_to_choose_from() {
+    let query = query(Request::for_user("ann"));
+    let check = |yields, is_all, expected: &[u32]| {
+        let mut set = candidates([4, 8, 1, 12, 16]);
+        if is_all {
+            set.mark_all();
+        }
+        CategoryCap { per_category: 1, yields }.rerank(&query, &mut set, 4).unwrap();
+        assert_eq!(set.ids().iter().map(|id| id.raw()).collect::<Vec<_>>(), expected, "{yields} {is_all}");
+    };
+    check(true, false, &[4, 1]);
+    check(true, true, &[4, 8, 1, 12]);
+    check(false, true, &[4, 1]);
 }
 
 #[test]
