@@ -69,7 +69,7 @@ fn what_is_asked_for_in_vain_is_told_once_and_early() {
     ] {
         assert!(before.contains(line) && !after.contains(line), "{line}: {told}");
     }
-    assert!(after.contains("note: filters and rules leave 0"), "{told}");
+    assert!(after.contains("note: 0 of the 10 items asked for"), "{told}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod weights;
 
-pub use weights::ActionWeights;
+pub use weights::{ActionWeights, Verdict};
 
 use crate::id::{ItemKey, UserKey};
 use crate::time::Timestamp;

@@ -11,7 +11,7 @@ pub use history::{Histories, Touch};
 pub use tally::ActionTally;
 pub use users::UserTable;
 
-use crate::event::{Action, ActionWeights};
+use crate::event::{Action, ActionWeights, Verdict};
 use crate::id::ItemId;
 use crate::time::Timestamp;
 
@@ -98,26 +98,34 @@ impl InteractionLog {
         }
     }
 
-    /// Weight of every row under `weights`, its value considered.
-    pub fn weights(&self, weights: &ActionWeights) -> Vec<f32> {
+    /// What every row means under `weights`, its value considered.
+    pub fn verdicts(&self, weights: &ActionWeights) -> impl Iterator<Item = Verdict> + '_ {
         let of = |action| (weights.get(action), weights.at_least(action));
         let by_code: Vec<(f32, f32)> = self.actions.iter().map(of).collect();
-        let rows = self.action.iter().zip(&self.value);
-        rows.map(|(&code, &value)| {
+        self.action.iter().zip(&self.value).map(move |(&code, &value)| {
             let (weight, at_least) = by_code[code as usize];
-            // No value, which is NaN here, is not below anything.
-            if value < at_least { 0.0 } else { weight }
+            Verdict::new(weight, at_least, value)
         })
-        .collect()
     }
 
-    /// Users x items with summed weights; rows without weight are left out.
+    /// Weight of every row under `weights`, its value considered.
+    pub fn weights(&self, weights: &ActionWeights) -> Vec<f32> {
+        let weight = |verdict| if let Verdict::Speaks(weight) = verdict { weight } else { 0.0 };
+        self.verdicts(weights).map(weight).collect()
+    }
+
+    /// Users x items with summed weights, less those of what was taken back; pairs of no weight are left out.
     ///
     /// `n_items` is the catalogue's length.
     pub fn matrix(&self, n_items: usize, weights: &ActionWeights) -> Csr {
-        let weight = self.weights(weights);
-        let entries = (0..self.len()).filter(|&row| weight[row] > 0.0);
+        let signed = |verdict| match verdict {
+            Verdict::Speaks(weight) => weight,
+            Verdict::Silent => 0.0,
+            Verdict::TakesBack(weight) => -weight,
+        };
+        let weight: Vec<f32> = self.verdicts(weights).map(signed).collect();
+        let entries = (0..self.len()).filter(|&row| weight[row] != 0.0);
         let entries = entries.map(|row| (self.user[row], self.item[row].raw(), weight[row]));
-        Csr::from_entries(self.users.len(), n_items, entries)
+        Csr::from_entries(self.users.len(), n_items, entries).above_zero()
     }
 }

@@ -1,6 +1,7 @@
 //! A request in the light of one snapshot: what every stage may read.
 
 use crate::catalog::Catalog;
+use crate::event::Verdict;
 use crate::features::UserFeatures;
 use crate::id::{ItemId, ItemKey};
 use crate::interactions::Touch;
@@ -212,7 +213,7 @@ fn merge_history(
     live: &Live,
 ) -> (Vec<Touch>, usize) {
     let mut history = trained.to_vec();
-    let mut n_fresh = 0;
+    let (mut n_fresh, mut takes_back) = (0, false);
     for event in &features.recent {
         let Some(item) = snapshot.catalog.id(event.item.as_str()) else { continue };
         let known = history.iter().position(|touch| touch.item == item);
@@ -225,8 +226,13 @@ fn merge_history(
             history.push(Touch::new(item, event.at));
             history.len() - 1
         });
-        history[row].add(&event.action, live.weights().of(&event.action, event.value), event.at);
+        let verdict = live.weights().verdict(&event.action, event.value);
+        takes_back |= matches!(verdict, Verdict::TakesBack(_));
+        history[row].add(&event.action, verdict, event.at);
         n_fresh += 1;
+    }
+    if takes_back {
+        history.retain(|touch| !touch.is_void());
     }
     if n_fresh > 0 {
         crate::interactions::newest_first(&mut history);
@@ -293,5 +299,27 @@ mod tests {
             );
             assert_eq!(query.history(), imported.of(bob), "a rating of {value}");
         }
+    }
+
+    #[test]
+    fn what_is_taken_back_live_is_gone() {
+        let taken_back = |user: &str, item: &str, action: &Action| {
+            let at = fixture::day(99);
+            let event =
+                |value| RecentEvent { item: item.into(), action: action.clone(), value: Some(value), at };
+            Query::new(
+                Arc::new(Request::for_user(user)),
+                Arc::new(fixture::snapshot()),
+                Arc::new(Live::default()),
+                &UserFeatures { recent: vec![event(1.0), event(-1.0)] },
+                Budget::start(Arc::new(ManualClock::starting_at(at)), Duration::from_millis(50)),
+            )
+        };
+        for action in [Action::Purchase, Action::Like, Action::Hide] {
+            assert_eq!(taken_back("bob", "item7", &action).history(), [], "{action}");
+        }
+        let once_more = taken_back("ann", "item5", &Action::Purchase);
+        let touch = once_more.touch(ItemId::new(5)).unwrap();
+        assert_eq!((touch.count, touch.weight), (1, 1.0));
     }
 }

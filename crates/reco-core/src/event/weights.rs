@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 ///
 /// An action may need a value to speak for its item: by default a rating counts from 4 on, as on a scale
 /// of five stars. One below still says that the user knows the item, but not that they like it. Of every
-/// action a value below 0 takes it back and has no weight; an event without a value is judged by its
-/// action alone.
+/// action a value below 0 (and below what the action needs) takes an earlier one back; an event without a value
+/// is judged by its action alone.
 ///
 /// ```
 /// # use reco_core::event::{Action, ActionWeights};
@@ -29,6 +29,31 @@ pub struct ActionWeights {
     weights: BTreeMap<Action, f32>,
     #[serde(default = "usual_at_least")]
     at_least: BTreeMap<Action, f32>,
+}
+
+/// What an event means for its item, its value considered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// It speaks for the item with this weight; 0 for an action without one.
+    Speaks(f32),
+    /// Its value is too low to speak for the item.
+    Silent,
+    /// It undoes an earlier event of its action, which had this weight.
+    TakesBack(f32),
+}
+
+impl Verdict {
+    /// Of an action of `weight` that needs `at_least`; `value` is NaN where there is none.
+    pub(crate) fn new(weight: f32, at_least: f32, value: f32) -> Self {
+        // No value is not below anything.
+        if value < at_least.min(0.0) {
+            Self::TakesBack(weight)
+        } else if value < at_least {
+            Self::Silent
+        } else {
+            Self::Speaks(weight)
+        }
+    }
 }
 
 fn usual_at_least() -> BTreeMap<Action, f32> {
@@ -57,7 +82,15 @@ impl ActionWeights {
 
     /// The weight of an event: that of its action, or 0 when its value is too low.
     pub fn of(&self, action: &Action, value: Option<f32>) -> f32 {
-        if value.is_some_and(|value| value < self.at_least(action)) { 0.0 } else { self.get(action) }
+        match self.verdict(action, value) {
+            Verdict::Speaks(weight) => weight,
+            Verdict::Silent | Verdict::TakesBack(_) => 0.0,
+        }
+    }
+
+    /// What an event means for its item.
+    pub fn verdict(&self, action: &Action, value: Option<f32>) -> Verdict {
+        Verdict::new(self.get(action), self.at_least(action), value.unwrap_or(f32::NAN))
     }
 
     /// The value from which on `action` has its weight; 0 for one that is not listed.

@@ -1,7 +1,7 @@
 //! What each user did with each item, condensed to one record a pair.
 
 use super::InteractionLog;
-use crate::event::{Action, ActionWeights};
+use crate::event::{Action, ActionWeights, Verdict};
 use crate::id::ItemId;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub struct Touch {
     pub last: Timestamp,
     /// When the user last bought or rated it, if ever.
     pub consumed: Option<Timestamp>,
+    /// How often they did and did not take it back.
+    n_consumed: u32,
     /// The user's last word on it was a dislike or hide.
     pub rejected: bool,
 }
@@ -28,7 +30,16 @@ pub struct Touch {
 impl Touch {
     /// A record of nothing yet.
     pub fn new(item: ItemId, at: Timestamp) -> Self {
-        Self { item, count: 0, weight: 0.0, first: at, last: at, consumed: None, rejected: false }
+        Self {
+            item,
+            count: 0,
+            weight: 0.0,
+            first: at,
+            last: at,
+            consumed: None,
+            n_consumed: 0,
+            rejected: false,
+        }
     }
 
     /// Whether it speaks for the user's taste.
@@ -36,8 +47,19 @@ impl Touch {
         !self.rejected && self.weight > 0.0
     }
 
-    /// Adds one interaction. Order does not matter except that the latest verdict counts.
-    pub fn add(&mut self, action: &Action, weight: f32, at: Timestamp) {
+    /// Whether nothing is left of what the user did.
+    pub(crate) fn is_void(&self) -> bool {
+        self.count == 0 && self.consumed.is_none() && !self.rejected
+    }
+
+    /// Adds one interaction. Order does not matter except that the latest rejection or liking counts, and that
+    /// only what came before can be taken back.
+    pub fn add(&mut self, action: &Action, verdict: Verdict, at: Timestamp) {
+        let weight = match verdict {
+            Verdict::Speaks(weight) => weight,
+            Verdict::Silent => 0.0,
+            Verdict::TakesBack(weight) => return self.take_back(action, weight, at),
+        };
         let is_latest = at >= self.last;
         self.first = self.first.min(at);
         self.last = self.last.max(at);
@@ -52,6 +74,23 @@ impl Touch {
         }
         if action.is_consumption() {
             self.consumed = self.consumed.max(Some(at));
+            self.n_consumed += 1;
+        }
+    }
+
+    /// Undoes one interaction of that action. It is no sign of interest, so the latest stays what it was.
+    fn take_back(&mut self, action: &Action, weight: f32, at: Timestamp) {
+        if action.is_rejection() {
+            self.rejected &= at < self.last;
+            return;
+        }
+        if weight > 0.0 {
+            self.count = self.count.saturating_sub(1);
+            self.weight = if self.count == 0 { 0.0 } else { (self.weight - weight).max(0.0) };
+        }
+        if action.is_consumption() {
+            self.n_consumed = self.n_consumed.saturating_sub(1);
+            self.consumed = self.consumed.filter(|_| self.n_consumed > 0);
         }
     }
 }
@@ -66,7 +105,7 @@ pub struct Histories {
 impl Histories {
     /// Condenses a log.
     pub fn from_log(log: &InteractionLog, weights: &ActionWeights) -> Self {
-        let weight = log.weights(weights);
+        let verdicts: Vec<Verdict> = log.verdicts(weights).collect();
         let mut rows: Vec<u32> = (0..log.len() as u32).collect();
         rows.sort_by_key(|&row| {
             let row = row as usize;
@@ -75,7 +114,7 @@ impl Histories {
         let mut histories = Self { offsets: vec![0], touches: Vec::with_capacity(rows.len() / 2) };
         let mut rows = rows.into_iter().map(|row| row as usize).peekable();
         for user in 0..log.users.len() as u32 {
-            let start = histories.touches.len();
+            let (start, mut takes_back) = (histories.touches.len(), false);
             while let Some(row) = rows.next_if(|&row| log.user[row] == user) {
                 let (item, at) = (log.item[row], log.at[row]);
                 let open = histories.touches.len() > start
@@ -84,8 +123,13 @@ impl Histories {
                     histories.touches.push(Touch::new(item, at));
                 }
                 if let Some(touch) = histories.touches.last_mut() {
-                    touch.add(&log.actions[log.action[row] as usize], weight[row], at);
+                    touch.add(&log.actions[log.action[row] as usize], verdicts[row], at);
+                    takes_back |= matches!(verdicts[row], Verdict::TakesBack(_));
                 }
+            }
+            if takes_back {
+                let touches = histories.touches.split_off(start);
+                histories.touches.extend(touches.into_iter().filter(|touch| !touch.is_void()));
             }
             newest_first(&mut histories.touches[start..]);
             histories.offsets.push(histories.touches.len());
@@ -143,11 +187,39 @@ mod tests {
     #[test]
     fn a_later_purchase_takes_back_a_rejection() {
         let mut touch = Touch::new(ItemId::new(0), Timestamp::from_secs(1));
-        touch.add(&Action::Hide, 0.0, Timestamp::from_secs(2));
+        touch.add(&Action::Hide, Verdict::Speaks(0.0), Timestamp::from_secs(2));
         assert!(touch.rejected);
-        touch.add(&Action::Purchase, 1.0, Timestamp::from_secs(1));
+        touch.add(&Action::Purchase, Verdict::Speaks(1.0), Timestamp::from_secs(1));
         assert!(touch.rejected, "an older event changes no verdict");
-        touch.add(&Action::Purchase, 1.0, Timestamp::from_secs(3));
+        touch.add(&Action::Purchase, Verdict::Speaks(1.0), Timestamp::from_secs(3));
         assert!(!touch.rejected);
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_what_was_before() {
+        let mut log = InteractionLog::default();
+        let ann = log.users.intern("ann");
+        for (item, action, value, secs) in [
+            (1, Action::Purchase, 1.0, 1),
+            (1, Action::Purchase, -1.0, 9),
+            (2, Action::View, 1.0, 2),
+            (2, Action::Purchase, 1.0, 3),
+            (2, Action::Purchase, -1.0, 9),
+            (3, Action::Purchase, 1.0, 3),
+            (3, Action::Purchase, 1.0, 4),
+            (3, Action::Purchase, -1.0, 9),
+            (4, Action::Hide, 1.0, 5),
+            (4, Action::Hide, -1.0, 9),
+            (5, Action::Purchase, -1.0, 9),
+        ] {
+            log.push(ann, ItemId::new(item), &action, Some(value), Timestamp::from_secs(secs));
+        }
+        let weights = ActionWeights::default();
+        let histories = Histories::from_log(&log, &weights);
+        let [twice, viewed] = histories.of(ann) else { panic!("{:?}", histories.of(ann)) };
+        assert_eq!((twice.item.raw(), twice.count, twice.consumed.is_some()), (3, 1, true));
+        assert_eq!((viewed.item.raw(), viewed.count, viewed.consumed), (2, 1, None));
+        assert_eq!(viewed.last, Timestamp::from_secs(3), "taking back is no sign of interest");
+        assert_eq!(log.matrix(6, &weights).row(0).0, [2, 3]);
     }
 }

@@ -139,7 +139,7 @@ impl CandidateGenerator for AgainGenerator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, ActionWeights};
+    use crate::event::{Action, ActionWeights, Verdict};
     use crate::fixture;
     use crate::interactions::{Histories, InteractionLog};
     use crate::request::Request;
@@ -148,7 +148,7 @@ mod tests {
     fn touch(days: &[i64]) -> Touch {
         let at = |day: i64| Timestamp::from_secs(day * 86_400);
         let mut touch = Touch::new(ItemId::new(0), at(days[0]));
-        days.iter().for_each(|&day| touch.add(&Action::Purchase, 1.0, at(day)));
+        days.iter().for_each(|&day| touch.add(&Action::Purchase, Verdict::Speaks(1.0), at(day)));
         touch
     }
 
