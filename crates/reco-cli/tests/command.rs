@@ -105,6 +105,24 @@ fn wrong_use_is_refused_at_once() {
 }
 
 #[test]
+fn a_place_that_cannot_be_written_is_told_before_data_are_read() {
+    for (args, said) in [
+        (&["train", "--out", "missing/model.reco"][..], "missing/model.reco: No such file"),
+        (&["train", "--out", "."], ".: is a folder, must be a plain file"),
+        #[cfg(unix)]
+        (&["train", "--out", "/dev/full"], "/dev/full: is a device or a pipe, must be a plain file"),
+        (&["import", "--out", "items.csv"], "items.csv: is no folder"),
+        (&["score", "--out", "items.csv"], "items.csv exists"),
+        (&["score", "--out", "items.csv/lists"], "items.csv/lists: items.csv is no folder"),
+    ] {
+        let output = over_shop(args);
+        let told = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {told}");
+        assert!(told.contains(said) && !told.contains("reading"), "{args:?}: {told}");
+    }
+}
+
+#[test]
 fn settings_that_change_nothing_are_named() {
     let folder = shop();
     let train =

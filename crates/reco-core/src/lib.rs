@@ -11,6 +11,7 @@ pub mod event;
 pub mod experiment;
 pub mod explain;
 pub mod features;
+pub mod file;
 pub mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -3,7 +3,7 @@
 use crate::args::ImportArgs;
 use crate::{Failure, Session, demo, output, remarks};
 use reco_core::interactions::ActionTally;
-use reco_train::data::{self, ImportReport};
+use reco_train::data::{self, Dataset, ImportReport};
 use serde::Serialize;
 use std::path::Path;
 
@@ -19,6 +19,7 @@ struct Imported<'a> {
 }
 
 pub(crate) fn run(session: &Session, args: &ImportArgs) -> Result<(), Failure> {
+    Dataset::check_target(&args.out)?;
     let (dataset, report) = if let Some(spec) = session.config.import(&args.data)? {
         data::read(&spec, &*session.progress)?
     } else {

@@ -7,6 +7,7 @@ use reco_train::batch::{self, BatchOptions};
 use std::path::Path;
 
 pub(crate) fn run(session: &Session, args: &ScoreArgs) -> Result<(), Failure> {
+    batch::check(&args.out)?;
     let users = args.wanted.as_deref().map(named).transpose()?;
     let snapshot = model::snapshot(session, &args.model)?;
     let options =

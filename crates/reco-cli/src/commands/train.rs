@@ -21,7 +21,8 @@ struct Trained {
 }
 
 pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
-    // A snapshot that cannot be read is an error before any data are.
+    // A snapshot that cannot be read or written is an error before any data are.
+    stored::check(&args.out)?;
     let earlier = args.warm_start.as_deref().map(stored::load).transpose()?;
     let (dataset, remarks) = model::dataset_with_remarks(session, &args.data)?;
     session.output.remarks(&remarks);

@@ -106,6 +106,15 @@ pub struct BatchReport {
     pub seconds: f64,
 }
 
+/// Whether [`run`] could write the folder `out` now, to know before anything is trained.
+///
+/// # Errors
+///
+/// [`BatchError::Exists`], or [`BatchError::Io`] for a folder that cannot be made.
+pub fn check(out: &Path) -> Result<(), BatchError> {
+    parts::free(out).map(|_| ())
+}
+
 /// Writes the best items of every user into the folder `out`, on rayon's pool. Without `users`, for all users of
 /// the snapshot, in the order of their rows.
 ///

@@ -14,6 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use reco_core::catalog::Catalog;
+use reco_core::file;
 use reco_core::id::UserKey;
 use reco_core::retrieve::als::AlsModel;
 use reco_core::snapshot::Snapshot;
@@ -52,19 +53,28 @@ pub(super) fn fingerprint(
     format!("{} {:08x} {options:?}\n", snapshot.version, hash.finalize())
 }
 
+/// Where parts for the folder `out` are gathered, if it may be made and its parts may be written.
+pub(super) fn free(out: &Path) -> Result<PathBuf, BatchError> {
+    // A link is in the way of a folder, wherever it leads.
+    if fs::symlink_metadata(out).is_ok() {
+        return Err(BatchError::Exists(out.to_owned()));
+    }
+    let mut unfinished = out.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let unfinished = PathBuf::from(unfinished);
+    file::check_folder(&unfinished).map_err(at(out))?;
+    Ok(unfinished)
+}
+
 impl Parts {
     /// Opens what an interrupted run of the same name left, or an empty folder.
     pub(super) fn open(out: &Path, run: String) -> Result<Self, BatchError> {
-        if out.exists() {
-            return Err(BatchError::Exists(out.to_owned()));
-        }
-        let mut unfinished = out.as_os_str().to_owned();
-        unfinished.push(".unfinished");
-        let parts = Self { out: out.to_owned(), unfinished: unfinished.into(), keys: OnceLock::new() };
+        let unfinished = free(out)?;
+        let parts = Self { out: out.to_owned(), unfinished, keys: OnceLock::new() };
         let known = parts.unfinished.join(RUN);
         if !parts.unfinished.exists() {
             fs::create_dir_all(&parts.unfinished).map_err(at(&parts.unfinished))?;
-            parts.put(RUN, |file| io::Write::write_all(file, run.as_bytes()).map_err(at(&known)))?;
+            parts.put(RUN, |file| io::Write::write_all(file, run.as_bytes()))?;
         } else if fs::read_to_string(&known).ok() != Some(run) {
             return Err(BatchError::OtherRun(parts.unfinished));
         }
@@ -87,15 +97,15 @@ impl Parts {
         let keys = self.keys.get_or_init(|| {
             Arc::new(StringArray::from_iter_values(catalog.ids().map(|id| catalog.key(id).as_str())))
         });
-        let path = self.unfinished.join(name(number));
-        let wrong = |cause: ParquetError| BatchError::Encode { path: path.clone(), cause };
-        let rows = rows(users, lists, keys).map_err(|cause| wrong(cause.into()))?;
+        let encoded = rows(users, lists, keys).map_err(ParquetError::from);
+        let (rows, options) = encoded
+            .and_then(|rows| Ok((rows, properties()?)))
+            .map_err(|cause| BatchError::Encode { path: self.unfinished.join(name(number)), cause })?;
         self.put(&name(number), |file| {
-            let options = properties().map_err(&wrong)?;
-            let mut writer =
-                ArrowWriter::try_new_with_options(file, rows.schema(), options).map_err(&wrong)?;
-            writer.write(&rows).map_err(&wrong)?;
-            writer.close().map(|_| ()).map_err(&wrong)
+            let mut writer = ArrowWriter::try_new_with_options(file, rows.schema(), options)?;
+            writer.write(&rows)?;
+            writer.close()?;
+            Ok(())
         })
     }
 
@@ -106,17 +116,10 @@ impl Parts {
         fs::remove_file(&run).map_err(at(&run))
     }
 
-    fn put(
-        &self,
-        name: &str,
-        fill: impl FnOnce(&mut File) -> Result<(), BatchError>,
-    ) -> Result<(), BatchError> {
+    fn put(&self, name: &str, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), BatchError> {
         let (path, unfinished) =
             (self.unfinished.join(name), self.unfinished.join(format!("_{name}.unfinished")));
-        let mut file = File::create(&unfinished).map_err(at(&unfinished))?;
-        fill(&mut file)?;
-        file.sync_all().map_err(at(&unfinished))?;
-        fs::rename(&unfinished, &path).map_err(at(&path))
+        file::replace_through(&unfinished, &path, fill).map_err(at(&path))
     }
 }
 

@@ -15,9 +15,10 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use reco_core::catalog::{Catalog, Column, Labels, TagSets, Value};
+use reco_core::file;
 use reco_core::id::{ItemId, UserKey};
 use reco_core::time::Timestamp;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,6 +71,18 @@ impl Dataset {
         write(&folder.join(ITEMS), item_columns(&self.catalog))?;
         write(&folder.join(USERS), self.user_columns())?;
         write(&folder.join(INTERACTIONS), self.interaction_columns())
+    }
+
+    /// Whether [`save`](Self::save) could write there now, to know before anything is read.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Io`] when the folder cannot be made or written.
+    pub fn check_target(folder: &Path) -> Result<(), DataError> {
+        file::check_folder(folder).map_err(|cause| DataError::io(folder, cause))?;
+        let paths = [ITEMS, USERS, INTERACTIONS].map(|name| folder.join(name));
+        let mut there = paths.iter().filter(|path| path.exists());
+        there.try_for_each(|path| file::check(path).map_err(|cause| DataError::io(path, cause)))
     }
 
     fn interaction_columns(&self) -> Vec<(String, ArrayRef)> {
@@ -203,7 +216,7 @@ fn any(column: &Column, n_rows: usize) -> ArrayRef {
     }
 }
 
-/// Writes beside the file first, so that nobody ever reads half of it.
+/// Nobody ever reads half of the file.
 fn write(path: &Path, columns: Vec<(String, ArrayRef)>) -> Result<(), DataError> {
     let wrong = |cause: &dyn std::fmt::Display| DataError::format(path, "Parquet", cause);
     let batch = RecordBatch::try_from_iter_with_nullable(
@@ -216,12 +229,11 @@ fn write(path: &Path, columns: Vec<(String, ArrayRef)>) -> Result<(), DataError>
         .set_compression(Compression::ZSTD(level))
         .set_key_value_metadata(Some(vec![mark]))
         .build();
-    let unfinished = path.with_extension("parquet.unfinished");
-    let file = File::create(&unfinished).map_err(|cause| DataError::io(&unfinished, cause))?;
-    let mut writer =
-        ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(|cause| wrong(&cause))?;
-    writer.write(&batch).map_err(|cause| wrong(&cause))?;
-    let file = writer.into_inner().map_err(|cause| wrong(&cause))?;
-    file.sync_all().map_err(|cause| DataError::io(&unfinished, cause))?;
-    fs::rename(&unfinished, path).map_err(|cause| DataError::io(path, cause))
+    let written = file::replace(path, |file| {
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;
+        writer.write(&batch)?;
+        writer.close()?;
+        Ok(())
+    });
+    written.map_err(|cause| DataError::io(path, cause))
 }

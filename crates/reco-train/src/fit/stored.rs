@@ -4,6 +4,7 @@
 //! CRC-32 (u32), all little-endian, then the body in postcard encoding.
 
 use reco_core::catalog::Catalog;
+use reco_core::file;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::rank::BlendModels;
 use reco_core::retrieve::als::AlsModel;
@@ -15,7 +16,7 @@ use reco_core::retrieve::trending::Trends;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -103,7 +104,7 @@ const NEIGHBORS: [&str; 5] = [
 ///
 /// # Errors
 ///
-/// [`StoredError::Io`] when it cannot be written.
+/// [`StoredError::Io`] when it cannot be written, or `path` leads to something that is no plain file.
 pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
     let models = &snapshot.models;
     let outgoing = Outgoing {
@@ -121,19 +122,22 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
     };
     let io = |cause| StoredError::Io { path: path.to_owned(), cause };
     let body = postcard::to_stdvec(&outgoing).map_err(|cause| io(io::Error::other(cause)))?;
-    let unfinished = path.with_extension("unfinished");
-    let mut file = File::create(&unfinished).map_err(io)?;
     let mut header = Vec::with_capacity(HEADER);
     header.extend_from_slice(MAGIC);
     header.extend_from_slice(&FORMAT.to_le_bytes());
     header.extend_from_slice(&(body.len() as u64).to_le_bytes());
     header.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-    file.write_all(&header)
-        .and_then(|()| file.write_all(&body))
-        .and_then(|()| file.sync_all())
-        .map_err(io)?;
-    fs::rename(&unfinished, path).map_err(io)?;
+    file::replace(path, |file| file.write_all(&header).and_then(|()| file.write_all(&body))).map_err(io)?;
     Ok((HEADER + body.len()) as u64)
+}
+
+/// Whether [`save`] could write there now, to know before anything is trained.
+///
+/// # Errors
+///
+/// [`StoredError::Io`] as of [`save`].
+pub fn check(path: &Path) -> Result<(), StoredError> {
+    file::check(path).map_err(|cause| StoredError::Io { path: path.to_owned(), cause })
 }
 
 /// Reads what [`save`] wrote.

@@ -85,11 +85,9 @@ pub use error::{FileError, Problem};
 pub(super) use parts::{Filed, Incoming, Outgoing};
 
 use super::{AnyIndex, ExactIndex, HnswIndex, IvfIndex};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An open file and the index in it.
 #[derive(Debug)]
@@ -107,19 +105,19 @@ const CHECKED_AT_ONCE: usize = 16 << 20;
 ///
 /// # Errors
 ///
-/// [`FileError`] with [`Problem::Io`] when it cannot be written.
+/// [`FileError`] with [`Problem::Io`] when it cannot be written, or `path` leads to something that is no plain file.
 pub fn save(index: &AnyIndex, path: &Path) -> Result<u64, FileError> {
     save_parts(&parts_of(index), path)
 }
 
 /// [`save`] for what goes into a file.
 pub(super) fn save_parts(parts: &Outgoing<'_>, path: &Path) -> Result<u64, FileError> {
-    let unfinished = unfinished(path);
-    let written = write(parts, &unfinished, path);
-    if written.is_err() {
-        // Best effort: what matters is the first error.
-        let _ = fs::remove_file(&unfinished);
-    }
+    let written = crate::file::replace(path, |file| {
+        let mut file = BufWriter::new(file);
+        let length = parts.write(&mut file)?;
+        file.flush()?;
+        Ok(length)
+    });
     written.map_err(|cause| FileError::new(path, Problem::Io(cause)))
 }
 
@@ -220,28 +218,4 @@ pub(super) fn parts_of(index: &AnyIndex) -> Outgoing<'_> {
         AnyIndex::Hnsw(index) => Outgoing::of(&**index),
         AnyIndex::Ivf(index) => Outgoing::of(&**index),
     }
-}
-
-fn write(parts: &Outgoing<'_>, unfinished: &Path, path: &Path) -> io::Result<u64> {
-    let mut file = BufWriter::new(File::create_new(unfinished)?);
-    let length = parts.write(&mut file)?;
-    file.flush()?;
-    file.get_ref().sync_all()?;
-    fs::rename(unfinished, path)?;
-    // The new name is safe once the folder is, where folders can be opened.
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-        && let Ok(folder) = File::open(folder)
-    {
-        folder.sync_all()?;
-    }
-    Ok(length)
-}
-
-/// A name beside `path` that no other call uses.
-fn unfinished(path: &Path) -> PathBuf {
-    static CALLS: AtomicU64 = AtomicU64::new(0);
-    let call = CALLS.fetch_add(1, Ordering::Relaxed);
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{call}.unfinished", process::id()));
-    name.into()
 }

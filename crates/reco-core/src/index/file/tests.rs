@@ -7,6 +7,7 @@ use crate::id::ItemId;
 use crate::index::{HnswParams, IvfParams, Metric, VectorIndex};
 use crate::linalg::Matrix;
 use proptest::prelude::*;
+use std::fs;
 use std::sync::LazyLock;
 
 const METRICS: [Metric; 3] = [Metric::InnerProduct, Metric::Cosine, Metric::L2];
