@@ -2,21 +2,21 @@
 
 #[cfg(test)]
 mod documented;
+mod layers;
 mod words;
 
 use crate::args::{DataArgs, Global};
 use crate::output::Output;
+use figment::Figment;
 use figment::error::Kind;
-use figment::providers::{Format as _, Serialized, Toml};
-use figment::value::{Dict, Value};
-use figment::{Figment, Provider};
+use figment::providers::Serialized;
+use layers::Setting;
 use reco_core::event::ActionWeights;
 use reco_core::pipeline::PipelineConfig;
 use reco_http::HttpConfig;
 use reco_train::data::{FileSpec, ImportSpec, Preset};
 use reco_train::fit::snapshot::Plan;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,16 +54,6 @@ pub(crate) enum ClockName {
 #[error("the configuration has {} problem{}:\n  - {}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.join("\n  - "))]
 pub(crate) struct ConfigError(Vec<String>);
 
-const DEFAULT_FILE: &str = "reco.toml";
-const PREFIX: &str = "RECO_";
-
-/// One value somebody set, and where.
-struct Setting {
-    path: String,
-    value: Value,
-    origin: String,
-}
-
 /// Reads and checks the configuration; all its problems are reported at once. `environment` is where
 /// `RECO_…` variables are looked for.
 pub(crate) fn load(
@@ -72,15 +62,15 @@ pub(crate) fn load(
     output: Output,
 ) -> Result<Config, ConfigError> {
     let mut problems = Vec::new();
-    let settings = settings(global, environment, output, &mut problems);
+    let settings = layers::settings(global, environment, output, &mut problems);
     let defaults = || Figment::from(Serialized::defaults(Config::default()));
     let mut figment = defaults();
-    for Setting { path, value, origin } in settings {
+    for Setting { path, value, origin, .. } in settings {
         // Each setting is tried by itself first, so that one mistake does not hide the next.
         let alone = defaults().merge(Serialized::default(&path, value.clone())).extract::<Config>();
         match alone {
             Ok(_) => figment = figment.merge(Serialized::default(&path, value)),
-            Err(error) => problems.extend(mistakes(&path, &origin, error)),
+            Err(error) => problems.extend(mistakes(&path, value.as_str(), &origin, error)),
         }
     }
     match figment.extract::<Config>() {
@@ -95,12 +85,12 @@ pub(crate) fn load(
     }
 }
 
-/// What is wrong with one setting, which may be a table of several.
-fn mistakes(path: &str, origin: &str, error: figment::Error) -> Vec<String> {
+/// What is wrong with one setting; `text` is its value, if that is text.
+fn mistakes(path: &str, text: Option<&str>, origin: &str, error: figment::Error) -> Vec<String> {
     let line = |error: figment::Error| {
         let inner = error.path.join(".");
         let place = if inner.starts_with(path) { &*inner } else { path };
-        format!("{place} ({origin}): {}", words::problem(&error.kind, || names(path)))
+        format!("{place} ({origin}): {}", words::problem(&error.kind, text, || names(path)))
     };
     error.into_iter().map(line).collect()
 }
@@ -111,80 +101,6 @@ fn names(path: &str) -> &'static [&'static str] {
     match defaults.merge(Serialized::default(path, "?")).extract::<Config>().map_err(|error| error.kind) {
         Err(Kind::UnknownVariant(_, known)) => known,
         _ => &[],
-    }
-}
-
-fn settings(
-    global: &Global,
-    environment: impl Iterator<Item = (String, String)>,
-    output: Output,
-    problems: &mut Vec<String>,
-) -> Vec<Setting> {
-    let mut settings = Vec::new();
-    match &global.config {
-        Some(path) if !path.is_file() => problems.push(format!("{}: there is no such file", path.display())),
-        Some(path) => from_file(path, &mut settings, problems),
-        None if Path::new(DEFAULT_FILE).is_file() => {
-            from_file(Path::new(DEFAULT_FILE), &mut settings, problems)
-        }
-        None => {}
-    }
-    for (name, value) in environment.filter(|(name, _)| name.starts_with(PREFIX) && name != "RECO_CONFIG") {
-        let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
-        if !is_section(path.split('.').next().unwrap_or_default()) {
-            // Other programs may use the prefix, too; a slip within a section of ours is an error.
-            output.note(&format!("{name} is no setting of reco; `reco config --defaults` has all"));
-            continue;
-        }
-        settings.push(Setting {
-            path,
-            value: parsed(&value),
-            origin: format!("environment variable {name}"),
-        });
-    }
-    for text in &global.set {
-        match text.split_once('=') {
-            Some((path, value)) => {
-                let (path, origin) = (path.trim().to_owned(), "--set".to_owned());
-                settings.push(Setting { path, value: parsed(value.trim()), origin });
-            }
-            None => problems.push(format!("--set {text}: must be KEY=VALUE")),
-        }
-    }
-    settings
-}
-
-/// Whether the configuration has a section or a setting of this name.
-fn is_section(name: &str) -> bool {
-    let defaults = Value::serialize(Config::default()).ok();
-    defaults.is_some_and(|defaults| defaults.find_ref(name).is_some())
-}
-
-/// Text from the environment or a flag as figment reads it: numbers, lists and so on, else text.
-fn parsed(text: &str) -> Value {
-    text.parse().unwrap_or_else(|never| match never {})
-}
-
-fn from_file(path: &Path, settings: &mut Vec<Setting>, problems: &mut Vec<String>) {
-    match Toml::file_exact(path).data() {
-        Ok(profiles) => {
-            let origin = path.display().to_string();
-            for (_, values) in profiles {
-                leaves("", values, &origin, settings);
-            }
-        }
-        Err(error) => problems.push(format!("{}: {}", path.display(), error.kind)),
-    }
-}
-
-/// Every value of a tree that is no table, with its path.
-fn leaves(prefix: &str, values: Dict, origin: &str, settings: &mut Vec<Setting>) {
-    for (name, value) in values {
-        let path = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-        match value {
-            Value::Dict(_, inner) if !inner.is_empty() => leaves(&path, inner, origin, settings),
-            value => settings.push(Setting { path, value, origin: origin.to_owned() }),
-        }
     }
 }
 
@@ -263,6 +179,7 @@ fn map_column(spec: &mut ImportSpec, text: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use std::fs;
+    use std::path::Path;
 
     fn load_text(text: &str, set: &[&str]) -> Result<Config, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
@@ -313,6 +230,25 @@ mod tests {
                 "pipeline.max_count (--set): is -1, must be a whole number not below 0",
             ),
             ("http.listen=8080", "http.listen (--set): is 8080, must be text"),
+            (
+                "weights.at_least={Rating=x,star=[1]}",
+                "weights.at_least.rating (--set): is \"x\", must be a number",
+            ),
+            (
+                "weights.at_least={Rating=x,star=[1]}",
+                "weights.at_least.star (--set): is a list, must be a number",
+            ),
+            (
+                "weights={add-to-cart=1,Add_To_Cart=2}",
+                "`weights.Add_To_Cart` and `weights.add-to-cart` (--set) are the same action",
+            ),
+            ("train.popular=false", "train.popular (--set): cannot be switched off"),
+            (
+                "pipeline.seen=within_days",
+                "pipeline.seen (--set): `within_days` needs a value, as { within_days = 1 }",
+            ),
+            ("=3", "--set =3: must be KEY=VALUE"),
+            ("train..als=3", "--set train..als=3: must be KEY=VALUE"),
             ("clock=7", "clock (--set): is 7, must be one of auto, system, data"),
             (
                 "pipeline.seen=often",
@@ -334,6 +270,17 @@ mod tests {
             let error = load_text("", &[set]).unwrap_err().to_string();
             assert!(error.contains(said), "{set}: {error}");
         }
+    }
+
+    #[test]
+    fn actions_are_meant_however_they_are_spelt() {
+        let text = "[weights]\nPurchase = 0\nadd-to-cart = 0.5\n[weights.at_least]\nRating = 3\n";
+        let config = load_text(text, &["weights.Add-To-Cart=0", "weights.at_least.My Star=2"]).unwrap();
+        let weights = &config.weights;
+        assert_eq!((weights.get(&"purchase".into()), weights.get(&"add_to_cart".into())), (0.0, 0.0));
+        assert_eq!((weights.at_least(&"rating".into()), weights.at_least(&"my_star".into())), (3.0, 2.0));
+        let error = load_text("[weights]\nPurchase = 0\npurchase = 1\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("`weights.Purchase` and `weights.purchase` ("), "{error}");
     }
 
     #[test]

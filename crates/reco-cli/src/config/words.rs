@@ -2,9 +2,21 @@
 
 use figment::error::{Actual, Kind};
 
-/// What a value is and what it must be; `names` are those that its setting takes, where it takes any.
-pub(super) fn problem(kind: &Kind, names: impl FnOnce() -> &'static [&'static str]) -> String {
+/// What a value is and what it must be; `text` is the value, if it is text, and `names` are those that its setting
+/// takes, where it takes any.
+pub(super) fn problem(
+    kind: &Kind,
+    text: Option<&str>,
+    names: impl FnOnce() -> &'static [&'static str],
+) -> String {
     match kind {
+        Kind::InvalidType(_, wanted) if wanted == "newtype variant" => {
+            let name = text.unwrap_or("it");
+            format!("`{name}` needs a value, as {{ {name} = 1 }}")
+        }
+        Kind::InvalidType(Actual::Bool(false), wanted) if wanted.starts_with("struct ") => {
+            "cannot be switched off, must be a table of settings, as { name = 1 }".to_owned()
+        }
         Kind::InvalidType(found, wanted) if wanted.starts_with("enum ") => {
             format!("is {}, must be one of {}", named(found), names().join(", "))
         }

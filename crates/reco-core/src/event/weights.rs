@@ -1,7 +1,8 @@
 //! How strongly each action speaks for an item, and from which value on.
 
 use super::Action;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// How strongly each action speaks for an item. Zero is "says nothing".
@@ -25,9 +26,9 @@ use std::collections::BTreeMap;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionWeights {
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "by_action")]
     weights: BTreeMap<Action, f32>,
-    #[serde(default = "usual_at_least")]
+    #[serde(default = "usual_at_least", deserialize_with = "by_action")]
     at_least: BTreeMap<Action, f32>,
 }
 
@@ -58,6 +59,21 @@ impl Verdict {
 
 fn usual_at_least() -> BTreeMap<Action, f32> {
     [(Action::Rating, 4.0)].into()
+}
+
+/// Numbers by action. Two spellings of one action are an error: one of them would silently lose.
+fn by_action<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Action, f32>, D::Error> {
+    let named = BTreeMap::<String, f32>::deserialize(deserializer)?;
+    let (mut numbers, mut spelt) = (BTreeMap::new(), BTreeMap::<Action, String>::new());
+    for (name, number) in named {
+        let action = Action::from(name.as_str());
+        if let Some(other) = spelt.get(&action) {
+            return Err(D::Error::custom(format!("`{other}` and `{name}` are the same action")));
+        }
+        numbers.insert(action.clone(), number);
+        spelt.insert(action, name);
+    }
+    Ok(numbers)
 }
 
 impl Default for ActionWeights {
@@ -187,5 +203,19 @@ mod tests {
         assert_eq!(again, weights);
         let usual: ActionWeights = serde_json::from_str(r#"{"rating": 1}"#).unwrap();
         assert_eq!((usual.get(&Action::Rating), usual.at_least(&Action::Rating)), (1.0, 4.0));
+    }
+
+    #[test]
+    fn spelling_does_not_matter_but_two_spellings_do() {
+        let read = |json| serde_json::from_str::<ActionWeights>(json).map_err(|error| error.to_string());
+        let weights = read(r#"{"Add-to-cart": 0.5, "at_least": {"Rating": 3}}"#).unwrap();
+        assert_eq!((weights.get(&Action::AddToCart), weights.at_least(&Action::Rating)), (0.5, 3.0));
+        for (json, said) in [
+            (r#"{"Purchase": 0, "purchase": 1}"#, "`Purchase` and `purchase` are the same action"),
+            (r#"{"at_least": {"my star": 1, "My-Star": 2}}"#, "`My-Star` and `my star` are the same action"),
+        ] {
+            let told = read(json).unwrap_err();
+            assert!(told.contains(said), "{told}");
+        }
     }
 }
