@@ -57,7 +57,9 @@ fn field_count(has: usize, must: usize) -> String {
     format!("has {has} field{s}, must have {must}")
 }
 
-/// CSV and its kin, with quotes as RFC 4180 has them where the separator is a comma or a semicolon.
+/// CSV and its kin. Where the separator is a comma or a semicolon, quotes are those of RFC 4180: between them there may be
+/// separators and ends of lines. Elsewhere quotes are often a part of the text, so that a field is taken as it is unless
+/// it is [quoted](unquoted) as a whole.
 fn quoted(
     opened: File,
     file: &FileSpec,
@@ -69,14 +71,15 @@ fn quoted(
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(separator)
         .has_headers(names.is_none())
-        .quoting(matches!(separator, b',' | b';'))
+        .quoting(quotes_protect(separator))
         .flexible(true)
         .from_reader(opened);
     let header = if let Some(names) = names {
         names
     } else {
         let names = reader.byte_headers().map_err(|cause| DataError::format(path, format.name(), cause))?;
-        names.iter().map(|name| decoded(name).trim_start_matches('\u{feff}').trim().to_owned()).collect()
+        let bare = |name| decoded(name).trim_start_matches('\u{feff}').trim().to_owned();
+        names.iter().map(|name| cell(Cow::Owned(bare(name)), separator).into_owned()).collect()
     };
     if header.is_empty() {
         return Err(DataError::format(path, format.name(), "the file is empty, it must begin with a header"));
@@ -119,9 +122,10 @@ fn records(
                 break;
             }
             if record.len() == rows.n_columns() {
-                match rows.misfit(record.iter().map(decoded)) {
+                let cells = || record.iter().map(|bytes| cell(decoded(bytes), separator));
+                match rows.misfit(cells()) {
                     Some((column, cell)) => rows.refuse(line, &names[column], &cell, "must be a number"),
-                    None => rows.push(line, record.iter().map(decoded)),
+                    None => rows.push(line, cells()),
                 }
             } else {
                 let between = char::from(separator).to_string();
@@ -132,6 +136,28 @@ fn records(
         // What was read before it broke comes first: it may have bad rows, too.
         rows.finish().map(Ok).or_else(|| failure.take().map(Err))
     }))
+}
+
+/// Whether the reader itself has looked after quotes.
+fn quotes_protect(separator: u8) -> bool {
+    matches!(separator, b',' | b';')
+}
+
+fn cell(text: Cow<'_, str>, separator: u8) -> Cow<'_, str> {
+    if quotes_protect(separator) { text } else { unquoted(text) }
+}
+
+/// A field that begins and ends with a quote without them, if those in between are doubled; any other as it is:
+/// `"Weird Al" Live`, `2" pipe` and `"A" and "B"` keep their quotes.
+fn unquoted(text: Cow<'_, str>) -> Cow<'_, str> {
+    let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return text };
+    if inner.replace("\"\"", "").contains('"') {
+        return text;
+    }
+    match text {
+        Cow::Borrowed(text) if !inner.contains('"') => Cow::Borrowed(&text[1..text.len() - 1]),
+        _ => Cow::Owned(inner.replace("\"\"", "\"")),
+    }
 }
 
 /// RecBole's headers are `name:type`; a `token_seq` holds words divided by spaces. A `float_seq` stays text,
@@ -145,4 +171,27 @@ fn atomic(header: &str) -> (String, Text) {
         _ => Text::Typed,
     };
     (name.to_owned(), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_go_where_they_hold_a_whole_field() {
+        for (text, meant) in [
+            ("plain", "plain"),
+            ("\"1\"", "1"),
+            ("\"\"", ""),
+            ("\"say \"\"hi\"\"\"", "say \"hi\""),
+            ("\"", "\""),
+            ("\"\"\"", "\"\"\""),
+            ("2\" pipe", "2\" pipe"),
+            ("\"Weird Al\" Live", "\"Weird Al\" Live"),
+            ("\"A\" and \"B\"", "\"A\" and \"B\""),
+        ] {
+            assert_eq!(unquoted(Cow::Borrowed(text)), meant, "{text}");
+            assert_eq!(unquoted(Cow::Owned(text.to_owned())), meant, "{text}");
+        }
+    }
 }

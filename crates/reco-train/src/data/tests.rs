@@ -60,11 +60,15 @@ fn csv_tsv_and_json_lines_say_the_same() {
             "User_ID\titemId\tevent\tquantity\ttime\tstore\nann\ttea\tview\t2\t1496320200\t7\nb,b\ttea\tadd_to_cart\t\t1496320200000\t8\n",
         ),
         (
+            "quoted.tsv",
+            "\"User_ID\"\t\"itemId\"\tevent\t\"quantity\"\ttime\tstore\n\"ann\"\t\"tea\"\t\"view\"\t\"2\"\t1496320200\t7\n\"b,b\"\ttea\tadd_to_cart\t\"\"\t1496320200000\t8\n",
+        ),
+        (
             "a.jsonl",
             "{\"user\":\"ann\",\"item\":\"tea\",\"type\":\"view\",\"value\":2,\"at\":1496320200,\"store\":7}\n\n{\"user\":\"b,b\",\"item\":\"tea\",\"type\":\"add_to_cart\",\"at\":\"1496320200\",\"store\":8}\n",
         ),
     ]);
-    for name in ["a.csv", "a.tsv", "a.jsonl"] {
+    for name in ["a.csv", "a.tsv", "quoted.tsv", "a.jsonl"] {
         let (dataset, report) = folder.read(name, None).unwrap_or_else(|error| panic!("{name}: {error}"));
         let got = rows(&dataset);
         assert_eq!(got[0], ("ann", "tea", "view", 2.0, 1_496_320_200), "{name}");

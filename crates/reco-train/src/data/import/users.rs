@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use std::collections::BTreeMap;
 
 impl Import {
-    /// Reads what is known of users. Of two rows of one user the later says more.
+    /// Reads what is known of users; nothing else has named any before.
     pub(in crate::data) fn users(
         &mut self,
         source: Source,
@@ -19,7 +19,11 @@ impl Import {
         self.each_batch(source, "reading users", progress, |import, view| {
             let keys = view.required("user");
             for row in 0..view.n_rows() {
-                let key = match keys.key(row) {
+                let key = keys.key(row).and_then(|key| match import.log.users.row(&key) {
+                    None => Ok(key),
+                    Some(_) => Err(keys.misfit(row, "is there already; a user has one row")),
+                });
+                let key = match key {
                     Ok(key) => key,
                     Err(misfit) => {
                         import.bad.tolerate(view.bad(row, misfit))?;

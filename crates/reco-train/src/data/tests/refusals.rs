@@ -202,3 +202,31 @@ fn files_without_rows_are_named() {
     let error = folder.read("", None).unwrap_err().to_string();
     assert!(error.contains("for its ratings.dat say --preset movielens-1m"), "{error}");
 }
+
+#[test]
+fn a_user_or_an_item_has_one_row() {
+    let folder = Folder::with(&[
+        ("a.csv", "user,item\nann,tea\n"),
+        ("users.csv", "user,age\nann,30\nbob,\nann,31\n"),
+        ("items.csv", "item,title\ntea,Tea\ntea,Green tea\n"),
+    ]);
+    let spec = |skip_bad_rows| ImportSpec {
+        interactions: Some(folder.file("a.csv")),
+        users: Some(folder.file("users.csv")),
+        skip_bad_rows,
+        ..ImportSpec::default()
+    };
+    let error = read(&spec(0), &Silent).unwrap_err().to_string();
+    assert!(
+        error.ends_with("users.csv, row 4, column `user`: \"ann\" is there already; a user has one row"),
+        "{error}"
+    );
+    let (dataset, _) = read(&spec(1), &Silent).unwrap();
+    assert_eq!(dataset.users[0]["age"], reco_core::catalog::Value::Number(30.0));
+    let items = ImportSpec { items: Some(folder.file("items.csv")), users: None, ..spec(0) };
+    let error = read(&items, &Silent).unwrap_err().to_string();
+    assert!(
+        error.ends_with("row 3, column `item`: \"tea\" is there already; an item has one row"),
+        "{error}"
+    );
+}
