@@ -23,7 +23,7 @@ pub struct EvaluateOptions {
     pub target: Target,
     /// Models asked for, of [`MODELS`](super::MODELS); baselines are added.
     pub models: Vec<String>,
-    /// Cut-offs, each at least 1.
+    /// Cut-offs, each at least 1 and at most the number of items.
     pub k: Vec<usize>,
     /// Where user, item pairs are; ranks each user's relevant items among these only.
     pub negatives: Option<ImportSpec>,
@@ -60,6 +60,14 @@ pub enum EvaluateError {
     /// A cut-off of 0, or none.
     #[error("k must name at least one cut-off above 0")]
     CutOff,
+    /// A cut-off beyond the list of all items.
+    #[error("k is {k}, must be at most {n_items}, the number of items")]
+    CutOffBeyond {
+        /// The cut-off.
+        k: usize,
+        /// Items of the data.
+        n_items: usize,
+    },
     /// A share outside its range.
     #[error("the test share is {0}, must be above 0 and below 1")]
     TestShare(f64),

@@ -44,6 +44,10 @@ pub fn run(
         let hint = "a larger test share, another split, target all or negatives for more users may help";
         return Err(EvaluateError::NothingToTest { hint });
     }
+    let (k, n_items) = (options.deepest(), data.dataset.catalog.len());
+    if k > n_items {
+        return Err(EvaluateError::CutOffBeyond { k, n_items });
+    }
     let mut measured = Vec::with_capacity(names.len());
     for name in names {
         let fitted = models::fit(name, &data, options, progress)?;

@@ -257,7 +257,12 @@ fn unrated_tests_ask_what_is_taken_up_and_rated_ones_what_is_liked() {
 
 #[test]
 fn what_makes_no_sense_is_refused_before_any_work() {
-    let cases: [(Source, EvaluateOptions, &str); 5] = [
+    let cases: [(Source, EvaluateOptions, &str); 6] = [
+        (
+            by_time(&WEEK, 0.25),
+            EvaluateOptions { k: vec![1, 100_000], ..options(Target::All, &[]) },
+            "k is 100000, must be at most 4, the number of items",
+        ),
         (by_time(&WEEK, 0.25), options(Target::All, &["ails"]), "no model `ails`; there are popularity"),
         (by_time(&WEEK, 0.25), EvaluateOptions { k: vec![], ..options(Target::All, &[]) }, "k must name"),
         (by_time(&WEEK, 1.5), options(Target::All, &[]), "test share is 1.5"),
