@@ -77,7 +77,7 @@ impl From<RecommendError> for ApiError {
             RecommendError::InvalidRequest { field, problem } => {
                 // Parameters are flat where a request has rooms.
                 let field = field.strip_prefix("context.").unwrap_or(field);
-                let message = format!("{field} {problem}");
+                let message = format!("{field}: {problem}");
                 match field {
                     "item_id" => Self::new(StatusCode::NOT_FOUND, "not_found", message).at(field),
                     _ => Self::parameter(field, message),

@@ -1,4 +1,4 @@
-//! Names for requests and for events that come without one.
+//! Names for requests and for events that come without one, and how long names may be.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use reco_core::event::EventId;
@@ -11,6 +11,10 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is taken from a client; longer ones would fill logs.
 const LONGEST: usize = 128;
+
+/// Longest id of a user or an item and longest name of an action, in bytes: events leave them in memory, and what no
+/// event may say no page is asked with.
+pub(crate) const LONGEST_KEY: usize = 256;
 
 /// The id of one request: the client's own if it is a plain word, else a new one.
 #[derive(Clone, Debug)]

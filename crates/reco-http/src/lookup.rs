@@ -55,7 +55,7 @@ struct TouchJson<'a> {
 /// What a user did, newest first, the latest events included.
 pub(crate) async fn history(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
     let params = Params::new(query, &["user_id", "limit"])?;
-    let user = params.required("user_id")?;
+    let user = params.required_key("user_id")?;
     let limit = limit(&params)?;
     let (snapshot, live) = (app.recommender.snapshot(), app.recommender.live());
     let features = UserFeatures { recent: live.recent(&user.into()) };
@@ -93,7 +93,7 @@ pub(crate) async fn items(State(app): State<App>, query: RawQuery) -> Result<Res
     let params = Params::new(query, &["q", "item_id", "limit"])?;
     let (limit, snapshot) = (limit(&params)?, app.recommender.snapshot());
     let catalog = &snapshot.catalog;
-    let found: Vec<ItemId> = match params.text("item_id") {
+    let found: Vec<ItemId> = match params.key("item_id")? {
         Some(key) => catalog.id(key).into_iter().collect(),
         None => named(catalog, params.text("q").unwrap_or_default(), limit),
     };

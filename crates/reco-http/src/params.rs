@@ -1,6 +1,7 @@
 //! Query parameters, checked by name.
 
 use crate::error::ApiError;
+use crate::ids::LONGEST_KEY;
 use axum::extract::RawQuery;
 use reco_core::id::ItemKey;
 use reco_core::request::listed;
@@ -44,6 +45,15 @@ impl Params {
         self.text(name).ok_or_else(|| ApiError::parameter(name, format!("{name} is missing")))
     }
 
+    /// The id in a parameter, as long as that of an event may be.
+    pub(crate) fn key(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        self.text(name).map(|key| short(name, key)).transpose()
+    }
+
+    pub(crate) fn required_key(&self, name: &str) -> Result<&str, ApiError> {
+        short(name, self.required(name)?)
+    }
+
     /// A parameter of any type that reads from text; `want` says what would be right.
     pub(crate) fn parsed<T: FromStr>(&self, name: &str, want: &str) -> Result<Option<T>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
@@ -67,9 +77,19 @@ impl Params {
     }
 
     /// Items, as [`listed`] reads them.
-    pub(crate) fn items(&self, name: &str) -> Vec<ItemKey> {
-        self.text(name).map(listed).unwrap_or_default()
+    pub(crate) fn items(&self, name: &str) -> Result<Vec<ItemKey>, ApiError> {
+        let items = self.text(name).map(listed).unwrap_or_default();
+        items.iter().try_for_each(|item| short(name, item.as_str()).map(|_| ()))?;
+        Ok(items)
     }
+}
+
+fn short<'a>(name: &str, key: &'a str) -> Result<&'a str, ApiError> {
+    if key.len() <= LONGEST_KEY {
+        return Ok(key);
+    }
+    let message = format!("{name} has an id of {} bytes, at most {LONGEST_KEY} are allowed", key.len());
+    Err(ApiError::parameter(name, message))
 }
 
 /// Resolves `%xx` and `+`. What is no UTF-8 is refused: a replacement character would name another item.

@@ -42,7 +42,7 @@ pub(crate) async fn recommendations(
     query: RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::new(query, &[&COMMON[..], &SURFACE].concat())?;
-    let request = Request::for_user(params.required("user_id")?).surface(surface(&params)?);
+    let request = Request::for_user(params.required_key("user_id")?).surface(surface(&params)?);
     answer(&app, &id, &params, request).await
 }
 
@@ -52,8 +52,8 @@ pub(crate) async fn similar(
     query: RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::new(query, &COMMON)?;
-    let surface = Surface::Similar(params.required("item_id")?.into());
-    let request = Request::for_user(params.text("user_id").unwrap_or_default()).surface(surface);
+    let surface = Surface::Similar(params.required_key("item_id")?.into());
+    let request = Request::for_user(params.key("user_id")?.unwrap_or_default()).surface(surface);
     answer(&app, &id, &params, request).await
 }
 
@@ -69,7 +69,7 @@ fn surface(params: &Params) -> Result<Surface, ApiError> {
     let (surface, idle): (_, &[&str]) = match name {
         "home" => (Surface::Home, &["category", "item_id"]),
         "category" => (Surface::Category(params.required("category")?.into()), &["item_id"]),
-        "similar" => (Surface::Similar(params.required("item_id")?.into()), &["category"]),
+        "similar" => (Surface::Similar(params.required_key("item_id")?.into()), &["category"]),
         other => {
             let message = format!("surface is `{other}`, must be home, category or similar");
             return Err(ApiError::parameter("surface", message));
@@ -94,17 +94,18 @@ fn fill(params: &Params, request: Request) -> Result<Request, ApiError> {
     let context = Context {
         time: params.between("time", 0, LAST_MOMENT)?.map(Timestamp::from_millis),
         device: params.text("device").map(str::to_owned),
-        session_items: params.items("session_items"),
+        session_items: params.items("session_items")?,
     };
     let mut request = request
         .context(context)
         .count(params.parsed("count", "a whole number above 0")?.unwrap_or(10))
-        .exclude(params.items("exclude"))
-        .why_not(params.items("why_not"))
+        .exclude(params.items("exclude")?)
+        .why_not(params.items("why_not")?)
         .explain(params.parsed("explain", "true or false")?.unwrap_or(true))
         .seed(params.parsed("seed", "a whole number not below 0")?.unwrap_or(0));
     if let Some(text) = params.text("filter") {
-        let filter = text.parse().map_err(|error| ApiError::parameter("filter", format!("{error}")))?;
+        let filter =
+            text.parse().map_err(|error| ApiError::parameter("filter", format!("filter: {error}")))?;
         request = request.filter(filter);
     }
     if let Some(within) = params.between("within_ms", 1, LONGEST)? {

@@ -1,14 +1,12 @@
 //! One event as clients send it, read field by field so that a bad one can be named.
 
+use crate::ids::LONGEST_KEY;
 use reco_core::event::{Action, Event, EventId};
 use reco_core::pipeline::EventProblem;
 use reco_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-
-/// Longest id and longest name of an action, in bytes: they stay in memory.
-const LONGEST_KEY: usize = 256;
 
 const FIELDS: &str = "id, user_id, item_id, action, value, timestamp";
 

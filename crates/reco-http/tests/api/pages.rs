@@ -103,8 +103,26 @@ async fn refusals_name_the_parameter() {
             "{path}: {body}"
         );
     }
-    let (_, body) = get("/recommendations?user_id=a&filter=price+~+3").await;
-    assert!(body["error"]["message"].as_str().is_some_and(|text| text.contains("column 7")), "{body}");
+    for (filter, said) in [("price+~+3", "filter: column 7"), ("colour+=+3", "filter: there is no column")] {
+        let (_, body) = get(&format!("/recommendations?user_id=a&filter={filter}")).await;
+        assert!(body["error"]["message"].as_str().is_some_and(|text| text.starts_with(said)), "{body}");
+    }
+    let long = "x".repeat(257);
+    for (path, field) in [
+        ("/recommendations?user_id=", "user_id"),
+        ("/recommendations?user_id=a&exclude=item1,", "exclude"),
+        ("/recommendations?user_id=a&session_items=", "session_items"),
+        ("/similar?item_id=", "item_id"),
+        ("/history?user_id=", "user_id"),
+    ] {
+        let (status, body) = get(&format!("{path}{long}")).await;
+        let said = format!("{field} has an id of 257 bytes, at most 256 are allowed");
+        assert_eq!((status.as_u16(), &body["error"]["message"]), (400, &json!(said)), "{path}");
+        assert_eq!(
+            get(&format!("{path}{}", &long[1..])).await.1["error"]["code"].as_str().unwrap_or("not_found"),
+            "not_found"
+        );
+    }
     let (_, body) = get("/recommendations?user_id=a&cuont=3").await;
     assert!(body["error"]["message"].as_str().is_some_and(|text| text.contains("count, ")), "{body}");
 }
