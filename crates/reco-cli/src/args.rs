@@ -188,10 +188,10 @@ pub(crate) struct ScoreArgs {
     #[arg(long = "for", value_name = "FILE")]
     pub(crate) wanted: Option<PathBuf>,
     /// Items per user.
-    #[arg(long, short = 'n', default_value_t = 1_000)]
+    #[arg(long, short = 'n', default_value_t = 1_000, value_parser = count, allow_negative_numbers = true)]
     pub(crate) count: usize,
     /// Users per file.
-    #[arg(long, default_value_t = 2_048, value_name = "N")]
+    #[arg(long, default_value_t = 2_048, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) part_users: usize,
 }
 
@@ -199,7 +199,7 @@ pub(crate) struct ScoreArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PageArgs {
     /// Number of items.
-    #[arg(long, short = 'n', default_value_t = 10)]
+    #[arg(long, short = 'n', default_value_t = 10, value_parser = count, allow_negative_numbers = true)]
     pub(crate) count: usize,
     /// Only items that match, e.g. 'category in ("Produce", "Deli") and price < 5'.
     #[arg(long, value_name = "EXPRESSION", value_parser = NonEmptyStringValueParser::new())]
@@ -207,6 +207,9 @@ pub(crate) struct PageArgs {
     /// Never these items, divided by commas; `\,` is a comma within a key.
     #[arg(long, value_name = "ITEM,…", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) exclude: Vec<String>,
+    /// Items at hand in the running session, such as a cart, divided by commas: the page suits them.
+    #[arg(long, value_name = "ITEM,…", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) session_items: Vec<String>,
     /// Says why every item is there: sources, the user's own items, rules.
     #[arg(long)]
     pub(crate) why: bool,
@@ -302,4 +305,9 @@ pub(crate) struct ConfigArgs {
     /// Prints the defaults instead of what is in effect.
     #[arg(long)]
     pub(crate) defaults: bool,
+}
+
+/// A number of things; where its bounds lie is for the command to say.
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "must be a whole number above 0".to_owned())
 }

@@ -54,6 +54,7 @@ pub(crate) fn rehearsal(session: &Session, dataset: &Dataset) -> Result<Recommen
 /// Fits everything the configuration asks for.
 pub(crate) fn fitted(session: &Session, dataset: Dataset) -> Result<Snapshot, Failure> {
     rehearsal(session, &dataset)?;
+    note_vain_plan(session);
     let config = &session.config;
     let (plan, pipeline) = (&config.train, &config.pipeline);
     Ok(fit::snapshot::fit(dataset, plan, pipeline, &config.weights, &version(), &*session.progress)?)
@@ -62,9 +63,14 @@ pub(crate) fn fitted(session: &Session, dataset: Dataset) -> Result<Snapshot, Fa
 /// As [`fitted`], from the factors of an earlier snapshot on.
 pub(crate) fn refitted(session: &Session, earlier: &Snapshot, dataset: Dataset) -> Result<Snapshot, Failure> {
     rehearsal(session, &dataset)?;
+    note_vain_plan(session);
     let Config { train, pipeline, weights, .. } = &session.config;
     let version = version();
     Ok(fit::snapshot::refit(earlier, dataset, train, pipeline, weights, &version, &*session.progress)?)
+}
+
+fn note_vain_plan(session: &Session) {
+    session.config.train.remarks().iter().for_each(|remark| session.output.note(&format!("train.{remark}")));
 }
 
 /// Names what is fitted now.
@@ -83,8 +89,9 @@ pub(crate) fn snapshot(session: &Session, args: &ModelArgs) -> Result<Snapshot, 
 /// The snapshot that `reco train` wrote to a file. Settings that do nothing about it are named.
 pub(crate) fn stored(session: &Session, path: &Path) -> Result<Snapshot, Failure> {
     let Config { data, train, .. } = &session.config;
-    for (section, is_set) in [("data", *data != ImportSpec::default()), ("train", *train != Plan::default())]
-    {
+    // Live events fade by the half-life, whatever else the snapshot was trained with.
+    let usual = Plan { trend_half_life_days: train.trend_half_life_days, ..Plan::default() };
+    for (section, is_set) in [("data", *data != ImportSpec::default()), ("train", *train != usual)] {
         if is_set {
             session
                 .output

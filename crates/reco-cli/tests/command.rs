@@ -57,12 +57,14 @@ fn slips_in_a_request_are_told_before_training() {
 
 #[test]
 fn what_is_asked_for_in_vain_is_told_once_and_early() {
-    let vain = ["--exclude", "nope", "--filter", "colour = \"red\" or stock > 0"];
+    let vain =
+        ["--session-items", "tea,cup", "--exclude", "nope", "--filter", "colour = \"red\" or stock > 0"];
     let output = over_shop(&[&["recommend", "--user", "zoe"][..], &vain].concat());
     let told = told(&output);
     let (before, after) = told.split_once("factors").unwrap();
     for line in [
         "note: exclude: `nope` is not in the catalogue",
+        "`cup` is not in the catalogue",
         "note: filter: no item has a value for `stock`",
         "note: filter: no item has the colour `red`",
         "note: user `zoe` is not in the data",
@@ -94,6 +96,12 @@ fn wrong_use_is_refused_at_once() {
         (&["recommend", "--user", "ann", "--exclude", ""], "'--exclude <ITEM,…>'"),
         (&["recommend", "--user", "ann", "--snapshot", "x", "--skip-bad-rows", "3"], "cannot be used with"),
         (&["evaluate", "--split", "last-one", "--test-share", "0.3"], "no use with --split last-one"),
+        (
+            &["recommend", "--user", "ann", "-n", "-1"],
+            "'-1' for '--count <COUNT>': must be a whole number above 0",
+        ),
+        (&["recommend", "--user", "ann", "--filter", "price ~ 3"], "error: filter: column 7"),
+        (&["train", "--config", "."], ".: is a folder, must be a file"),
         (&["--listen"], "a value is required for '--listen"),
         (&["--listen", "x"], "--listen is `x`, must be HOST:PORT"),
         (&["--lisen", "x"], "unexpected argument '--lisen'"),

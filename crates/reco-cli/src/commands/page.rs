@@ -26,20 +26,25 @@ pub(crate) fn similar(session: &Session, args: &SimilarArgs) -> Result<(), Failu
 /// The request with everything a page is asked with.
 fn filled(request: Request, args: &PageArgs) -> Result<Request, Failure> {
     let keys = |lists: &[String]| lists.iter().flat_map(|list| listed(list)).collect::<Vec<_>>();
-    let request =
-        request.count(args.count).exclude(keys(&args.exclude)).why_not(keys(&args.why_not)).seed(args.seed);
+    let context = Context { session_items: keys(&args.session_items), ..Context::default() };
+    let request = request
+        .context(context)
+        .count(args.count)
+        .exclude(keys(&args.exclude))
+        .why_not(keys(&args.why_not))
+        .seed(args.seed);
     Ok(match &args.filter {
-        Some(filter) => request.filter(filter.parse()?),
+        Some(filter) => request.filter(filter.parse().map_err(|slip| format!("filter: {slip}"))?),
         None => request,
     })
 }
 
 /// Makes the page and prints it.
 fn show(session: &Session, request: Request, args: &PageArgs, source: &ModelArgs) -> Result<(), Failure> {
-    let request = filled(request, args)?;
+    let mut request = filled(request, args)?;
     let (recommender, told) = recommender(session, source, &request)?;
     let time = args.time.or_else(|| model::end_of_old_data(session, &recommender.snapshot()));
-    let request = request.context(Context { time, ..Context::default() });
+    request.context.time = time;
     let user = request.user.clone();
     let page = recommender.recommend_now(request)?;
     let catalog = &recommender.snapshot().catalog;

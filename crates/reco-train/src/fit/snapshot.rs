@@ -53,7 +53,7 @@ pub struct Plan {
     /// Neighbours by text and attributes.
     #[serde(with = "reco_core::switch")]
     pub content: Option<ContentParams>,
-    /// Neighbours by the factors of `als`, this many per item; 0 for none.
+    /// Neighbours by the factors of `als`, this many per item; 0 for none, as where `als` is off.
     pub vector_neighbors: usize,
     /// How far to trust each source of the pipeline, learned from the latest interactions. Fits all models
     /// twice: to the earlier interactions to learn from, then to all of them.
@@ -102,10 +102,13 @@ impl Plan {
         if !(self.trend_half_life_days > 0.0 && self.trend_half_life_days.is_finite()) {
             problems.push(bad("trend_half_life_days", self.trend_half_life_days, "above 0"));
         }
-        if self.vector_neighbors > 0 && self.als.is_none() {
-            problems.push("vector_neighbors needs als; fit it or set vector_neighbors to 0".to_owned());
-        }
         problems
+    }
+
+    /// What of this plan is set in vain, one line each, beginning with the field.
+    pub fn remarks(&self) -> Vec<String> {
+        let in_vain = self.vector_neighbors > 0 && self.als.is_none();
+        in_vain.then(|| "vector_neighbors changes nothing: als is off".to_owned()).into_iter().collect()
     }
 }
 
