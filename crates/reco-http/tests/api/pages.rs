@@ -103,7 +103,9 @@ async fn refusals_name_the_parameter() {
             "{path}: {body}"
         );
     }
-    for (filter, said) in [("price+~+3", "filter: column 7"), ("colour+=+3", "filter: there is no column")] {
+    for (filter, said) in
+        [("price+~+3", "filter: column 7"), ("colour+=+3", "filter: column 1: there is no column")]
+    {
         let (_, body) = get(&format!("/recommendations?user_id=a&filter={filter}")).await;
         assert!(body["error"]["message"].as_str().is_some_and(|text| text.starts_with(said)), "{body}");
     }
