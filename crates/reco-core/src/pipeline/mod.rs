@@ -11,6 +11,7 @@ mod pool;
 mod reasons;
 mod remarks;
 mod run;
+mod stages;
 #[cfg(test)]
 mod tests;
 
