@@ -86,12 +86,13 @@ impl RerankConfig {
         for (name, cap) in [("per_category", self.per_category), ("per_brand", self.per_brand)] {
             check(cap != Some(0), name, "0".to_owned(), "at least 1");
         }
-        for pin in &self.pins {
-            check(pin.place > 0, &format!("the place of pin `{}`", pin.item), "0".to_owned(), "at least 1");
+        for (n, pin) in self.pins.iter().enumerate() {
+            let path = |field: &str| format!("pins[{n}].{field} (item `{}`)", pin.item);
+            check(pin.place > 0, &path("place"), "0".to_owned(), "at least 1");
             let known =
                 pin.surface.as_deref().is_none_or(|name| ["home", "similar", "category"].contains(&name));
             let surface = pin.surface.clone().unwrap_or_default();
-            check(known, &format!("the surface of pin `{}`", pin.item), surface, "home, similar or category");
+            check(known, &path("surface"), surface, "home, similar or category");
         }
         problems
     }

@@ -41,6 +41,6 @@ pub use bootstrap::mean_intervals;
 pub use exposure::{coverage, gini};
 pub use metrics::Metrics;
 pub use models::{MODELS, ModelError};
-pub use options::{EvaluateError, EvaluateOptions, Source};
+pub use options::{EvaluateError, EvaluateOptions, MOST_CUT_OFF, Source};
 pub use report::{ModelReport, Report, Versus};
 pub use run::run;

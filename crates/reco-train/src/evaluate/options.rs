@@ -7,6 +7,9 @@ use crate::fit::snapshot::Plan;
 use reco_core::event::ActionWeights;
 use reco_core::pipeline::PipelineConfig;
 
+/// The longest lists that are judged.
+pub const MOST_CUT_OFF: usize = 1_000;
+
 /// What to evaluate on.
 #[derive(Debug)]
 pub enum Source {
@@ -23,7 +26,7 @@ pub struct EvaluateOptions {
     pub target: Target,
     /// Models asked for, of [`MODELS`](super::MODELS); baselines are added.
     pub models: Vec<String>,
-    /// Cut-offs, each at least 1 and at most the number of items.
+    /// Cut-offs, each 1 to [`MOST_CUT_OFF`]; one beyond the number of items is judged on all of them.
     pub k: Vec<usize>,
     /// Where user, item pairs are; ranks each user's relevant items among these only.
     pub negatives: Option<ImportSpec>,
@@ -60,13 +63,11 @@ pub enum EvaluateError {
     /// A cut-off of 0, or none.
     #[error("k must name at least one cut-off above 0")]
     CutOff,
-    /// A cut-off beyond the list of all items.
-    #[error("k is {k}, must be at most {n_items}, the number of items")]
+    /// A cut-off of a list that nobody reads, whose variety alone would take minutes to measure.
+    #[error("k is {k}, must be at most {MOST_CUT_OFF}")]
     CutOffBeyond {
         /// The cut-off.
         k: usize,
-        /// Items of the data.
-        n_items: usize,
     },
     /// A share outside its range.
     #[error("the test share is {0}, must be above 0 and below 1")]

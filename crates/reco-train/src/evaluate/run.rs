@@ -6,7 +6,7 @@ use super::exposure::Exposure;
 use super::inputs::Gathered;
 use super::metrics::Metrics;
 use super::models::{self, Fitted, ModelError, TrainData};
-use super::options::{EvaluateError, EvaluateOptions, Source};
+use super::options::{EvaluateError, EvaluateOptions, MOST_CUT_OFF, Source};
 use super::report::{ModelReport, Report, Versus, peak_rss_mb};
 use super::scorers::Scorer;
 use crate::progress::Progress;
@@ -34,6 +34,9 @@ pub fn run(
     if options.k.is_empty() || options.k.contains(&0) {
         return Err(EvaluateError::CutOff);
     }
+    if let Some(k) = Some(options.deepest()).filter(|k| *k > MOST_CUT_OFF) {
+        return Err(EvaluateError::CutOffBeyond { k });
+    }
     let names = models::names(options)?;
     let Gathered { inputs, weights, remarks } =
         Gathered::new(source, options.negatives.as_ref(), options.weights.clone(), options.seed)?;
@@ -43,10 +46,6 @@ pub fn run(
     if cases.tested.is_empty() {
         let hint = "a larger test share, another split, target all or negatives for more users may help";
         return Err(EvaluateError::NothingToTest { hint });
-    }
-    let (k, n_items) = (options.deepest(), data.dataset.catalog.len());
-    if k > n_items {
-        return Err(EvaluateError::CutOffBeyond { k, n_items });
     }
     let mut measured = Vec::with_capacity(names.len());
     for name in names {

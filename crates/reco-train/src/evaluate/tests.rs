@@ -261,7 +261,7 @@ fn what_makes_no_sense_is_refused_before_any_work() {
         (
             by_time(&WEEK, 0.25),
             EvaluateOptions { k: vec![1, 100_000], ..options(Target::All, &[]) },
-            "k is 100000, must be at most 4, the number of items",
+            "k is 100000, must be at most 1000",
         ),
         (by_time(&WEEK, 0.25), options(Target::All, &["ails"]), "no model `ails`; there are popularity"),
         (by_time(&WEEK, 0.25), EvaluateOptions { k: vec![], ..options(Target::All, &[]) }, "k must name"),
