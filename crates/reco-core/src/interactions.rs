@@ -118,14 +118,16 @@ impl InteractionLog {
     ///
     /// `n_items` is the catalogue's length.
     pub fn matrix(&self, n_items: usize, weights: &ActionWeights) -> Csr {
-        let signed = |verdict| match verdict {
-            Verdict::Speaks(weight) => weight,
-            Verdict::Silent => 0.0,
-            Verdict::TakesBack(weight) => -weight,
-        };
-        let weight: Vec<f32> = self.verdicts(weights).map(signed).collect();
-        let entries = (0..self.len()).filter(|&row| weight[row] != 0.0);
+        if self.verdicts(weights).any(|verdict| matches!(verdict, Verdict::TakesBack(_))) {
+            let histories = Histories::from_log(self, weights);
+            let of_user =
+                |user| histories.of(user).iter().map(move |touch| (user, touch.item.raw(), touch.weight));
+            let entries = (0..self.users.len() as u32).flat_map(of_user);
+            return Csr::from_entries(self.users.len(), n_items, entries.filter(|entry| entry.2 > 0.0));
+        }
+        let weight = self.weights(weights);
+        let entries = (0..self.len()).filter(|&row| weight[row] > 0.0);
         let entries = entries.map(|row| (self.user[row], self.item[row].raw(), weight[row]));
-        Csr::from_entries(self.users.len(), n_items, entries).above_zero()
+        Csr::from_entries(self.users.len(), n_items, entries)
     }
 }

@@ -59,23 +59,6 @@ impl Csr {
         matrix
     }
 
-    /// Without the cells that are not above 0.
-    pub(super) fn above_zero(self) -> Self {
-        if self.values.iter().all(|&value| value > 0.0) {
-            return self;
-        }
-        let mut kept = Self::with_capacity(self.n_rows(), self.n_columns, self.n_cells());
-        for row in 0..self.n_rows() {
-            let (columns, values) = self.row(row);
-            for (&column, &value) in columns.iter().zip(values).filter(|(_, value)| **value > 0.0) {
-                kept.columns.push(column);
-                kept.values.push(value);
-            }
-            kept.offsets.push(kept.columns.len());
-        }
-        kept
-    }
-
     fn with_capacity(n_rows: usize, n_columns: usize, n_cells: usize) -> Self {
         let mut offsets = Vec::with_capacity(n_rows + 1);
         offsets.push(0);

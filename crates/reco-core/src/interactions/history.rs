@@ -78,10 +78,15 @@ impl Touch {
         }
     }
 
-    /// Undoes one interaction of that action. It is no sign of interest, so the latest stays what it was.
+    /// Undoes one interaction of that action, if there was one. It is no sign of interest, so the latest stays
+    /// what it was.
     fn take_back(&mut self, action: &Action, weight: f32, at: Timestamp) {
         if action.is_rejection() {
             self.rejected &= at < self.last;
+            return;
+        }
+        let n_others = self.count.saturating_sub(self.n_consumed);
+        if (if action.is_consumption() { self.n_consumed } else { n_others }) == 0 {
             return;
         }
         if weight > 0.0 {
@@ -89,7 +94,7 @@ impl Touch {
             self.weight = if self.count == 0 { 0.0 } else { (self.weight - weight).max(0.0) };
         }
         if action.is_consumption() {
-            self.n_consumed = self.n_consumed.saturating_sub(1);
+            self.n_consumed -= 1;
             self.consumed = self.consumed.filter(|_| self.n_consumed > 0);
         }
     }
@@ -208,6 +213,7 @@ mod tests {
             (3, Action::Purchase, 1.0, 3),
             (3, Action::Purchase, 1.0, 4),
             (3, Action::Purchase, -1.0, 9),
+            (3, Action::View, -1.0, 10),
             (4, Action::Hide, 1.0, 5),
             (4, Action::Hide, -1.0, 9),
             (5, Action::Purchase, -1.0, 9),

@@ -192,8 +192,8 @@ impl PipelineConfig {
             .filter(OnSurface, OnFault::Fail)
             .filter(Excluded, OnFault::Fail)
             .filter(Requested, OnFault::Fail)
-            .filter(Rejected, OnFault::Skip)
-            .filter(Seen(self.seen), OnFault::Skip);
+            .filter(Rejected, OnFault::Fail)
+            .filter(Seen(self.seen), OnFault::Fail);
         if self.ranker == RankerName::Blend {
             builder = builder.ranker(BlendRanker::new(self.votes.clone()));
         }

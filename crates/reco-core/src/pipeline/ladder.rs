@@ -84,11 +84,13 @@ pub(super) fn admitted<E>(
     Ok(admitted)
 }
 
+/// Popular items that the last rung looks at for every one that it shows, so that rules have a choice.
+const STATIC_CHOICE: usize = 8;
+
 /// The last rung: needs no model and no thread of the pool, so it is answered even when those are stuck.
-/// Of the filters it keeps those that are never optional, and what the user rejected stays out.
+/// Of the filters and rules it keeps those that are never optional, and what the user rejected stays out.
 pub(super) fn static_page(parts: &Parts, query: &Query, faults: Vec<Fault>) -> Result<Page, RecommendError> {
-    let catalog = &query.snapshot.catalog;
-    let request = &*query.request;
+    let (catalog, request) = (&query.snapshot.catalog, &*query.request);
     let mut popular = popular_items(query).filter(|&id| query.touch(id).is_none_or(|touch| !touch.rejected));
     let obligatory = |set: &mut Candidates| -> Result<(), RecommendError> {
         for filter in parts.filters.iter().filter(|filter| filter.on_fault == OnFault::Fail) {
@@ -98,8 +100,17 @@ pub(super) fn static_page(parts: &Parts, query: &Query, faults: Vec<Fault>) -> R
         }
         Ok(())
     };
-    let shown = admitted(&mut popular, request.count, || true, obligatory)?;
-    let items = shown.into_iter().take(request.count).zip(1..).map(|(id, rank)| PageItem {
+    let mut choice = Merge::new(Arc::default());
+    choice.fill(&admitted(&mut popular, STATIC_CHOICE * request.count, || true, obligatory)?);
+    choice.mark_all();
+    let mut set = choice.set().clone();
+    for rule in parts.rerankers.iter().filter(|rule| rule.on_fault != OnFault::Skip) {
+        let mut next = set.clone();
+        if guarded(&rule.name, || rule.part.rerank(query, &mut next, request.count)).is_ok() {
+            set = next;
+        }
+    }
+    let items = set.ids().iter().take(request.count).zip(1..).map(|(&id, rank)| PageItem {
         id,
         key: catalog.key(id).clone(),
         rank,

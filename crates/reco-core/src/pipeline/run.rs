@@ -123,6 +123,9 @@ impl Run {
             merge.mark_all();
             set = stages.arrange(merge.set().clone())?;
         }
+        if set.is_empty() && self.query.budget.is_spent() {
+            return ladder::static_page(&self.parts, &self.query, stages.into_faults());
+        }
         stages.judge_unproposed(&merge)?;
         Ok(stages.page(&set))
     }

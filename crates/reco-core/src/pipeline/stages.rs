@@ -193,10 +193,18 @@ impl<'a> Stages<'a> {
         if matches!(query.request.surface, Surface::Similar(_)) && !query.categories().is_empty() {
             reasons.push("only items of the same category fill a page of similar ones".to_owned());
         }
+        if query.budget.is_spent() {
+            reasons.push("time ran out".to_owned());
+        }
         if reasons.is_empty() {
             reasons.push("there are no more".to_owned());
         }
         Some(format!("{n_shown} of the {count} items asked for: {}", reasons.join(", ")))
+    }
+
+    /// What went wrong so far.
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        self.faults
     }
 
     pub(super) fn page(mut self, set: &Candidates) -> Page {

@@ -111,7 +111,8 @@ fn nonsense_is_named() {
         ..RerankConfig::default()
     };
     let problems = config.problems().join("\n");
-    for part in ["mmr_lambda is 2, must be 0 to 1", "per_brand is 0", "pins[0].place (item `a`) is 0", "moon"] {
+    for part in ["mmr_lambda is 2, must be 0 to 1", "per_brand is 0", "pins[0].place (item `a`) is 0", "moon"]
+    {
         assert!(problems.contains(part), "{part} is not in {problems}");
     }
 }

@@ -59,7 +59,8 @@ pub(super) fn free(out: &Path) -> Result<PathBuf, BatchError> {
     if fs::symlink_metadata(out).is_ok() {
         return Err(BatchError::Exists(out.to_owned()));
     }
-    let mut unfinished = out.as_os_str().to_owned();
+    // As `lists` and `lists/` name one folder.
+    let mut unfinished = out.components().collect::<PathBuf>().into_os_string();
     unfinished.push(".unfinished");
     let unfinished = PathBuf::from(unfinished);
     file::check_folder(&unfinished).map_err(at(out))?;

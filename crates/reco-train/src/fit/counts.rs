@@ -6,9 +6,7 @@ use reco_core::event::ActionWeights;
 use reco_core::interactions::InteractionLog;
 use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::trending::Trends;
-use reco_core::time::Timestamp;
 use reco_core::trend::Trend;
-use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of popularity.
@@ -48,22 +46,19 @@ pub fn popularity(
     params: &PopularParams,
 ) -> Result<Popularity, FitError> {
     FitError::check("popular", params.problems())?;
-    let weight = log.weights(weights);
     let since =
         params.window_days.filter(|_| log.has_times()).and_then(|days| Some(log.span()?.1.plus_days(-days)));
-    let users_since = |since: Option<Timestamp>| {
-        let mut seen: FxHashSet<(u32, u32)> = FxHashSet::default();
-        let mut users = vec![0; catalog.len()];
-        for row in 0..log.len() {
-            let counts = weight[row] > 0.0 && since.is_none_or(|since| log.at[row] >= since);
-            if counts && seen.insert((log.user[row], log.item[row].raw())) {
-                users[log.item[row].index()] += 1;
-            }
-        }
-        users
-    };
+    let users = |log: &InteractionLog| log.matrix(catalog.len(), weights).column_lengths();
+    let ever = users(log);
+    let lately = since.map_or_else(
+        || ever.clone(),
+        |since| {
+            let rows = (0..log.len() as u32).filter(|&row| log.at[row as usize] >= since);
+            users(&log.select(&rows.collect::<Vec<_>>()))
+        },
+    );
     let labels = catalog.category();
-    Ok(Popularity::new(users_since(since), &users_since(None), labels.cardinality(), |id| labels.code(id)))
+    Ok(Popularity::new(lately, &ever, labels.cardinality(), |id| labels.code(id)))
 }
 
 /// Sums decayed event weights per item.
@@ -83,6 +78,7 @@ mod tests {
     use reco_core::catalog::ItemRecord;
     use reco_core::event::Action;
     use reco_core::id::ItemId;
+    use reco_core::time::Timestamp;
 
     #[test]
     fn users_count_once_and_only_lately() {

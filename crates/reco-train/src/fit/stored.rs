@@ -17,7 +17,7 @@ use reco_core::snapshot::Snapshot;
 use reco_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"RECOSNAP";
@@ -42,8 +42,14 @@ pub enum StoredError {
         /// The file.
         path: PathBuf,
     },
-    /// A newer reco wrote it.
-    #[error("{path}: snapshot format {found}, this reco reads up to {known}", path = .path.display())]
+    /// There is a file that is no snapshot.
+    #[error("{path}: there is a file that is no snapshot; remove it or name another", path = .path.display())]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another version of reco wrote it.
+    #[error("{path}: snapshot format {found}, this reco reads {known}; train it anew", path = .path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -131,13 +137,23 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
     Ok((HEADER + body.len()) as u64)
 }
 
-/// Whether [`save`] could write there now, to know before anything is trained.
+/// Whether [`save`] could write there now, to know before anything is trained, and whether it should: a file that
+/// is no snapshot may well be the data to train on.
 ///
 /// # Errors
 ///
-/// [`StoredError::Io`] as of [`save`].
+/// [`StoredError::Io`] as of [`save`], [`StoredError::Occupied`] by another file.
 pub fn check(path: &Path) -> Result<(), StoredError> {
-    file::check(path).map_err(|cause| StoredError::Io { path: path.to_owned(), cause })
+    let io = |cause| StoredError::Io { path: path.to_owned(), cause };
+    file::check(path).map_err(io)?;
+    let Ok(there) = fs::File::open(path) else { return Ok(()) };
+    let mut start = Vec::new();
+    there.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
+    if start.is_empty() || start == MAGIC {
+        Ok(())
+    } else {
+        Err(StoredError::Occupied { path: path.to_owned() })
+    }
 }
 
 /// Reads what [`save`] wrote.

@@ -117,6 +117,41 @@ async fn even_the_static_page_shows_only_what_may_be_shown() {
     assert_eq!((ids(&page), page.rung), (vec![1, 2, 3], Rung::Static));
 }
 
+/// A request that comes when there is no time left for it, however many threads are free.
+#[test]
+fn a_page_that_comes_too_late_for_anything_is_the_static_one() {
+    let clock = clock();
+    let slow = |config: &PipelineConfig| {
+        let builder = config.builder(shop()).unwrap().clock(Arc::new(clock.clone()));
+        builder.generator(Waster(clock.clone()), Quotas::everywhere(5)).build().unwrap()
+    };
+    let mut config = PipelineConfig { threads: 1, ..PipelineConfig::default() };
+    config.sources.clear();
+    config.rerank = RerankConfig { per_category: Some(1), caps_yield: false, ..RerankConfig::default() };
+    config.only = Some("category in (\"category0\", \"category1\")".parse().unwrap());
+    let page = slow(&config).recommend_now(Request::for_user("ann").count(5)).unwrap();
+    assert_eq!((ids(&page), page.rung), (vec![0, 1], Rung::Static));
+    config.rerank.caps_yield = true;
+    assert_eq!(self::page(&slow(&config), Request::for_user("ann").count(5)).len(), 5);
+}
+
+/// Takes all the time there is and finds nothing.
+#[derive(Debug)]
+struct Waster(ManualClock);
+
+impl CandidateGenerator for Waster {
+    fn name(&self) -> &'static str {
+        "waster"
+    }
+
+    fn generate(&self, _: &Query, _: usize, _: &mut Hits) -> Result<(), Fault> {
+        self.0.advance(Duration::from_secs(1));
+        Ok(())
+    }
+
+    fn support(&self, _: &Query, _: ItemId, _: &mut Vec<Support>) {}
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
