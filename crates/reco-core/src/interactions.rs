@@ -110,15 +110,14 @@ impl InteractionLog {
 
     /// Weight of every row under `weights`, its value considered.
     pub fn weights(&self, weights: &ActionWeights) -> Vec<f32> {
-        let weight = |verdict| if let Verdict::Speaks(weight) = verdict { weight } else { 0.0 };
-        self.verdicts(weights).map(weight).collect()
+        self.verdicts(weights).map(Verdict::weight).collect()
     }
 
     /// Users x items with summed weights, less those of what was taken back; pairs of no weight are left out.
     ///
     /// `n_items` is the catalogue's length.
     pub fn matrix(&self, n_items: usize, weights: &ActionWeights) -> Csr {
-        if self.verdicts(weights).any(|verdict| matches!(verdict, Verdict::TakesBack(_))) {
+        if self.verdicts(weights).any(Verdict::takes_back) {
             let histories = Histories::from_log(self, weights);
             let of_user =
                 |user| histories.of(user).iter().map(move |touch| (user, touch.item.raw(), touch.weight));

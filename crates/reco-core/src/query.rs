@@ -1,7 +1,6 @@
 //! A request in the light of one snapshot: what every stage may read.
 
 use crate::catalog::Catalog;
-use crate::event::Verdict;
 use crate::features::UserFeatures;
 use crate::id::{ItemId, ItemKey};
 use crate::interactions::Touch;
@@ -227,7 +226,7 @@ fn merge_history(
             history.len() - 1
         });
         let verdict = live.weights().verdict(&event.action, event.value);
-        takes_back |= matches!(verdict, Verdict::TakesBack(_));
+        takes_back |= verdict.takes_back();
         history[row].add(&event.action, verdict, event.at);
         n_fresh += 1;
     }

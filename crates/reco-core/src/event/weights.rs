@@ -55,6 +55,19 @@ impl Verdict {
             Self::Speaks(weight)
         }
     }
+
+    /// What the event speaks for its item with; 0 for one that does not.
+    pub fn weight(self) -> f32 {
+        match self {
+            Self::Speaks(weight) => weight,
+            Self::Silent | Self::TakesBack(_) => 0.0,
+        }
+    }
+
+    /// Whether it undoes an earlier event.
+    pub fn takes_back(self) -> bool {
+        matches!(self, Self::TakesBack(_))
+    }
 }
 
 fn usual_at_least() -> BTreeMap<Action, f32> {
@@ -98,10 +111,7 @@ impl ActionWeights {
 
     /// The weight of an event: that of its action, or 0 when its value is too low.
     pub fn of(&self, action: &Action, value: Option<f32>) -> f32 {
-        match self.verdict(action, value) {
-            Verdict::Speaks(weight) => weight,
-            Verdict::Silent | Verdict::TakesBack(_) => 0.0,
-        }
+        self.verdict(action, value).weight()
     }
 
     /// What an event means for its item.

@@ -55,11 +55,10 @@ impl Touch {
     /// Adds one interaction. Order does not matter except that the latest rejection or liking counts, and that
     /// only what came before can be taken back.
     pub fn add(&mut self, action: &Action, verdict: Verdict, at: Timestamp) {
-        let weight = match verdict {
-            Verdict::Speaks(weight) => weight,
-            Verdict::Silent => 0.0,
-            Verdict::TakesBack(weight) => return self.take_back(action, weight, at),
-        };
+        if let Verdict::TakesBack(weight) = verdict {
+            return self.take_back(action, weight, at);
+        }
+        let weight = verdict.weight();
         let is_latest = at >= self.last;
         self.first = self.first.min(at);
         self.last = self.last.max(at);
@@ -129,7 +128,7 @@ impl Histories {
                 }
                 if let Some(touch) = histories.touches.last_mut() {
                     touch.add(&log.actions[log.action[row] as usize], verdicts[row], at);
-                    takes_back |= matches!(verdicts[row], Verdict::TakesBack(_));
+                    takes_back |= verdicts[row].takes_back();
                 }
             }
             if takes_back {
