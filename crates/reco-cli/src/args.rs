@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Recommend(RecommendArgs),
     /// Prints items like one item.
     Similar(SimilarArgs),
+    /// Lists what a learned ranker is told of every candidate, or writes the rows that it learns from.
+    Features(FeaturesArgs),
     /// Measures models on held-out interactions.
     Evaluate(EvaluateArgs),
     /// Measures speed: pages in process, a running server, or a vector index.
@@ -298,6 +300,23 @@ pub(crate) struct EvaluateArgs {
     /// Seed of training and of the bootstrap.
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A Parquet file has a row per candidate: list, user, asker, item, taken, list_taken, then a column \
+per feature, null where it is missing. The models behind it know nothing of the interactions held out, the latest; \
+candidates are what the pipeline proposes at that moment, `taken` are those that the user then took."
+)]
+pub(crate) struct FeaturesArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Parquet file to write examples to, as for a ranker trained with another tool.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// Share of the interactions, the latest, that the examples are made of.
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE", requires = "export")]
+    pub(crate) held_out: f64,
 }
 
 #[derive(Debug, Args)]

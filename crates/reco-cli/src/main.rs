@@ -1,4 +1,4 @@
-//! The `reco` command: serve, import, train, score, recommend, similar, evaluate, config.
+//! The `reco` command: serve, import, train, score, recommend, similar, features, evaluate, config.
 
 mod args;
 mod bars;
@@ -77,6 +77,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Score(args) => commands::score::run(&session, &args)?,
         Command::Recommend(args) => commands::page::recommend(&session, &args)?,
         Command::Similar(args) => commands::page::similar(&session, &args)?,
+        Command::Features(args) => commands::features::run(&session, &args)?,
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,
         Command::Bench(args) => commands::bench::run(&session, &args)?,
         Command::Config(args) => commands::config::run(&session, &args)?,

@@ -108,8 +108,13 @@ impl Query {
 
     /// The user's own record of an item, if there is one.
     pub fn touch(&self, item: ItemId) -> Option<&Touch> {
+        self.placed_touch(item).map(|(_, touch)| touch)
+    }
+
+    /// The same with its place in the history, 0 for the newest.
+    pub(crate) fn placed_touch(&self, item: ItemId) -> Option<(usize, &Touch)> {
         let by_item = self.memo(TouchRows::new);
-        by_item.0.get(&item).map(|&row| &self.history[row as usize])
+        by_item.0.get(&item).map(|&row| (row as usize, &self.history[row as usize]))
     }
 
     /// When the user last bought or rated an item; now, where it belongs to the running session.

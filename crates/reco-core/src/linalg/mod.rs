@@ -4,6 +4,7 @@
 //! separately, so that the answers are the same bits on every CPU.
 
 pub(crate) use bytes::{LONGEST_ROW, Rows, prefetch};
+pub use layer::Layer;
 pub use matrix::{Matrix, MatrixView};
 pub use solve::{NotPositiveDefinite, Spd, conjugate_gradient};
 pub use sums::{add_outers, add_outers_within, add_products, add_projections, add_weighted};
@@ -42,6 +43,7 @@ macro_rules! kernel {
 mod bytes;
 // After `kernel!`, which some of them use.
 mod cholesky;
+mod layer;
 mod matrix;
 mod solve;
 mod sums;

@@ -4,7 +4,7 @@ use super::{BuildError, Quotas, Recommender, RecommenderBuilder};
 use crate::error::OnFault;
 use crate::filter::{Availability, Excluded, OnSurface, Only, Rejected, Requested, Seen, SeenPolicy};
 use crate::predicate::Predicate;
-use crate::rank::{BlendRanker, VoteRanker, VoteWeights};
+use crate::rank::{BlendRanker, LearnedRanker, VoteRanker, VoteWeights};
 use crate::rerank::{Pinned, RerankConfig};
 use crate::retrieve::CandidateGenerator;
 use crate::retrieve::again::{AgainConfig, AgainGenerator};
@@ -64,6 +64,8 @@ pub enum RankerName {
     /// Weights of the sources learned in training; the votes where there are none ([`BlendRanker`]).
     #[default]
     Blend,
+    /// The neural ranker that training made ([`LearnedRanker`]); the blend where there is none, or where it fails.
+    WideDeep,
     /// Votes of the sources with the configured weights ([`VoteRanker`]).
     Votes,
 }
@@ -171,6 +173,13 @@ impl PipelineConfig {
         problems
     }
 
+    /// Names of the sources in the order in which candidates know them.
+    pub fn source_names(&self) -> Vec<Arc<str>> {
+        let pins =
+            (!self.rerank.pins.is_empty()).then(|| Pinned::new(self.rerank.pins.clone()).name().into());
+        self.sources.keys().map(|name| name.as_str().into()).chain(pins).collect()
+    }
+
     /// A builder with everything described here, to add to or to build as it is.
     ///
     /// # Errors
@@ -194,7 +203,10 @@ impl PipelineConfig {
             .filter(Requested, OnFault::Fail)
             .filter(Rejected, OnFault::Fail)
             .filter(Seen(self.seen), OnFault::Fail);
-        if self.ranker == RankerName::Blend {
+        if self.ranker == RankerName::WideDeep {
+            builder = builder.ranker(LearnedRanker::default());
+        }
+        if self.ranker != RankerName::Votes {
             builder = builder.ranker(BlendRanker::new(self.votes.clone()));
         }
         builder = builder.ranker(VoteRanker::new(self.votes.clone()));

@@ -2,9 +2,11 @@
 
 mod blend;
 mod votes;
+pub mod wide_deep;
 
 pub use blend::{BlendModel, BlendModels, BlendRanker, Blends, Opinion, SourceWeights, opinions, voted};
 pub use votes::{VoteRanker, VoteWeights};
+pub use wide_deep::{LearnedRanker, RankerModel, WideDeep};
 
 use crate::candidate::Candidates;
 use crate::error::Fault;

@@ -6,20 +6,25 @@ pub mod bpr;
 pub mod content;
 pub mod counts;
 pub mod ease;
+pub mod examples;
 pub mod item_item;
-pub mod ranking;
+mod item_table;
+mod ranking;
+pub mod rehearsal;
 pub mod sequence;
 pub mod snapshot;
 pub mod spectral;
 pub mod stored;
 pub mod vectors;
+pub mod wide_deep;
 
-use reco_core::error::RecommendError;
+use reco_core::error::{Fault, RecommendError};
 use reco_core::event::ActionWeights;
 use reco_core::index::IndexError;
 use reco_core::interactions::{ActionTally, InteractionLog};
 use reco_core::linalg::NotPositiveDefinite;
 use reco_core::pipeline::BuildError;
+use reco_core::rank::wide_deep::WeightsError;
 
 /// Why a model could not be fitted.
 #[derive(Debug, thiserror::Error)]
@@ -55,12 +60,21 @@ pub enum FitError {
         /// Where.
         cause: NotPositiveDefinite,
     },
-    /// The pipeline whose candidates the blend learns to order cannot be built.
-    #[error("blend: {0}")]
+    /// The pipeline whose candidates rankers learn to order cannot be built.
+    #[error("ranking: {0}")]
     Pipeline(#[from] BuildError),
     /// That pipeline proposed nothing.
-    #[error("blend: the pipeline proposed nothing: {0}")]
+    #[error("ranking: the pipeline proposed nothing: {0}")]
     Candidates(#[from] RecommendError),
+    /// A group of features could not be computed.
+    #[error("features: {0}")]
+    Features(#[source] Fault),
+    /// The neural ranker could not be computed.
+    #[error("wide & deep: {0}")]
+    Neural(#[from] candle_core::Error),
+    /// The neural ranker ended with weights that no one can score by.
+    #[error("wide & deep: {0}; a smaller learning_rate may help")]
+    Weights(#[from] WeightsError),
     /// A vector index refused a vector.
     #[error("vector neighbours: {0}")]
     Index(#[from] IndexError),

@@ -6,19 +6,23 @@ use super::bpr::BprParams;
 use super::content::{self, ContentParams};
 use super::counts::{self, PopularParams};
 use super::ease::{self, EaseParams};
+use super::examples::Examples;
 use super::item_item::{self, ItemItemParams};
-use super::ranking::{self, Assemble};
+use super::ranking;
+use super::rehearsal::{Assemble, Rehearsal};
 use super::sequence::{self, SequenceParams};
 use super::spectral::{self, SpectralParams};
-use super::{FitError, bad, vectors};
+use super::wide_deep::{self, WideDeepParams};
+use super::{FitError, bad, item_table, vectors};
 use crate::data::Dataset;
-use crate::progress::Progress;
+use crate::progress::{Prefixed, Progress};
 use reco_core::catalog::Catalog;
 use reco_core::event::ActionWeights;
+use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable};
 use reco_core::id::ItemId;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::pipeline::PipelineConfig;
-use reco_core::rank::BlendModels;
+use reco_core::rank::{BlendModels, RankerModel};
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
@@ -59,6 +63,12 @@ pub struct Plan {
     /// twice: to the earlier interactions to learn from, then to all of them.
     #[serde(with = "reco_core::switch")]
     pub blend: Option<BlendParams>,
+    /// A neural ranker, trained on what the blend is learned from (`blend.held_out`); `pipeline.ranker` puts it to
+    /// use.
+    #[serde(with = "reco_core::switch")]
+    pub wide_deep: Option<WideDeepParams>,
+    /// What a learned ranker is told of every candidate.
+    pub features: FeatureConfig,
     /// Popularity; the lower rungs of the ladder need it, so it is always fitted.
     pub popular: PopularParams,
     /// Half-life of trends in days, above 0.
@@ -77,6 +87,8 @@ impl Default for Plan {
             content: Some(ContentParams::default()),
             vector_neighbors: 50,
             blend: Some(BlendParams::default()),
+            wide_deep: None,
+            features: FeatureConfig::default(),
             popular: PopularParams::default(),
             trend_half_life_days: 7.0,
         }
@@ -97,6 +109,8 @@ impl Plan {
             .chain(under("sequence", self.sequence.as_ref().map(SequenceParams::problems)))
             .chain(under("content", self.content.as_ref().map(ContentParams::problems)))
             .chain(under("blend", self.blend.as_ref().map(BlendParams::problems)))
+            .chain(under("wide_deep", self.wide_deep.as_ref().map(WideDeepParams::problems)))
+            .chain(under("features", Some(self.features.problems())))
             .chain(under("popular", Some(self.popular.problems())))
             .collect();
         if !(self.trend_half_life_days > 0.0 && self.trend_half_life_days.is_finite()) {
@@ -173,16 +187,101 @@ fn fit_after(
     progress: &dyn Progress,
 ) -> Result<Snapshot, FitError> {
     FitError::check("plan", plan.problems())?;
-    // The blend is learned from models that know nothing of what is held out; the earlier snapshot may.
-    let blend = match &plan.blend {
-        Some(params) => ranking::learn(&dataset, plan, params, assemble, weights, progress)?,
-        None => None,
-    };
+    let rankers = rankers(&dataset, plan, assemble, weights, progress)?;
     let mut snapshot = models(earlier, dataset, plan, weights, version, progress)?;
-    if let Some(blend) = blend {
+    if let Some(blend) = rankers.blend {
         snapshot.models.insert(BlendModels::NAME, blend);
     }
+    if let Some(wide_deep) = rankers.wide_deep {
+        snapshot.models.insert(RankerModel::NAME, wide_deep);
+    }
     Ok(snapshot)
+}
+
+/// What orders candidates.
+#[derive(Default)]
+struct Rankers {
+    blend: Option<BlendModels>,
+    wide_deep: Option<RankerModel>,
+}
+
+/// Learns the rankers from models that know nothing of what is held out; an earlier snapshot may. None for data
+/// with too few users on both sides of the cut; the pipeline then ranks by votes.
+fn rankers(
+    dataset: &Dataset,
+    plan: &Plan,
+    assemble: &Assemble<'_>,
+    weights: &ActionWeights,
+    progress: &dyn Progress,
+) -> Result<Rankers, FitError> {
+    if plan.blend.is_none() && plan.wide_deep.is_none() {
+        return Ok(Rankers::default());
+    }
+    let held_out = plan.blend.clone().unwrap_or_default().held_out;
+    let fitting = Prefixed::new("for ranking: ", progress);
+    let Some(rehearsal) = Rehearsal::new(dataset, plan, held_out, assemble, weights, &fitting)? else {
+        progress.begin("ranking", 0);
+        progress.end(&format!(
+            "not learned, for fewer than {} users came back after the cut; votes rank",
+            Rehearsal::FEWEST_USERS
+        ));
+        return Ok(Rankers::default());
+    };
+    let blend = plan.blend.as_ref().map(|params| ranking::learn(&rehearsal, params, progress)).transpose()?;
+    let wide_deep = match &plan.wide_deep {
+        Some(params) => {
+            let schema = FeatureSchema::default();
+            let examples = Examples::gather(&rehearsal, &schema, &plan.features, progress)?;
+            wide_deep::fit(&examples, &plan.features, params, progress)?
+        }
+        None => None,
+    };
+    Ok(Rankers { blend, wide_deep })
+}
+
+/// What a learned ranker would be shown: the candidates that `pipeline` proposes at the cut before the latest
+/// `held_out` share of the interactions, with the features of `schema`. `None` for data with too few users on both
+/// sides of the cut.
+///
+/// # Errors
+///
+/// As [`fit`].
+pub fn examples(
+    dataset: &Dataset,
+    plan: &Plan,
+    pipeline: &PipelineConfig,
+    schema: &FeatureSchema,
+    held_out: f64,
+    weights: &ActionWeights,
+    progress: &dyn Progress,
+) -> Result<Option<Examples>, FitError> {
+    FitError::check("plan", plan.problems())?;
+    let assemble = |snapshot| pipeline.builder(snapshot);
+    let rehearsal = Rehearsal::new(dataset, plan, held_out, &assemble, weights, progress)?;
+    rehearsal.map(|rehearsal| Examples::gather(&rehearsal, schema, &plan.features, progress)).transpose()
+}
+
+/// What a learned ranker over this data would be told of every candidate, in the order of its columns.
+///
+/// # Errors
+///
+/// [`FitError::Params`] for a plan or settings of features that make no sense.
+pub fn features(
+    dataset: &Dataset,
+    plan: &Plan,
+    pipeline: &PipelineConfig,
+    weights: &ActionWeights,
+) -> Result<Vec<Feature>, FitError> {
+    FitError::check("plan", plan.problems())?;
+    let Dataset { catalog, log, .. } = dataset;
+    FitError::check("features", item_table::problems(catalog, &plan.features))?;
+    let histories = Histories::from_log(log, weights);
+    let table = item_table::fit(log, &histories, catalog, weights, &plan.features);
+    let mut snapshot = Snapshot::default();
+    snapshot.models.insert(ItemTable::NAME, table);
+    let (schema, sources) = (FeatureSchema::default(), pipeline.source_names());
+    FitError::check("features", schema.problems(&plan.features, &snapshot, &sources))?;
+    Ok(schema.features(&plan.features, &snapshot, &sources))
 }
 
 /// The factors of `earlier` for these users and items.
@@ -206,6 +305,7 @@ pub(super) fn models(
     progress: &dyn Progress,
 ) -> Result<Snapshot, FitError> {
     let Dataset { catalog, log, .. } = dataset;
+    FitError::check("features", item_table::problems(&catalog, &plan.features))?;
     let matrix = log.matrix(catalog.len(), weights);
     if plan.als.is_some() && matrix.n_cells() == 0 {
         FitError::check_weights(&log, weights)?;
@@ -243,6 +343,8 @@ pub(super) fn models(
         models.insert(Neighbors::BY_CONTENT, content::fit(&catalog, params, progress)?);
     }
     snapshot.histories = Histories::from_log(&log, weights);
+    let table = item_table::fit(&log, &snapshot.histories, &catalog, weights, &plan.features);
+    snapshot.models.insert(ItemTable::NAME, table);
     snapshot.models.insert(Repeats::NAME, Repeats::of(&snapshot.histories, catalog.len()));
     snapshot.data_until = log.span().map(|(_, last)| last).unwrap_or_default();
     snapshot.users = log.users;

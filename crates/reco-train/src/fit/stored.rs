@@ -4,9 +4,10 @@
 //! CRC-32 (u32), all little-endian, then the body in postcard encoding.
 
 use reco_core::catalog::Catalog;
+use reco_core::features::ItemTable;
 use reco_core::file;
 use reco_core::interactions::{Histories, UserTable};
-use reco_core::rank::BlendModels;
+use reco_core::rank::{BlendModels, RankerModel};
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
@@ -21,7 +22,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"RECOSNAP";
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 const HEADER: usize = 24;
 
 /// Why a snapshot file is refused or was not written.
@@ -81,6 +82,8 @@ struct Outgoing<'a> {
     popularity: Option<&'a Popularity>,
     trends: Option<&'a Trends>,
     blend: Option<&'a BlendModels>,
+    items: Option<&'a ItemTable>,
+    wide_deep: Option<&'a RankerModel>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +99,8 @@ struct Incoming {
     popularity: Option<Popularity>,
     trends: Option<Trends>,
     blend: Option<BlendModels>,
+    items: Option<ItemTable>,
+    wide_deep: Option<RankerModel>,
 }
 
 const NEIGHBORS: [&str; 5] = [
@@ -125,6 +130,8 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         popularity: models.get(Popularity::NAME),
         trends: models.get(Trends::NAME),
         blend: models.get(BlendModels::NAME),
+        items: models.get(ItemTable::NAME),
+        wide_deep: models.get(RankerModel::NAME),
     };
     let io = |cause| StoredError::Io { path: path.to_owned(), cause };
     let body = postcard::to_stdvec(&outgoing).map_err(|cause| io(io::Error::other(cause)))?;
@@ -220,6 +227,12 @@ impl Incoming {
         }
         if let Some(blend) = self.blend {
             models.insert(BlendModels::NAME, blend);
+        }
+        if let Some(items) = self.items {
+            models.insert(ItemTable::NAME, items);
+        }
+        if let Some(wide_deep) = self.wide_deep {
+            models.insert(RankerModel::NAME, wide_deep);
         }
         snapshot
     }

@@ -1,0 +1,106 @@
+//! Features as numbers: a row per candidate, a column per feature.
+
+use super::{Feature, MISSING};
+
+/// The features of a candidate set, row-major.
+#[derive(Clone, Debug, Default)]
+pub struct FeatureMatrix {
+    features: Vec<Feature>,
+    n_rows: usize,
+    values: Vec<f32>,
+}
+
+impl FeatureMatrix {
+    /// A matrix in which nothing is known yet.
+    pub(super) fn new(features: Vec<Feature>, n_rows: usize) -> Self {
+        let values = vec![MISSING; features.len() * n_rows];
+        Self { features, n_rows, values }
+    }
+
+    /// The declarations of its columns.
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// Number of candidates.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Number of features.
+    pub fn n_columns(&self) -> usize {
+        self.features.len()
+    }
+
+    /// All values, row by row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The values of one candidate.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.n_columns()..(row + 1) * self.n_columns()]
+    }
+
+    /// The column of a feature by name.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.features.iter().position(|feature| &*feature.name == name)
+    }
+
+    /// The columns `first..first + width` to fill.
+    pub(super) fn block(&mut self, first: usize, width: usize) -> Block<'_> {
+        let stride = self.n_columns();
+        Block { values: &mut self.values, stride, first, width }
+    }
+
+    /// Forgets what is too old to be believed, `age_days` after the snapshot's data ended, and puts defaults in
+    /// place of what is missing.
+    pub(super) fn settle(&mut self, age_days: f32) {
+        let n_columns = self.n_columns();
+        for (column, feature) in self.features.iter().enumerate() {
+            let is_stale = feature.ttl_days.is_some_and(|ttl| age_days > ttl);
+            if !is_stale && feature.default.is_none() {
+                continue;
+            }
+            let default = feature.default.unwrap_or(MISSING);
+            for value in self.values.iter_mut().skip(column).step_by(n_columns) {
+                if is_stale || value.is_nan() {
+                    *value = default;
+                }
+            }
+        }
+    }
+}
+
+/// Neighbouring columns of a matrix under construction.
+#[derive(Debug)]
+pub struct Block<'a> {
+    values: &'a mut [f32],
+    stride: usize,
+    first: usize,
+    width: usize,
+}
+
+impl Block<'_> {
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The block's part of every row, in the order of the candidates.
+    pub fn rows(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        let columns = self.first..self.first + self.width;
+        // A block without columns may belong to a matrix without any.
+        self.values.chunks_exact_mut(self.stride.max(1)).map(move |row| &mut row[columns.clone()])
+    }
+
+    /// Gives every row the same values.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there are not as many values as columns.
+    pub fn fill(&mut self, values: &[f32]) {
+        assert_eq!(values.len(), self.width, "a value per column");
+        self.rows().for_each(|row| row.copy_from_slice(values));
+    }
+}

@@ -1,0 +1,139 @@
+//! What a learned ranker is shown: candidates with their features, and which of them were taken.
+
+mod parquet;
+
+use super::FitError;
+use super::rehearsal::Rehearsal;
+use crate::progress::Progress;
+use rayon::prelude::*;
+use reco_core::candidate::Candidates;
+use reco_core::features::{Feature, FeatureConfig, FeatureMatrix, FeatureSchema};
+use reco_core::id::ItemId;
+use std::ops::Range;
+
+/// How much was known of who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// All of the user's history.
+    Regular,
+    /// A few of their latest items.
+    Newcomer,
+    /// Nothing.
+    Stranger,
+}
+
+impl Asker {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regular => "regular",
+            Self::Newcomer => "newcomer",
+            Self::Stranger => "stranger",
+        }
+    }
+
+    /// Every user is asked about as they are; some also as if less were known of them, so that the ranker has
+    /// seen such people, too.
+    const EVERY: [(Self, u32); 3] = [(Self::Regular, 1), (Self::Newcomer, 2), (Self::Stranger, 10)];
+}
+
+/// The candidates of one question.
+#[derive(Clone, Debug)]
+pub struct ExampleList {
+    /// The row of the user in the data.
+    pub user: u32,
+    /// How much was known of them.
+    pub asker: Asker,
+    /// Rows of its candidates.
+    pub rows: Range<usize>,
+    /// Items that the user then took, proposed or not.
+    pub n_taken: usize,
+}
+
+/// Lists of candidates with their features, row by row.
+#[derive(Clone, Debug, Default)]
+pub struct Examples {
+    /// The columns.
+    pub features: Vec<Feature>,
+    /// The lists, in the order of the users.
+    pub lists: Vec<ExampleList>,
+    /// The item of each row.
+    pub items: Vec<ItemId>,
+    /// Whether the user then took it.
+    pub is_taken: Vec<bool>,
+    /// One value per row and feature, row-major.
+    pub values: Vec<f32>,
+}
+
+impl Examples {
+    /// Asks the rehearsal's pipeline for all its users and notes what the schema says of what it proposes.
+    pub(super) fn gather(
+        rehearsal: &Rehearsal,
+        schema: &FeatureSchema,
+        config: &FeatureConfig,
+        progress: &dyn Progress,
+    ) -> Result<Self, FitError> {
+        progress.begin("examples", rehearsal.took.len() as u64);
+        let of_user = |(place, (user, took)): (usize, &(u32, Vec<ItemId>))| {
+            progress.advance(1);
+            let askers = Asker::EVERY.iter().filter(|(_, every)| (place as u32).is_multiple_of(*every));
+            let lists = askers.map(|&(asker, _)| {
+                let request = match asker {
+                    Asker::Regular => rehearsal.of_regular(*user),
+                    Asker::Newcomer => rehearsal.of_newcomer(*user),
+                    Asker::Stranger => rehearsal.of_stranger(),
+                };
+                let (query, set) = rehearsal.ask(request)?;
+                let matrix = schema.matrix(config, &query, &set).map_err(FitError::Features)?;
+                let list = ExampleList { user: *user, asker, rows: 0..set.len(), n_taken: took.len() };
+                Ok(Self::of(list, &matrix, &set, took))
+            });
+            lists.collect::<Result<Vec<Self>, FitError>>()
+        };
+        let lists: Result<Vec<Vec<Self>>, FitError> =
+            rehearsal.took.par_iter().enumerate().map(of_user).collect();
+        let mut all = Self::default();
+        lists?.into_iter().flatten().for_each(|list| all.append(list));
+        let n_taken = all.is_taken.iter().filter(|&&is_taken| is_taken).count();
+        progress.end(&format!(
+            "{} lists with {} candidates, {n_taken} of them taken, of {} features",
+            all.lists.len(),
+            all.items.len(),
+            all.features.len()
+        ));
+        Ok(all)
+    }
+
+    /// One list.
+    fn of(list: ExampleList, matrix: &FeatureMatrix, set: &Candidates, took: &[ItemId]) -> Self {
+        Self {
+            features: matrix.features().to_vec(),
+            lists: vec![list],
+            items: set.ids().to_vec(),
+            is_taken: set.ids().iter().map(|id| took.binary_search(id).is_ok()).collect(),
+            values: matrix.values().to_vec(),
+        }
+    }
+
+    fn append(&mut self, other: Self) {
+        let first = self.items.len();
+        self.features = other.features;
+        self.lists.extend(other.lists.into_iter().map(|list| {
+            let rows = first + list.rows.start..first + list.rows.end;
+            ExampleList { rows, ..list }
+        }));
+        self.items.extend(other.items);
+        self.is_taken.extend(other.is_taken);
+        self.values.extend(other.values);
+    }
+
+    /// Number of features.
+    pub fn width(&self) -> usize {
+        self.features.len()
+    }
+
+    /// The features of one row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.width()..(row + 1) * self.width()]
+    }
+}

@@ -1,0 +1,66 @@
+//! Examples as a table that any tool reads.
+
+use super::Examples;
+use arrow::array::{ArrayRef, BooleanArray, Float32Array, RecordBatch, StringArray, UInt32Array};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use reco_core::catalog::Catalog;
+use reco_core::file;
+use reco_core::interactions::UserTable;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+impl Examples {
+    /// Writes a row per candidate to a Parquet file: `list` (rows of one list stand together), `user`, `asker`,
+    /// `item`, `taken`, `list_taken` (items taken by the user of the list, proposed or not), then the features,
+    /// null where they are missing. The file appears whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says.
+    pub fn save(&self, users: &UserTable, catalog: &Catalog, path: &Path) -> io::Result<()> {
+        let batch = self.batch(users, catalog).map_err(io::Error::other)?;
+        let level = ZstdLevel::try_new(3).map_err(io::Error::other)?;
+        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
+        file::replace(path, |file| {
+            let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;
+            writer.write(&batch)?;
+            writer.close()?;
+            Ok(())
+        })
+    }
+
+    fn batch(&self, users: &UserTable, catalog: &Catalog) -> Result<RecordBatch, ParquetError> {
+        let of_rows = |numbers: Vec<u32>| -> ArrayRef { Arc::new(UInt32Array::from(numbers)) };
+        let each = |value: &dyn Fn(usize) -> u32| {
+            let lists = self.lists.iter().enumerate();
+            of_rows(
+                lists.flat_map(|(place, list)| list.rows.clone().map(move |_| place)).map(value).collect(),
+            )
+        };
+        let texts = |value: &dyn Fn(usize) -> String| -> ArrayRef {
+            let lists = self.lists.iter().enumerate();
+            let places = lists.flat_map(|(place, list)| list.rows.clone().map(move |_| place));
+            Arc::new(StringArray::from_iter_values(places.map(value)))
+        };
+        let items = self.items.iter().map(|&id| catalog.key(id).as_str());
+        let mut columns: Vec<(String, ArrayRef)> = vec![
+            ("list".into(), each(&|place| place as u32)),
+            ("user".into(), texts(&|place| users.keys()[self.lists[place].user as usize].to_string())),
+            ("asker".into(), texts(&|place| self.lists[place].asker.name().to_owned())),
+            ("item".into(), Arc::new(StringArray::from_iter_values(items))),
+            ("taken".into(), Arc::new(BooleanArray::from(self.is_taken.clone()))),
+            ("list_taken".into(), each(&|place| self.lists[place].n_taken as u32)),
+        ];
+        for (column, feature) in self.features.iter().enumerate() {
+            let values = self.values.iter().skip(column).step_by(self.width());
+            let known = values.map(|value| Some(*value).filter(|value| !value.is_nan()));
+            columns.push((feature.name.to_string(), Arc::new(Float32Array::from_iter(known))));
+        }
+        let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+        Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+    }
+}

@@ -1,0 +1,165 @@
+//! The network while it learns.
+
+use super::WideDeepParams;
+use super::batches::{Batch, dropout};
+use crate::evaluate::Metrics;
+use crate::fit::FitError;
+use crate::fit::examples::Examples;
+use candle_core::{D, Device, Tensor, Var};
+use candle_nn::ops::log_softmax;
+use candle_nn::{AdamW, Optimizer, ParamsAdamW};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use reco_core::linalg::Matrix;
+use reco_core::rank::WideDeep;
+use reco_core::rank::wide_deep::{Head, Hidden, Input, Weights};
+
+/// A wide and a deep part under one optimiser.
+pub(super) struct Network {
+    params: WideDeepParams,
+    n_inputs: usize,
+    /// Per hidden layer its weights, inputs x outputs, and bias.
+    hidden: Vec<(Var, Var)>,
+    wide: Var,
+    deep: Var,
+    optimizer: AdamW,
+    rng: Pcg64Mcg,
+}
+
+impl Network {
+    /// A deep part of random weights (He et al., ICCV 2015) beside a wide part that has no opinion yet.
+    pub(super) fn new(n_inputs: usize, params: &WideDeepParams) -> Result<Self, FitError> {
+        let mut rng = Pcg64Mcg::seed_from_u64(params.seed);
+        let device = Device::Cpu;
+        let mut hidden = Vec::new();
+        let mut width = n_inputs;
+        for &n_outputs in &params.hidden {
+            let bound = (6.0 / width as f32).sqrt();
+            let weights: Vec<f32> = (0..width * n_outputs).map(|_| rng.random_range(-bound..bound)).collect();
+            let weights = Var::from_vec(weights, (width, n_outputs), &device)?;
+            let bias = Var::from_vec(vec![0f32; n_outputs], n_outputs, &device)?;
+            hidden.push((weights, bias));
+            width = n_outputs;
+        }
+        let wide = Var::from_vec(vec![0f32; n_inputs], (n_inputs, 1), &device)?;
+        let deep = Var::from_vec(vec![0f32; width], (width, 1), &device)?;
+        let layers = hidden.iter().flat_map(|(weights, bias)| [weights.clone(), bias.clone()]);
+        let all: Vec<Var> = layers.chain([wide.clone(), deep.clone()]).collect();
+        let settings = ParamsAdamW {
+            lr: params.learning_rate,
+            weight_decay: params.weight_decay,
+            ..ParamsAdamW::default()
+        };
+        let optimizer = AdamW::new(all, settings)?;
+        Ok(Self { params: params.clone(), n_inputs, hidden, wide, deep, optimizer, rng })
+    }
+
+    /// One step after a share `passed` of all.
+    pub(super) fn step(&mut self, batch: &Batch, passed: f64) -> Result<(), FitError> {
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * passed.min(1.0)).cos());
+        self.optimizer.set_learning_rate(self.params.learning_rate * cosine);
+        let n_rows = batch.offsets.len();
+        let shape = (batch.n_lists, n_rows / batch.n_lists);
+        let rows = Tensor::from_slice(&batch.rows, (n_rows, self.n_inputs), &Device::Cpu)?;
+        let offsets = Tensor::from_slice(&batch.offsets, shape, &Device::Cpu)?;
+        let targets = Tensor::from_slice(&batch.targets, shape, &Device::Cpu)?;
+        let logits = self.logits(&rows, true)?.reshape(shape)?;
+        let chances = log_softmax(&(logits + offsets)?, D::Minus1)?;
+        let loss = ((chances * targets)?.sum_all()? / -(batch.n_lists as f64))?;
+        self.optimizer.backward_step(&loss)?;
+        Ok(())
+    }
+
+    /// The logits of scaled rows.
+    fn logits(&mut self, rows: &Tensor, is_training: bool) -> Result<Tensor, FitError> {
+        let mut hidden = rows.clone();
+        for layer in 0..self.hidden.len() {
+            if is_training && self.params.dropout > 0.0 {
+                let mask = dropout(hidden.elem_count(), self.params.dropout, &mut self.rng);
+                hidden = (&hidden * Tensor::from_vec(mask, hidden.shape(), &Device::Cpu)?)?;
+            }
+            let (weights, bias) = &self.hidden[layer];
+            hidden = hidden.matmul(weights)?.broadcast_add(bias)?.relu()?;
+        }
+        Ok((rows.matmul(&self.wide)? + hidden.matmul(&self.deep)?)?)
+    }
+
+    /// The logits of the rows of these lists, one after the other.
+    fn logits_of(
+        &mut self,
+        examples: &Examples,
+        scaled: &[f32],
+        lists: &[usize],
+    ) -> Result<Vec<Vec<f32>>, FitError> {
+        let of_list = |&list: &usize| {
+            let rows = examples.lists[list].rows.clone();
+            let values = &scaled[rows.start * self.n_inputs..rows.end * self.n_inputs];
+            let values = Tensor::from_slice(values, (rows.len(), self.n_inputs), &Device::Cpu)?;
+            Ok(self.logits(&values, false)?.flatten_all()?.to_vec1::<f32>()?)
+        };
+        lists.iter().map(of_list).collect()
+    }
+
+    /// Mean NDCG@10 over these lists.
+    pub(super) fn ndcg(
+        &mut self,
+        examples: &Examples,
+        scaled: &[f32],
+        lists: &[usize],
+    ) -> Result<f64, FitError> {
+        let logits = self.logits_of(examples, scaled, lists)?;
+        let of_list = |(logits, &list): (Vec<f32>, &usize)| {
+            let example = &examples.lists[list];
+            let mut order: Vec<usize> = (0..logits.len()).collect();
+            order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+            let is_taken = order.iter().take(10).map(|&row| examples.is_taken[example.rows.start + row]);
+            Metrics::at(10, &is_taken.collect::<Vec<bool>>(), example.n_taken).ndcg
+        };
+        let sum: f64 = logits.into_iter().zip(lists).map(of_list).sum();
+        Ok(sum / lists.len().max(1) as f64)
+    }
+
+    /// The same weights, no longer bound to this network.
+    pub(super) fn copied(&self) -> Result<Self, FitError> {
+        let copy = Self::new(self.n_inputs, &self.params)?;
+        for ((weights, bias), (to_weights, to_bias)) in self.hidden.iter().zip(&copy.hidden) {
+            to_weights.set(&weights.as_tensor().copy()?)?;
+            to_bias.set(&bias.as_tensor().copy()?)?;
+        }
+        copy.wide.set(&self.wide.as_tensor().copy()?)?;
+        copy.deep.set(&self.deep.as_tensor().copy()?)?;
+        Ok(copy)
+    }
+
+    /// The model as served, whose scores are probabilities by what was taken of the lists kept for validation.
+    pub(super) fn into_model(
+        mut self,
+        inputs: Vec<Input>,
+        examples: &Examples,
+        scaled: &[f32],
+        validation: &[usize],
+    ) -> Result<WideDeep, FitError> {
+        let logits = self.logits_of(examples, scaled, validation)?.concat();
+        let is_taken: Vec<bool> = validation
+            .iter()
+            .flat_map(|&list| examples.is_taken[examples.lists[list].rows.clone()].iter().copied())
+            .collect();
+        let (slope, intercept) = super::calibration::platt(&logits, &is_taken);
+        let scaled_by = |weights: Vec<f32>| weights.into_iter().map(|weight| weight * slope).collect();
+        let flat = |var: &Var| -> Result<Vec<f32>, FitError> { Ok(var.flatten_all()?.to_vec1()?) };
+        let mut hidden = Vec::new();
+        for (weights, bias) in &self.hidden {
+            let (n_in, n_out) = weights.dims2()?;
+            let weights = weights.t()?.flatten_all()?.to_vec1()?;
+            hidden.push(Hidden { weights: Matrix::from_vec(n_out, n_in, weights), bias: flat(bias)? });
+        }
+        let head = Head {
+            objective: "take".to_owned(),
+            share: 1.0,
+            wide: scaled_by(flat(&self.wide)?),
+            deep: scaled_by(flat(&self.deep)?),
+            bias: intercept,
+        };
+        Ok(WideDeep::try_from(Weights { inputs, hidden, heads: vec![head] })?)
+    }
+}
