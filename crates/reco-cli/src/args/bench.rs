@@ -69,6 +69,9 @@ pub(crate) struct IndexArgs {
     /// Also replaces half of the vectors of a live index, and says what it finds before and after compaction.
     #[arg(long)]
     pub(crate) churn: bool,
+    /// Also searches by default parameters where only half of the items may be returned, a tenth, and fewer.
+    #[arg(long)]
+    pub(crate) filtered: bool,
     /// Points kept while searching (ef), to sweep over.
     #[arg(
         long,

@@ -13,8 +13,11 @@ use reco_core::linalg::Matrix;
 use serde::Serialize;
 use std::time::Instant;
 
+mod filtered;
 #[cfg(test)]
 mod tests;
+
+use filtered::{Filtered, filtered};
 
 /// Everything measured on one set of vectors.
 #[derive(Debug, Serialize)]
@@ -26,6 +29,8 @@ struct Report {
     indexes: Vec<Measured>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     churn: Vec<Churn>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    filtered: Vec<Filtered>,
 }
 
 /// What a live index finds after half of its vectors were replaced by others.
@@ -104,8 +109,9 @@ fn measure(args: &IndexArgs) -> Result<Report, Failure> {
         }
     }
     let churn = if args.churn { churn(args, metric, &queries, &truth)? } else { Vec::new() };
+    let filtered = if args.filtered { filtered(args, metric, &queries)? } else { Vec::new() };
     let (vectors, dim) = (truth.n_vectors, queries.n_columns());
-    Ok(Report { vectors, dim, queries: queries.n_rows(), metric, indexes, churn })
+    Ok(Report { vectors, dim, queries: queries.n_rows(), metric, indexes, churn, filtered })
 }
 
 /// What exact search finds.
@@ -345,6 +351,9 @@ fn rendered(report: &Report) -> String {
         text.push_str(&format!(
             "\nlive, half replaced: recall@{k} {recall:.4}, compacted {compacted_recall:.4}, built anew {fresh_recall:.4}\n"
         ));
+    }
+    if !report.filtered.is_empty() {
+        text.push_str(&format!("\n{}\n", filtered::table(&report.filtered)));
     }
     text
 }

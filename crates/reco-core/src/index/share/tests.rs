@@ -18,11 +18,13 @@ const K: usize = 10;
 type Filter = fn(rank: usize, item: u64) -> bool;
 
 /// By what they let through.
-const FILTERS: [(&str, Filter); 9] = [
+const FILTERS: [(&str, Filter); 11] = [
+    ("all", |_, _| true),
     ("50 %", |_, item| mix(item).is_multiple_of(2)),
     ("10 %", |_, item| mix(item).is_multiple_of(10)),
     ("1 %", |_, item| mix(item).is_multiple_of(100)),
     ("0.1 %", |_, item| mix(item).is_multiple_of(1_000)),
+    ("one cluster", |_, item| item % 20 == 3),
     ("the far half", |rank, _| rank >= N / 2),
     ("the farthest 1 %", |rank, _| rank >= N - N / 100),
     ("all but the nearest 50", |rank, _| rank >= 50),
@@ -32,6 +34,11 @@ const FILTERS: [(&str, Filter); 9] = [
 
 fn hnsw(vectors: Matrix, metric: Metric) -> HnswIndex {
     HnswIndex::build(vectors, metric, HnswParams { build_width: 100, ..HnswParams::default() }).unwrap()
+}
+
+/// By default, which misses a good part of the nearest without a filter.
+fn ivf_by_default(vectors: Matrix, metric: Metric) -> IvfIndex {
+    IvfIndex::build(vectors, metric, IvfParams::default()).unwrap()
 }
 
 /// Lists enough to find nearly all of the nearest 60 without a filter.
@@ -96,6 +103,7 @@ fn filters_keep_recall_and_are_never_short() {
         check("exact", &exact, &exact, &queries);
         check("HNSW", &hnsw(vectors.clone(), metric), &exact, &queries);
         check("IVF", &ivf(vectors.clone(), metric), &exact, &queries);
+        check("IVF by default", &ivf_by_default(vectors.clone(), metric), &exact, &queries);
         check("sharded", &sharded(&vectors, metric), &exact, &queries);
         check("live", &live(&vectors, metric), &exact, &queries);
     }

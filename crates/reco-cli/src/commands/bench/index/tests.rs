@@ -27,6 +27,7 @@ fn check(metric: MetricName, k: usize, vectors: &[f32], queries: (usize, &[f32])
         links: 2,
         build_width: 4,
         churn: true,
+        filtered: true,
         width: vec![4],
     };
     let error = measure(&args).unwrap_err().to_string();
