@@ -4,6 +4,7 @@ use crate::catalog::Catalog;
 use crate::page::{Evidence, SourceReason, Why, WhyNotReason};
 use crate::retrieve::again::AgainGenerator;
 use crate::retrieve::als::AlsModel;
+use crate::retrieve::bpr::BprModel;
 use crate::retrieve::neighbors::Neighbors;
 use crate::retrieve::popular::Popularity;
 use crate::retrieve::spectral::SpectralModel;
@@ -46,8 +47,8 @@ fn sentence(vote: &SourceReason, because: &[&Evidence], catalog: &Catalog) -> St
     let own = titles.join(" and ");
     match (&*vote.source, own.is_empty()) {
         (AgainGenerator::NAME, _) => "You chose this before".to_owned(),
-        (AlsModel::NAME, false) => format!("Fits your taste, above all {own}"),
-        (AlsModel::NAME, true) => "Fits your taste".to_owned(),
+        (AlsModel::NAME | BprModel::NAME, false) => format!("Fits your taste, above all {own}"),
+        (AlsModel::NAME | BprModel::NAME, true) => "Fits your taste".to_owned(),
         (Neighbors::BY_USERS, false) => format!("Often chosen together with {own}"),
         (Neighbors::BY_REGRESSION, false) => format!("Goes with {own}"),
         (Neighbors::BY_SEQUENCE, false) => format!("Often chosen after {own}"),

@@ -9,6 +9,7 @@ use crate::rerank::{Pinned, RerankConfig};
 use crate::retrieve::CandidateGenerator;
 use crate::retrieve::again::{AgainConfig, AgainGenerator};
 use crate::retrieve::als::AlsGenerator;
+use crate::retrieve::bpr::BprGenerator;
 use crate::retrieve::neighbors::NeighborGenerator;
 use crate::retrieve::popular::PopularGenerator;
 use crate::retrieve::spectral::SpectralGenerator;
@@ -39,7 +40,7 @@ pub struct PipelineConfig {
     pub max_waiting: usize,
     /// Most items one request may ask for, at least 1.
     pub max_count: usize,
-    /// Built-in generators by name: `again`, `als`, `content`, `ease`, `item_item`, `popular`, `sequence`,
+    /// Built-in generators by name: `again`, `als`, `bpr`, `content`, `ease`, `item_item`, `popular`, `sequence`,
     /// `spectral`, `trending`, `vector`.
     pub sources: BTreeMap<String, SourceConfig>,
     /// The user's own items.
@@ -111,6 +112,7 @@ impl Default for PipelineConfig {
             ("again", SourceConfig::new(50, &[("similar", 0)])),
             ("als", SourceConfig::new(50, &[("similar", 0)])),
             // Off until the training plan fits their models.
+            ("bpr", SourceConfig::new(0, &[])),
             ("ease", SourceConfig::new(0, &[])),
             ("sequence", SourceConfig::new(0, &[])),
             ("spectral", SourceConfig::new(0, &[])),
@@ -229,13 +231,25 @@ impl PipelineConfig {
     }
 }
 
-const BUILT_IN: [&str; 10] =
-    ["again", "als", "content", "ease", "item_item", "popular", "sequence", "spectral", "trending", "vector"];
+const BUILT_IN: [&str; 11] = [
+    "again",
+    "als",
+    "bpr",
+    "content",
+    "ease",
+    "item_item",
+    "popular",
+    "sequence",
+    "spectral",
+    "trending",
+    "vector",
+];
 
 fn generator(name: &str, again: &AgainConfig) -> Option<Arc<dyn CandidateGenerator>> {
     Some(match name {
         "again" => Arc::new(AgainGenerator::new(again.clone())),
         "als" => Arc::new(AlsGenerator),
+        "bpr" => Arc::new(BprGenerator),
         "content" => Arc::new(NeighborGenerator::by_content()),
         "ease" => Arc::new(NeighborGenerator::by_regression()),
         "item_item" => Arc::new(NeighborGenerator::by_users()),

@@ -2,6 +2,7 @@
 
 use super::again::AgainGenerator;
 use super::als::{AlsGenerator, AlsLoss, AlsModel, user_vector};
+use super::bpr::{BprDescent, BprGenerator, BprModel};
 use super::neighbors::{NeighborGenerator, Neighbors};
 use super::popular::{PopularGenerator, Popularity};
 use super::trending::{TrendingGenerator, Trends};
@@ -57,6 +58,8 @@ fn snapshot() -> Snapshot {
     for name in [Neighbors::BY_USERS, Neighbors::BY_CONTENT, Neighbors::BY_VECTOR] {
         models.insert(name, neighbors(n_items));
     }
+    let descent = BprDescent { regularization: 0.02, candidates: 8, length: 1.0 };
+    models.insert(BprModel::NAME, BprModel { users: matrix(1, 4), items: matrix(n_items, 4), descent });
     models.insert(AlsModel::NAME, AlsModel::new(matrix(1, 4), matrix(n_items, 4), loss));
     snapshot
 }
@@ -69,6 +72,7 @@ fn generators() -> Vec<Box<dyn CandidateGenerator>> {
         Box::new(NeighborGenerator::by_content()),
         Box::new(NeighborGenerator::by_vector()),
         Box::new(AlsGenerator),
+        Box::new(BprGenerator),
         Box::new(AgainGenerator::default()),
         Box::new(Arc::new(PopularGenerator)),
     ]

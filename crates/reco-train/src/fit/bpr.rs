@@ -11,6 +11,7 @@ use rand::distr::{Distribution, Uniform};
 use rand_pcg::Pcg64;
 use reco_core::interactions::Csr;
 use reco_core::linalg::Matrix;
+use reco_core::retrieve::bpr::{BprDescent, BprModel};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use strata::Strata;
@@ -59,15 +60,6 @@ impl BprParams {
         check((1..=256).contains(&self.candidates), bad("candidates", self.candidates, "1 to 256"));
         problems
     }
-}
-
-/// Factors whose inner products order a user's items.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BprModel {
-    /// One row per user: the factors, then 1.
-    pub users: Matrix,
-    /// One row per item: the factors, then how well it does with everybody.
-    pub items: Matrix,
 }
 
 /// A fitted model and what it took.
@@ -120,7 +112,12 @@ pub fn fit(interactions: &Csr, params: &BprParams, progress: &dyn Progress) -> R
     let silent = (0..users.n_rows()).filter(|&row| interactions.row(row).0.is_empty());
     silent.collect::<Vec<_>>().into_iter().for_each(|row| users.row_mut(row).fill(0.0));
     progress.end(&format!("{} factors, {seconds_per_iteration:.2} s an epoch", params.factors));
-    Ok(BprFit { model: BprModel { users, items }, seconds_per_iteration })
+    let descent = BprDescent {
+        regularization: params.regularization,
+        candidates: params.candidates,
+        length: params.learning_rate * params.epochs as f32 / 2.0,
+    };
+    Ok(BprFit { model: BprModel { users, items, descent }, seconds_per_iteration })
 }
 
 fn initial(n_rows: usize, d: usize, rng: &mut Pcg64) -> Matrix {

@@ -2,7 +2,7 @@
 
 use super::als::{self, AlsParams, Start};
 use super::blend::BlendParams;
-use super::bpr::BprParams;
+use super::bpr::{self, BprParams};
 use super::content::{self, ContentParams};
 use super::counts::{self, PopularParams};
 use super::ease::{self, EaseParams};
@@ -24,6 +24,7 @@ use reco_core::interactions::{Histories, UserTable};
 use reco_core::pipeline::PipelineConfig;
 use reco_core::rank::{BlendModels, RankerModel};
 use reco_core::retrieve::als::AlsModel;
+use reco_core::retrieve::bpr::BprModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::repeats::Repeats;
@@ -39,7 +40,7 @@ pub struct Plan {
     /// Matrix factorisation.
     #[serde(with = "reco_core::switch")]
     pub als: Option<AlsParams>,
-    /// Factors fitted to an order, for `reco evaluate`: nothing serves them yet, so no snapshot holds them.
+    /// Factors fitted to an order.
     #[serde(with = "reco_core::switch")]
     pub bpr: Option<BprParams>,
     /// Neighbours by what the same users took.
@@ -325,6 +326,9 @@ pub(super) fn models(
             models.insert(Neighbors::BY_VECTOR, near);
         }
         models.insert(AlsModel::NAME, model);
+    }
+    if let Some(params) = &plan.bpr {
+        models.insert(BprModel::NAME, bpr::fit(&matrix, params, progress)?.model);
     }
     if let Some(params) = &plan.item_item {
         models.insert(Neighbors::BY_USERS, item_item::fit(&matrix, params, progress)?);

@@ -9,6 +9,7 @@ use reco_core::file;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::rank::{BlendModels, RankerModel};
 use reco_core::retrieve::als::AlsModel;
+use reco_core::retrieve::bpr::BprModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::repeats::Repeats;
@@ -77,6 +78,7 @@ struct Outgoing<'a> {
     users: &'a UserTable,
     histories: &'a Histories,
     als: Option<&'a AlsModel>,
+    bpr: Option<&'a BprModel>,
     spectral: Option<&'a SpectralModel>,
     neighbors: Vec<(&'a str, &'a Neighbors)>,
     popularity: Option<&'a Popularity>,
@@ -94,6 +96,7 @@ struct Incoming {
     users: UserTable,
     histories: Histories,
     als: Option<AlsModel>,
+    bpr: Option<BprModel>,
     spectral: Option<SpectralModel>,
     neighbors: Vec<(String, Neighbors)>,
     popularity: Option<Popularity>,
@@ -125,6 +128,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         users: &snapshot.users,
         histories: &snapshot.histories,
         als: models.get(AlsModel::NAME),
+        bpr: models.get(BprModel::NAME),
         spectral: models.get(SpectralModel::NAME),
         neighbors: NEIGHBORS.iter().filter_map(|name| Some((*name, models.get(name)?))).collect(),
         popularity: models.get(Popularity::NAME),
@@ -213,6 +217,9 @@ impl Incoming {
         if let Some(als) = self.als {
             models.insert(AlsModel::NAME, als);
         }
+        if let Some(bpr) = self.bpr {
+            models.insert(BprModel::NAME, bpr);
+        }
         if let Some(spectral) = self.spectral {
             models.insert(SpectralModel::NAME, spectral);
         }
@@ -242,6 +249,7 @@ impl Incoming {
 mod tests {
     use super::*;
     use crate::data::Dataset;
+    use crate::fit::bpr::BprParams;
     use crate::fit::snapshot::{Plan, fit};
     use crate::progress::Silent;
     use reco_core::catalog::{Catalog, ItemRecord};
@@ -260,7 +268,8 @@ mod tests {
             dataset.log.push(user, id, &Action::Purchase, None, Timestamp::from_secs(i64::from(item)));
         }
         dataset.catalog = catalog.build();
-        let (plan, pipeline) = (Plan::default(), PipelineConfig::default());
+        let plan = Plan { bpr: Some(BprParams::default()), ..Plan::default() };
+        let pipeline = PipelineConfig::default();
         fit(dataset, &plan, &pipeline, &ActionWeights::default(), "v1", &Silent).unwrap()
     }
 

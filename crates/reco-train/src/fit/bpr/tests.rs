@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::progress::Silent;
+use reco_core::id::ItemId;
 use reco_core::linalg::dot;
 
 /// Two tastes: even users like even items, odd users odd ones, with a hole each; nobody likes item 30, user 40
@@ -24,6 +25,29 @@ fn holes_of_ones_taste_outrank_the_other_taste() {
         assert!(score(hole) > score(other), "user {user}: {} and {}", score(hole), score(other));
     }
     assert!(model.items.row(30).iter().chain(model.users.row(40)).all(|&factor| factor == 0.0));
+}
+
+#[test]
+fn a_user_folded_in_ranks_like_the_trained_row() {
+    let matrix = tastes();
+    let model = fit(&matrix, &params(), &Silent).unwrap().model;
+    let order = |user: &[f32]| {
+        let mut items: Vec<usize> = (0..31).collect();
+        items.sort_by(|&a, &b| dot(user, model.items.row(b)).total_cmp(&dot(user, model.items.row(a))));
+        items.truncate(10);
+        items
+    };
+    let mut shared = 0;
+    for user in 0..40 {
+        let had: Vec<ItemId> = matrix.row(user).0.iter().map(|&item| ItemId::new(item)).collect();
+        let folded = model.fold_in(&had, None, 1.0);
+        assert_eq!(folded, model.fold_in(&had, None, 1.0));
+        let trained = order(model.users.row(user));
+        shared += order(&folded).iter().filter(|item| trained.contains(item)).count();
+    }
+    assert!(shared >= 320, "{shared} of 400");
+    let nobody = model.fold_in(&[ItemId::new(30), ItemId::new(99)], None, 1.0);
+    assert!(nobody.iter().all(|&factor| factor == 0.0), "items nobody touched say nothing");
 }
 
 #[test]
