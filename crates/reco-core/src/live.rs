@@ -1,14 +1,21 @@
 //! What changes by the second: each user's latest events and what is trending now.
 
+mod newcomers;
+
+pub(crate) use newcomers::Takers;
+
 use crate::event::{Action, ActionWeights, Event};
-use crate::id::{ItemKey, UserKey};
+use crate::id::{ItemId, ItemKey, UserKey};
+use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 use crate::trend::Trend;
+use newcomers::Newcomers;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 /// An event as the request path reads it.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +63,7 @@ impl Default for LiveLimits {
 pub struct Live {
     shards: Vec<Mutex<Shard>>,
     board: RwLock<Board>,
+    newcomers: Newcomers,
     weights: ActionWeights,
     half_life_days: f64,
     limits: LiveLimits,
@@ -86,7 +94,14 @@ impl Live {
     /// An empty layer that weighs events by `weights` and lets trends decay with `half_life_days`.
     pub fn new(weights: ActionWeights, half_life_days: f64, limits: LiveLimits) -> Self {
         let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, board: RwLock::default(), weights, half_life_days, limits }
+        Self {
+            shards,
+            board: RwLock::default(),
+            newcomers: Newcomers::default(),
+            weights,
+            half_life_days,
+            limits,
+        }
     }
 
     /// How events are weighed.
@@ -117,7 +132,33 @@ impl Live {
 
     /// Forgets everything about a user and says whether there was anything.
     pub fn forget(&self, user: &UserKey) -> bool {
+        self.newcomers.forget(user);
         self.shard(user).lock().remove(user).is_some()
+    }
+
+    /// Takes in an event on an item that training did not see; `fold` makes factors from all who took it.
+    pub(crate) fn welcome(
+        &self,
+        event: &Event,
+        fold: impl FnOnce(&Takers) -> (Arc<Snapshot>, Option<Arc<[f32]>>),
+    ) {
+        let verdict = self.weights.verdict(&event.action, event.value);
+        self.newcomers.welcome(event, verdict, fold);
+    }
+
+    /// Makes factors anew for another snapshot, of the items that are new to it.
+    pub(crate) fn move_to(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        is_new: impl Fn(&ItemKey) -> bool,
+        fold: impl Fn(&Takers) -> Option<Arc<[f32]>>,
+    ) {
+        self.newcomers.move_to(snapshot, is_new, fold);
+    }
+
+    /// Items that training did not see, with factors that fit the models of `snapshot`, by id.
+    pub(crate) fn newcomers(&self, snapshot: &Arc<Snapshot>) -> Vec<(ItemId, Arc<[f32]>)> {
+        self.newcomers.of(snapshot)
     }
 
     /// The strongest trends, strongest first.

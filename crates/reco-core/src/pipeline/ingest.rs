@@ -3,6 +3,7 @@
 use super::Recommender;
 use crate::error::Fault;
 use crate::event::{Action, Event};
+use crate::retrieve::als;
 use crate::time::Timestamp;
 use serde::Serialize;
 
@@ -64,6 +65,13 @@ impl Recommender {
                 continue;
             }
             self.0.live.apply(event);
+            if als::is_new(&snapshot, &event.item) {
+                self.0.live.welcome(event, |takers| {
+                    let snapshot = self.snapshot();
+                    let factors = als::newcomer(&snapshot, takers);
+                    (snapshot, factors)
+                });
+            }
             let key = event.item.as_str();
             if snapshot.catalog.id(key).is_none() && !outcome.unknown_items.iter().any(|known| known == key) {
                 outcome.unknown_items.push(key.to_owned());

@@ -23,11 +23,13 @@ pub use parts::Quotas;
 use crate::candidate::{Candidates, Hits};
 use crate::error::{Fault, FaultKind, RecommendError};
 use crate::features::UserFeatures;
+use crate::id::ItemKey;
 use crate::live::Live;
 use crate::page::Page;
 use crate::predicate::PredicateError;
 use crate::query::Query;
 use crate::request::{Request, Surface};
+use crate::retrieve::als;
 use crate::retrieve::{RemoteGenerator, RemoteHit};
 use crate::snapshot::Snapshot;
 use crate::store::EventSink;
@@ -75,7 +77,11 @@ impl Recommender {
 
     /// Puts another snapshot in place. Requests under way finish on the old one.
     pub fn swap(&self, next: Snapshot) {
-        self.0.snapshot.store(Arc::new(next));
+        let next = Arc::new(next);
+        self.0.snapshot.store(Arc::clone(&next));
+        // After the swap, so that no event can come in between for the old one alone.
+        let is_new = |item: &ItemKey| als::is_new(&next, item);
+        self.0.live.move_to(&next, is_new, |takers| als::newcomer(&next, takers));
     }
 
     /// The live layer.

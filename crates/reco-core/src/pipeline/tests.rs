@@ -2,6 +2,7 @@
 
 mod fill;
 mod moods;
+mod newcomers;
 
 use super::*;
 use crate::candidate::{Candidates, DropCode, KeepMask};

@@ -3,12 +3,14 @@
 use super::{CandidateGenerator, Support};
 use crate::candidate::Hits;
 use crate::error::{Fault, FaultKind};
-use crate::id::ItemId;
+use crate::id::{ItemId, ItemKey, UserKey};
 use crate::linalg::{
     Matrix, Spd, add_outers, add_projections, axpy, conjugate_gradient, dot, scan, top_scores,
 };
+use crate::live::Takers;
 use crate::query::Query;
 use crate::request::Surface;
+use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -207,8 +209,33 @@ fn compute_user_vector(query: &Query, model: &AlsModel) -> Option<Arc<[f32]>> {
     (!observed.is_empty()).then(|| model.fold_in(&observed, trained).into())
 }
 
+/// Whether the catalogue has the item, but the ALS model no factors for it.
+pub(crate) fn is_new(snapshot: &Snapshot, item: &ItemKey) -> bool {
+    let Some(model) = snapshot.models.get::<AlsModel>(AlsModel::NAME) else { return false };
+    let row = snapshot.catalog.id(item.as_str()).map(ItemId::index);
+    row.is_some_and(|row| row < model.items.n_rows() && is_zero(model.items.row(row)))
+}
+
+/// The factors of a new item under the model of `snapshot`; None where training knew none of its takers.
+pub(crate) fn newcomer(snapshot: &Snapshot, takers: &Takers) -> Option<Arc<[f32]>> {
+    let model = snapshot.models.get::<AlsModel>(AlsModel::NAME)?;
+    let row = |user: &UserKey| snapshot.users.row(user.as_str());
+    let is_trained =
+        |row: &u32| (*row as usize) < model.users.n_rows() && !is_zero(model.users.row(*row as usize));
+    let observed = takers
+        .iter()
+        .filter_map(|(user, weight)| Some((row(user).filter(is_trained)?, AlsLoss::confidence(*weight))));
+    let observed: Vec<(u32, f32)> = observed.collect();
+    (!observed.is_empty()).then(|| model.fold_in_item(&observed).into())
+}
+
+fn is_zero(row: &[f32]) -> bool {
+    row.iter().all(|&factor| factor == 0.0)
+}
+
 /// Items whose factors fit the user's. Users are folded in from their latest events, so the first
-/// click changes the next page and users unknown to training get a personal list.
+/// click changes the next page and users unknown to training get a personal list. Items that training did not
+/// see are folded in from the users who took them since, as far as training knew those.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlsGenerator;
 
@@ -259,6 +286,11 @@ impl CandidateGenerator for AlsGenerator {
         let Some(vector) = user_vector(query, model) else { return Ok(()) };
         let mut scores = vec![0.0; model.items.n_rows()];
         scan(&model.items, &vector, &mut scores);
+        for (id, factors) in query.live.newcomers(&query.snapshot) {
+            if id.index() < scores.len() {
+                scores[id.index()] = dot(&factors, &vector);
+            }
+        }
         // Items nobody touched have zero factors; content and freshness are their way in.
         let n_items = query.snapshot.catalog.len();
         let allow = |id: ItemId| {
