@@ -15,7 +15,7 @@ use pulp::{Arch, Simd, WithSimd};
 use std::sync::LazyLock;
 
 /// The instruction set of this machine, looked up once.
-static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
+pub(crate) static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
 /// Sums run over this many independent lanes, in registers of whatever width there is.
 const LANES: usize = 16;

@@ -1,10 +1,13 @@
 //! Ranking: a score for every candidate.
 
 mod blend;
+mod dense;
+pub mod trees;
 mod votes;
 pub mod wide_deep;
 
 pub use blend::{BlendModel, BlendModels, BlendRanker, Blends, Opinion, SourceWeights, opinions, voted};
+pub use dense::{DenseModel, ModelError};
 pub use votes::{VoteRanker, VoteWeights};
 pub use wide_deep::{LearnedRanker, RankerModel, WideDeep};
 
