@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the models and scores that the tests of rankers compare with, by the packages from PyPI.
 
-Writes crates/reco-core/tests/data/trees: a small model a file, `rows.json` with the rows they score (null is missing)
-and `scores.json` with what each package's `predict` gives. Data are drawn with a fixed seed.
+Writes crates/reco-core/tests/data/trees and onnx: a small model a file, `rows.json` with the rows they score (null is
+missing) and `scores.json` with what each package gives. Data are drawn with a fixed seed.
 """
 
 import json
@@ -12,8 +12,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from environment import ROOT, enter  # noqa: E402
 
-PACKAGES = ["numpy==2.4.6", "scipy==1.17.1", "lightgbm==4.7.0", "xgboost==3.2.0", "scikit-learn==1.9.1"]
-OUT = ROOT / "crates" / "reco-core" / "tests" / "data" / "trees"
+PACKAGES = ["numpy==2.4.6", "scipy==1.17.1", "lightgbm==4.7.0", "xgboost==3.2.0", "scikit-learn==1.9.1", "onnx==1.23.2", "onnxruntime==1.31.1"]
+DATA = ROOT / "crates" / "reco-core" / "tests" / "data"
+OUT = DATA / "trees"
 SEED, N_TRAIN, N_ROWS = 7, 600, 70
 # Four numbers, of which the second is often zero and the third often missing; few categories; many categories.
 N_FEATURES, FEW, MANY = 6, 5, 120
@@ -171,6 +172,82 @@ def lightgbm_scores(models, rows):
             yield name, booster.predict(rows)
 
 
+def onnx_models():
+    """Name and model of every kind of ONNX file; those after the first few are there to be refused."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(SEED)
+    single, n_hidden = TensorProto.FLOAT, 8
+
+    def weights(name, *shape):
+        return numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), name)
+
+    def made(name, nodes, inputs, outputs, initializers, names=None):
+        graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8)
+        if names:
+            helper.set_model_props(model, {"feature_names": json.dumps(names)})
+        return f"{name}.onnx", model
+
+    def value(name, *shape, kind=single):
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    def layers(n_out):
+        nodes = [
+            helper.make_node("Gemm", ["rows", "w1", "b1"], ["hidden"]),
+            helper.make_node("Relu", ["hidden"], ["active"]),
+            helper.make_node("Gemm", ["active", "w2", "b2"], ["sums"]),
+        ]
+        return nodes, [weights("w1", N_FEATURES, n_hidden), weights("b1", n_hidden), weights("w2", n_hidden, n_out), weights("b2", n_out)]
+
+    rows = value("rows", "n", N_FEATURES)
+    nodes, initializers = layers(1)
+    nodes.append(helper.make_node("Sigmoid", ["sums"], ["score"]))
+    names = [f"feature {i}" for i in range(N_FEATURES)]
+    yield made("network", nodes, [rows], [value("score", "n", 1)], initializers, names)
+    nodes, initializers = layers(1)
+    axis = numpy_helper.from_array(np.array([1]), "axis")
+    nodes.append(helper.make_node("Squeeze", ["sums", "axis"], ["score"]))
+    yield made("flat", nodes, [rows], [value("score", "n")], [*initializers, axis])
+    nodes, initializers = layers(2)
+    nodes += [helper.make_node("Softmax", ["sums"], ["probabilities"]), helper.make_node("ArgMax", ["sums"], ["label"], axis=1, keepdims=0)]
+    outputs = [value("label", "n", kind=TensorProto.INT64), value("probabilities", "n", 2)]
+    yield made("classifier", nodes, [rows], outputs, initializers)
+    nodes, initializers = layers(1)
+    nodes.insert(0, helper.make_node("Concat", ["price", "age", "rest"], ["rows"], axis=1))
+    parts = [value("price", "n", 1), value("age", "n", 1), value("rest", "n", N_FEATURES - 2)]
+    yield made("parts", nodes, parts, [value("sums", "n", 1)], initializers)
+    # Refused: another number of columns, one row only, nodes of trees.
+    nodes, initializers = layers(3)
+    yield made("refused-columns", nodes, [rows], [value("sums", "n", 3)], initializers)
+    nodes, initializers = layers(1)
+    yield made("refused-batch", nodes, [value("rows", 1, N_FEATURES)], [value("sums", 1, 1)], initializers)
+    tree = {"nodes_treeids": [0] * 3, "nodes_nodeids": [0, 1, 2], "nodes_featureids": [0] * 3, "nodes_values": [0.5, 0.0, 0.0]}
+    tree |= {"nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"], "nodes_truenodeids": [1, 0, 0], "nodes_falsenodeids": [2, 0, 0]}
+    tree |= {"target_treeids": [0, 0], "target_nodeids": [1, 2], "target_ids": [0, 0], "target_weights": [1.0, -1.0], "n_targets": 1}
+    node = helper.make_node("TreeEnsembleRegressor", ["rows"], ["sums"], domain="ai.onnx.ml", **tree)
+    yield made("refused-trees", [node], [rows], [value("sums", "n", 1)], [])
+
+
+def onnx_scores(rows):
+    import onnx
+    import onnxruntime
+
+    (DATA / "onnx").mkdir(exist_ok=True)
+    for name, model in onnx_models():
+        onnx.checker.check_model(model)
+        onnx.save(model, DATA / "onnx" / name)
+        if name.startswith("refused"):
+            continue
+        session = onnxruntime.InferenceSession(DATA / "onnx" / name)
+        inputs, first = {}, 0
+        for one in session.get_inputs():
+            inputs[one.name] = rows[:, first : first + one.shape[1]]
+            first += one.shape[1]
+        yield name, session.run(None, inputs)[-1].reshape(len(rows), -1)[:, -1]
+
+
 def write_json(path, value):
     path.write_text(json.dumps(value, separators=(",", ":")).replace("],", "],\n") + "\n")
 
@@ -189,11 +266,15 @@ def main():
     train = draw(rng, N_TRAIN)
     label = labels(target(rng, train))
     rows = odd_rows(draw(rng, N_ROWS))
+    plain_rows = np.nan_to_num(draw(rng, 20))
     OUT.mkdir(parents=True, exist_ok=True)
     given = [*lightgbm_scores(lightgbm_models(train, label), rows), *xgboost_scores(xgboost_models(train, label), rows)]
     scores = {name: [round(float(score), 9) for score in scores] for name, scores in given}
     write_json(OUT / "rows.json", [plain(row) for row in rows])
     write_json(OUT / "scores.json", {"packages": PACKAGES} | scores)
+    scores = {name: [round(float(score), 9) for score in scores] for name, scores in onnx_scores(plain_rows)}
+    write_json(DATA / "onnx" / "rows.json", [plain(row) for row in plain_rows])
+    write_json(DATA / "onnx" / "scores.json", {"packages": PACKAGES} | scores)
 
 
 if __name__ == "__main__":

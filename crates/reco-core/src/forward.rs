@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::id::{ItemId, UserKey};
 use crate::index::{Allow, IndexError, Metric, VectorIndex};
 use crate::query::Query;
-use crate::rank::Ranker;
+use crate::rank::{DenseModel, ModelError, Ranker};
 use crate::registry::{ModelRegistry, RegistryError, Rollout};
 use crate::rerank::Reranker;
 use crate::retrieve::{CandidateGenerator, RemoteGenerator, RemoteHit, Support};
@@ -54,6 +54,18 @@ macro_rules! through {
             }
             fn score(&self, query: &Query, set: &Candidates, scores: &mut [f32]) -> Result<(), Fault> {
                 (**self).score(query, set, scores)
+            }
+        }
+
+        impl<T: DenseModel + ?Sized> DenseModel for $pointer<T> {
+            fn kind(&self) -> &'static str {
+                (**self).kind()
+            }
+            fn features(&self) -> &[Arc<str>] {
+                (**self).features()
+            }
+            fn predict(&self, rows: &[f32], scores: &mut [f32]) -> Result<(), ModelError> {
+                (**self).predict(rows, scores)
             }
         }
 

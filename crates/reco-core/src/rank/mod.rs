@@ -2,12 +2,16 @@
 
 mod blend;
 mod dense;
+#[cfg(feature = "onnx")]
+mod onnx;
 pub mod trees;
 mod votes;
 pub mod wide_deep;
 
 pub use blend::{BlendModel, BlendModels, BlendRanker, Blends, Opinion, SourceWeights, opinions, voted};
 pub use dense::{DenseModel, ModelError};
+#[cfg(feature = "onnx")]
+pub use onnx::OnnxModel;
 pub use votes::{VoteRanker, VoteWeights};
 pub use wide_deep::{LearnedRanker, RankerModel, WideDeep};
 
