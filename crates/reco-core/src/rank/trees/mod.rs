@@ -11,6 +11,7 @@ mod xgboost;
 use super::dense::{DenseModel, ModelError};
 use forest::Forest;
 use output::Output;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,7 +34,6 @@ use std::sync::Arc;
 /// assert_eq!(scores, [-0.25, 0.5]);
 /// # Ok::<(), ModelError>(())
 /// ```
-#[derive(Debug)]
 pub struct TreeModel {
     kind: &'static str,
     features: Vec<Arc<str>>,
@@ -94,6 +94,18 @@ fn looks_like(bytes: &[u8]) -> &'static str {
         [b'P', b'K', ..] => "a zip archive",
         [b'b', b'i', b'n', b'f', ..] => "XGBoost's old binary format",
         _ => "no model of trees that is known here",
+    }
+}
+
+/// Without the trees, of which there are many.
+impl fmt::Debug for TreeModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TreeModel")
+            .field("kind", &self.kind)
+            .field("features", &self.features)
+            .field("n_trees", &self.n_trees())
+            .field("output", &self.output)
+            .finish_non_exhaustive()
     }
 }
 

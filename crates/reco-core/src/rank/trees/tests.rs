@@ -192,6 +192,30 @@ fn errors_say_where_and_what_would_be_right() {
 }
 
 #[test]
+fn errors_in_json_name_the_tree_and_the_field() {
+    let text = String::from_utf8(file("xgboost-regression.json")).unwrap();
+    let check = |from: &str, to: &str, expected: &str| {
+        assert!(text.contains(from), "{from}");
+        let error = TreeModel::from_bytes("m.json", text.replacen(from, to, 1).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check(r#""version":[3"#, r#""version":[4"#, "m.json: XGBoost of version 4.2.0, known up to 3");
+    check(r#""name":"reg:squarederror""#, r#""name":"my:own""#, "objective is my:own; known are reg:*");
+    check(r#""num_class":"0","num_feature":"6""#, r#""num_feature":"1""#, "tree 0, `split_indices`: ");
+    check(r#""num_trees":"4""#, r#""num_trees":"5""#, "`trees`: 4, where `num_trees` is 5");
+    check(
+        r#""left_children":[1,"#,
+        r#""left_children":[0,"#,
+        "tree 0, `left_children`: split 0 has two parents",
+    );
+    check(r#""left_children":[1,"#, r#""left_children":[99,"#, "tree 0, `left_children`: split 99 of ");
+    check(r#""left_children":[1,"#, r#""left_children":[1,7,"#, "tree 0, `right_children`: ");
+    check(r#""attributes":{"#, r#""attributes":{"best_iteration":"4""#, "`4` is no iteration of 4 trees");
+    check(r#""learner":"#, r#""teacher":"#, "missing field `learner`");
+    check("{", "PK", "a zip archive, where LightGBM's");
+}
+
+#[test]
 fn rows_of_another_width_are_refused() {
     let model = TreeModel::from_bytes(FILES[0], &file(FILES[0])).unwrap();
     let error = model.predict(&[0.0; 11], &mut [0.0; 2]).unwrap_err();
