@@ -212,6 +212,8 @@ fn errors_in_json_name_the_tree_and_the_field() {
     check(r#""left_children":[1,"#, r#""left_children":[1,7,"#, "tree 0, `right_children`: ");
     check(r#""attributes":{"#, r#""attributes":{"best_iteration":"4""#, "`4` is no iteration of 4 trees");
     check(r#""learner":"#, r#""teacher":"#, "missing field `learner`");
+    let error = TreeModel::from_bytes("m.json", br#"{"version":[5,0,0],"trees":[]}"#).unwrap_err();
+    assert!(matches!(error, ModelError::Newer { .. }), "{error}");
     check("{", "PK", "a zip archive, where LightGBM's");
 }
 

@@ -8,7 +8,7 @@ use super::forest::{Forest, Sum};
 use super::output::Output;
 use super::tree::{Categories, Child, Rule, Split, Tree};
 use crate::rank::dense::ModelError;
-use schema::{Booster, File, GbTree, Learner, Nodes};
+use schema::{Booster, File, GbTree, Learner, Nodes, Version};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -25,11 +25,13 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
 
 /// Reads a model.
 pub(super) fn read(model: &Arc<str>, bytes: &[u8]) -> Result<TreeModel, ModelError> {
-    let File { version, learner } = parse(model, bytes)?;
+    // First, as the rest of a newer file may be nested otherwise.
+    let Version { version } = parse(model, bytes)?;
     if version[0] > NEWEST {
         let found = version.map(|number| number.to_string()).join(".");
         return Err(ModelError::Newer { model: Arc::clone(model), format: "XGBoost", found, known: "3" });
     }
+    let File { learner } = parse(model, bytes)?;
     Reader { model, learner: &learner }.read()
 }
 

@@ -10,8 +10,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 #[derive(Debug, Deserialize)]
-pub(super) struct File {
+pub(super) struct Version {
     pub(super) version: [u32; 3],
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct File {
     pub(super) learner: Learner,
 }
 
