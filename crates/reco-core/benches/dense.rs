@@ -1,11 +1,13 @@
-//! How fast a model file scores rows, on one thread.
+//! How fast a model file scores rows: trees on one thread; ONNX, with `--features onnx`, on `RTEN_NUM_THREADS` of them.
 //!
 //! `cargo bench -p reco-core --bench dense -- MODEL ROWS` loads a model and a file of rows (single precision,
 //! little-endian, row after row, NaN for missing) and prints the fastest pass and the scores as JSON.
 //! `benches/rank/run.py` does so side by side with the packages that train such models.
 #![allow(missing_docs, reason = "a benchmark")]
 
-use reco_core::rank::{DenseModel, trees::TreeModel};
+#[cfg(feature = "onnx")]
+use reco_core::rank::OnnxModel;
+use reco_core::rank::{DenseModel, ModelError, trees::TreeModel};
 use std::error::Error;
 use std::hint::black_box;
 use std::io::Write;
@@ -14,13 +16,22 @@ use std::time::{Duration, Instant};
 /// Passes go on for so long; the fastest counts, as the machine may be shared.
 const MEASURED: Duration = Duration::from_secs(2);
 
+/// The model of a file; one of ONNX needs the feature.
+fn open(path: &str) -> Result<Box<dyn DenseModel>, ModelError> {
+    #[cfg(feature = "onnx")]
+    if std::path::Path::new(path).extension().is_some_and(|extension| extension == "onnx") {
+        return Ok(Box::new(OnnxModel::open(path)?));
+    }
+    Ok(Box::new(TreeModel::open(path)?))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let [model, rows] = files.as_slice() else {
         return Ok(writeln!(std::io::stdout(), "give the files of a model and of rows; see the module")?);
     };
-    let model = TreeModel::open(model)?;
+    let model = open(model)?;
     let bytes = std::fs::read(rows)?;
     let rows: Vec<f32> = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     let mut scores = vec![0.0f32; rows.len() / model.features().len().max(1)];
@@ -32,7 +43,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let report = serde_json::json!({
         "kind": model.kind(),
-        "trees": model.n_trees(),
         "rows": scores.len(),
         "ms": fastest.as_secs_f64() * 1e3,
         "scores": scores,
