@@ -1,6 +1,6 @@
 //! What a snapshot knows of every item, as columns of features.
 
-use super::{Feature, FeatureKind, MISSING};
+use super::{Feature, FeatureConfig, FeatureKind, MISSING};
 use crate::id::ItemId;
 use crate::linalg::Matrix;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// passed since is added, and the logarithm of one plus the sum is the feature.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ItemTable {
+    config: FeatureConfig,
     features: Vec<Feature>,
     /// Columns that grow by a day each day.
     ages: Vec<u32>,
@@ -21,6 +22,7 @@ pub struct ItemTable {
 /// The columns of an item table while they are gathered.
 #[derive(Debug)]
 pub struct ItemTableBuilder {
+    config: FeatureConfig,
     n_items: usize,
     features: Vec<Feature>,
     ages: Vec<u32>,
@@ -31,9 +33,14 @@ impl ItemTable {
     /// The snapshot's name for it.
     pub const NAME: &'static str = "item_table";
 
-    /// A table of `n_items` items without columns.
-    pub fn builder(n_items: usize) -> ItemTableBuilder {
-        ItemTableBuilder { n_items, features: Vec::new(), ages: Vec::new(), columns: Vec::new() }
+    /// A table of `n_items` items without columns, and how all features of the snapshot are declared.
+    pub fn builder(n_items: usize, config: FeatureConfig) -> ItemTableBuilder {
+        ItemTableBuilder { config, n_items, features: Vec::new(), ages: Vec::new(), columns: Vec::new() }
+    }
+
+    /// How the snapshot's features are declared.
+    pub fn config(&self) -> &FeatureConfig {
+        &self.config
     }
 
     /// The declarations of its columns.
@@ -99,6 +106,6 @@ impl ItemTableBuilder {
         for (column, cells) in self.columns.iter().enumerate() {
             cells.iter().enumerate().for_each(|(item, &cell)| values.row_mut(item)[column] = cell);
         }
-        ItemTable { features: self.features, ages: self.ages, values }
+        ItemTable { config: self.config, features: self.features, ages: self.ages, values }
     }
 }

@@ -6,7 +6,7 @@ use super::items::Items;
 use super::own::Own;
 use super::sources::Sources;
 use super::users::Users;
-use super::{Feature, FeatureGroup, FeatureMatrix};
+use super::{Feature, FeatureGroup, FeatureMatrix, ItemTable};
 use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::query::Query;
@@ -74,14 +74,19 @@ fn matches(pattern: &str, name: &str) -> bool {
     pattern.strip_suffix('*').map_or(name == pattern, |start| name.starts_with(start))
 }
 
+/// How the features of a snapshot were declared when it was trained.
+fn config(snapshot: &Snapshot) -> Option<&FeatureConfig> {
+    snapshot.models.get::<ItemTable>(ItemTable::NAME).map(ItemTable::config)
+}
+
 /// The groups of features that a ranker reads: the built-in ones, and those of one's own beside them.
 ///
 /// ```
-/// use reco_core::features::{FeatureConfig, FeatureSchema};
+/// use reco_core::features::FeatureSchema;
 /// use reco_core::snapshot::Snapshot;
 ///
 /// let schema = FeatureSchema::default();
-/// let features = schema.features(&FeatureConfig::default(), &Snapshot::default(), &["als".into()]);
+/// let features = schema.features(&Snapshot::default(), &["als".into()]);
 /// assert!(features.iter().any(|feature| &*feature.name == "source.als.share"));
 /// ```
 #[derive(Clone, Debug)]
@@ -112,15 +117,10 @@ impl FeatureSchema {
     }
 
     /// All features under a snapshot for candidates of these sources, in the order of a matrix' columns.
-    pub fn features(
-        &self,
-        config: &FeatureConfig,
-        snapshot: &Snapshot,
-        sources: &[Arc<str>],
-    ) -> Vec<Feature> {
+    pub fn features(&self, snapshot: &Snapshot, sources: &[Arc<str>]) -> Vec<Feature> {
         let mut features: Vec<Feature> =
             self.groups.iter().flat_map(|group| group.features(snapshot, sources)).collect();
-        let FeatureConfig { defaults, ttl_days, .. } = config;
+        let Some(FeatureConfig { defaults, ttl_days, .. }) = config(snapshot) else { return features };
         if !(defaults.is_empty() && ttl_days.is_empty()) {
             for feature in &mut features {
                 feature.default = defaults.get(&*feature.name).copied().or(feature.default);
@@ -132,10 +132,11 @@ impl FeatureSchema {
 
     /// What this schema cannot do under a snapshot, one line each: settings of features that there are not, and
     /// features of the same name.
-    pub fn problems(&self, config: &FeatureConfig, snapshot: &Snapshot, sources: &[Arc<str>]) -> Vec<String> {
+    pub fn problems(&self, snapshot: &Snapshot, sources: &[Arc<str>]) -> Vec<String> {
+        let Some(config) = config(snapshot) else { return Vec::new() };
         let mut problems = config.problems();
         let mut names = BTreeSet::new();
-        for feature in self.features(config, snapshot, sources) {
+        for feature in self.features(snapshot, sources) {
             if !names.insert(Arc::clone(&feature.name)) {
                 problems.push(format!("two groups have a feature `{}`", feature.name));
             }
@@ -158,14 +159,9 @@ impl FeatureSchema {
     /// # Errors
     ///
     /// The [`Fault`] of the first group that cannot fill its columns.
-    pub fn matrix(
-        &self,
-        config: &FeatureConfig,
-        query: &Query,
-        set: &Candidates,
-    ) -> Result<FeatureMatrix, Fault> {
+    pub fn matrix(&self, query: &Query, set: &Candidates) -> Result<FeatureMatrix, Fault> {
         let (snapshot, sources) = (&query.snapshot, set.sources());
-        let mut matrix = FeatureMatrix::new(self.features(config, snapshot, sources), set.len());
+        let mut matrix = FeatureMatrix::new(self.features(snapshot, sources), set.len());
         let mut first = 0;
         for group in &self.groups {
             let width = group.features(snapshot, sources).len();

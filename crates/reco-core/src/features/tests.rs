@@ -9,9 +9,9 @@ use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
 /// Of the fixture's forty items, one column counts and one tells an age.
-fn snapshot() -> Snapshot {
+fn snapshot(config: &FeatureConfig) -> Snapshot {
     let mut snapshot = fixture::snapshot();
-    let table = ItemTable::builder(40)
+    let table = ItemTable::builder(40, config.clone())
         .column("users", "users", (0..40u8).map(|id| if id == 4 { f32::NAN } else { f32::from(id) }))
         .believed_for(10.0)
         .age("days_since_last", "age", (0..40u8).map(f32::from))
@@ -21,9 +21,9 @@ fn snapshot() -> Snapshot {
 }
 
 fn matrix(config: &FeatureConfig, request: Request, items: &[u32]) -> FeatureMatrix {
-    let query = fixture::query_of(request, snapshot());
+    let query = fixture::query_of(request, snapshot(config));
     let set = fixture::candidates(items.iter().copied());
-    FeatureSchema::default().matrix(config, &query, &set).unwrap()
+    FeatureSchema::default().matrix(&query, &set).unwrap()
 }
 
 fn check(matrix: &FeatureMatrix, row: usize, name: &str, expected: f32) {
@@ -122,7 +122,7 @@ fn a_group_of_ones_own_stands_beside_the_others_and_mistakes_are_named() {
     let schema = FeatureSchema::default().with(Doubled);
     let query = fixture::query(Request::for_user("ann"));
     let set = fixture::candidates([7, 8]);
-    let matrix = schema.matrix(&FeatureConfig::default(), &query, &set).unwrap();
+    let matrix = schema.matrix(&query, &set).unwrap();
     check(&matrix, 1, "own.id", ItemId::new(8).raw() as f32);
     let config = FeatureConfig {
         windows_days: vec![7.0, 1.0],
@@ -131,7 +131,7 @@ fn a_group_of_ones_own_stands_beside_the_others_and_mistakes_are_named() {
         ttl_days: [("user.items".to_owned(), 0.0)].into(),
         ..FeatureConfig::default()
     };
-    let problems = schema.problems(&config, &snapshot(), set.sources());
+    let problems = schema.problems(&snapshot(&config), set.sources());
     for (problem, part) in problems.iter().zip([
         "windows_days is [7.0, 1.0]",
         "ttl_days.user.items is 0",

@@ -2,9 +2,10 @@
 
 use super::{BuildError, Quotas, Recommender, RecommenderBuilder};
 use crate::error::OnFault;
+use crate::features::ItemTable;
 use crate::filter::{Availability, Excluded, OnSurface, Only, Rejected, Requested, Seen, SeenPolicy};
 use crate::predicate::Predicate;
-use crate::rank::{BlendRanker, LearnedRanker, VoteRanker, VoteWeights};
+use crate::rank::{BlendRanker, LearnedRanker, VoteRanker, VoteWeights, open_model};
 use crate::rerank::{Pinned, RerankConfig};
 use crate::retrieve::CandidateGenerator;
 use crate::retrieve::again::{AgainConfig, AgainGenerator};
@@ -17,6 +18,7 @@ use crate::retrieve::trending::TrendingGenerator;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +61,7 @@ pub struct PipelineConfig {
 }
 
 /// The built-in rankers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RankerName {
     /// Weights of the sources learned in training; the votes where there are none ([`BlendRanker`]).
@@ -69,6 +71,9 @@ pub enum RankerName {
     WideDeep,
     /// Votes of the sources with the configured weights ([`VoteRanker`]).
     Votes,
+    /// A model that LightGBM, XGBoost or an exporter to ONNX wrote to this file, over the same features; the blend
+    /// where it fails.
+    File(PathBuf),
 }
 
 /// One generator in the pipeline.
@@ -182,6 +187,28 @@ impl PipelineConfig {
         self.sources.keys().map(|name| name.as_str().into()).chain(pins).collect()
     }
 
+    /// The ranker by features, if one is asked for. A snapshot without features, as before anything is fitted,
+    /// says nothing about whether those that a file wants are there.
+    fn learned(&self, snapshot: &Snapshot) -> Result<Option<LearnedRanker>, String> {
+        let path = match &self.ranker {
+            RankerName::WideDeep => return Ok(Some(LearnedRanker::default())),
+            RankerName::File(path) => path,
+            RankerName::Blend | RankerName::Votes => return Ok(None),
+        };
+        let ranker = LearnedRanker::of(open_model(path).map_err(|error| error.to_string())?);
+        let has_features = snapshot.models.names().any(|name| &**name == ItemTable::NAME);
+        let missing = if has_features { ranker.missing(snapshot, &self.source_names()) } else { Vec::new() };
+        match &missing[..] {
+            [] => Ok(Some(ranker)),
+            [first, rest @ ..] => Err(format!(
+                "{} wants the feature `{first}`{}, which {} not there; `reco features` lists those that are",
+                path.display(),
+                if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) },
+                if rest.is_empty() { "is" } else { "are" }
+            )),
+        }
+    }
+
     /// A builder with everything described here, to add to or to build as it is.
     ///
     /// # Errors
@@ -192,6 +219,10 @@ impl PipelineConfig {
         if let Some(Err(error)) = self.only.as_ref().map(|only| only.bind(&snapshot.catalog)) {
             problems.push(format!("only: {error}"));
         }
+        let learned = self.learned(&snapshot).unwrap_or_else(|problem| {
+            problems.push(format!("ranker: {problem}"));
+            None
+        });
         if !problems.is_empty() {
             return Err(BuildError::Config(problems));
         }
@@ -205,8 +236,8 @@ impl PipelineConfig {
             .filter(Requested, OnFault::Fail)
             .filter(Rejected, OnFault::Fail)
             .filter(Seen(self.seen), OnFault::Fail);
-        if self.ranker == RankerName::WideDeep {
-            builder = builder.ranker(LearnedRanker::default());
+        if let Some(learned) = learned {
+            builder = builder.ranker(learned);
         }
         if self.ranker != RankerName::Votes {
             builder = builder.ranker(BlendRanker::new(self.votes.clone()));

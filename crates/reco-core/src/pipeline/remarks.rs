@@ -4,7 +4,7 @@ use super::{PipelineConfig, RankerName};
 use crate::catalog::Catalog;
 use crate::filter::SeenPolicy;
 use crate::id::ItemId;
-use crate::rank::BlendModels;
+use crate::rank::{BlendModels, WideDeep};
 use crate::retrieve::again::AgainGenerator;
 use crate::snapshot::Snapshot;
 
@@ -35,15 +35,23 @@ impl PipelineConfig {
         for pin in self.rerank.pins.iter().filter(|pin| catalog.id(&pin.item).is_none()) {
             remarks.push(format!("rerank.pins: `{}` is not in the catalogue and is not shown", pin.item));
         }
-        remarks.extend(self.idle_blend(snapshot));
+        remarks.extend(self.idle_ranker(snapshot));
         remarks.extend(self.idle_rules(catalog));
         remarks
     }
 
     /// The learned ranker where nothing was learned for this pipeline.
-    fn idle_blend(&self, snapshot: &Snapshot) -> Option<String> {
-        if self.ranker != RankerName::Blend {
-            return None;
+    fn idle_ranker(&self, snapshot: &Snapshot) -> Option<String> {
+        match self.ranker {
+            RankerName::Blend => {}
+            RankerName::WideDeep if snapshot.models.get::<WideDeep>(WideDeep::NAME).is_none() => {
+                return Some(
+                    "ranker is `wide_deep`, but the snapshot has none (train.wide_deep is off, or there is too \
+                     little to learn it from): the blend orders the pages"
+                        .to_owned(),
+                );
+            }
+            _ => return None,
         }
         match snapshot.models.get::<BlendModels>(BlendModels::NAME) {
             None => Some(

@@ -1,8 +1,10 @@
 //! Models that score rows of features, whoever trained them.
 
+use super::trees::TreeModel;
 use crate::error::BoxError;
 use std::fmt::Debug;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A model that scores rows of features.
@@ -59,6 +61,33 @@ pub trait DenseModel: Debug + Send + Sync + 'static {
     /// [`ModelError::Shape`] when `rows` is not that long, [`ModelError::Run`] when a foreign runtime fails;
     /// the scores are to be discarded then.
     fn predict(&self, rows: &[f32], scores: &mut [f32]) -> Result<(), ModelError>;
+}
+
+/// Reads a model of any kind that is scored here: ONNX where the name ends in `.onnx`, else LightGBM or XGBoost.
+///
+/// # Errors
+///
+/// [`ModelError`] for a file that cannot be read or that is something else.
+pub fn open_model(path: &Path) -> Result<Arc<dyn DenseModel>, ModelError> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        return onnx(path);
+    }
+    Ok(Arc::new(TreeModel::open(path)?))
+}
+
+#[cfg(feature = "onnx")]
+fn onnx(path: &Path) -> Result<Arc<dyn DenseModel>, ModelError> {
+    Ok(Arc::new(super::OnnxModel::open(path)?))
+}
+
+#[cfg(not(feature = "onnx"))]
+fn onnx(path: &Path) -> Result<Arc<dyn DenseModel>, ModelError> {
+    Err(ModelError::Unsupported {
+        model: path.display().to_string().into(),
+        field: "its format",
+        value: "ONNX".to_owned(),
+        instead: "build reco with the feature `onnx`".to_owned(),
+    })
 }
 
 /// Why a model was refused or did not score. `model` is its file, or the name it was given.

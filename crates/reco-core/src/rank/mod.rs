@@ -2,6 +2,7 @@
 
 mod blend;
 mod dense;
+mod learned;
 #[cfg(feature = "onnx")]
 mod onnx;
 pub mod trees;
@@ -9,11 +10,12 @@ mod votes;
 pub mod wide_deep;
 
 pub use blend::{BlendModel, BlendModels, BlendRanker, Blends, Opinion, SourceWeights, opinions, voted};
-pub use dense::{DenseModel, ModelError};
+pub use dense::{DenseModel, ModelError, open_model};
+pub use learned::LearnedRanker;
 #[cfg(feature = "onnx")]
 pub use onnx::OnnxModel;
 pub use votes::{VoteRanker, VoteWeights};
-pub use wide_deep::{LearnedRanker, RankerModel, WideDeep};
+pub use wide_deep::WideDeep;
 
 use crate::candidate::Candidates;
 use crate::error::Fault;

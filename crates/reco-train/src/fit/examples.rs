@@ -7,7 +7,7 @@ use super::rehearsal::Rehearsal;
 use crate::progress::Progress;
 use rayon::prelude::*;
 use reco_core::candidate::Candidates;
-use reco_core::features::{Feature, FeatureConfig, FeatureMatrix, FeatureSchema};
+use reco_core::features::{Feature, FeatureMatrix, FeatureSchema};
 use reco_core::id::ItemId;
 use std::ops::Range;
 
@@ -70,7 +70,6 @@ impl Examples {
     pub(super) fn gather(
         rehearsal: &Rehearsal,
         schema: &FeatureSchema,
-        config: &FeatureConfig,
         progress: &dyn Progress,
     ) -> Result<Self, FitError> {
         progress.begin("examples", rehearsal.took.len() as u64);
@@ -84,7 +83,7 @@ impl Examples {
                     Asker::Stranger => rehearsal.of_stranger(),
                 };
                 let (query, set) = rehearsal.ask(request)?;
-                let matrix = schema.matrix(config, &query, &set).map_err(FitError::Features)?;
+                let matrix = schema.matrix(&query, &set).map_err(FitError::Features)?;
                 let list = ExampleList { user: *user, asker, rows: 0..set.len(), n_taken: took.len() };
                 Ok(Self::of(list, &matrix, &set, took))
             });

@@ -45,7 +45,7 @@ pub(super) fn fit(
     let windows: &[f32] = if log.has_times() { &config.windows_days } else { &[] };
     let tallies = tallies(log, catalog.len(), weights, windows, until);
     let users = users(histories, catalog.len());
-    let mut table = ItemTable::builder(catalog.len());
+    let mut table = ItemTable::builder(catalog.len(), config.clone());
     let each = |value: &dyn Fn(&Tally) -> f32| tallies.iter().map(value).collect::<Vec<f32>>();
     for (place, days) in windows.iter().enumerate() {
         let about = format!("events of the last {days} days, as ln(1 + n)");

@@ -22,7 +22,7 @@ use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable};
 use reco_core::id::ItemId;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::pipeline::PipelineConfig;
-use reco_core::rank::{BlendModels, RankerModel};
+use reco_core::rank::{BlendModels, WideDeep};
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::bpr::BprModel;
 use reco_core::retrieve::neighbors::Neighbors;
@@ -194,7 +194,7 @@ fn fit_after(
         snapshot.models.insert(BlendModels::NAME, blend);
     }
     if let Some(wide_deep) = rankers.wide_deep {
-        snapshot.models.insert(RankerModel::NAME, wide_deep);
+        snapshot.models.insert(WideDeep::NAME, wide_deep);
     }
     Ok(snapshot)
 }
@@ -203,7 +203,7 @@ fn fit_after(
 #[derive(Default)]
 struct Rankers {
     blend: Option<BlendModels>,
-    wide_deep: Option<RankerModel>,
+    wide_deep: Option<WideDeep>,
 }
 
 /// Learns the rankers from models that know nothing of what is held out; an earlier snapshot may. None for data
@@ -232,7 +232,7 @@ fn rankers(
     let wide_deep = match &plan.wide_deep {
         Some(params) => {
             let schema = FeatureSchema::default();
-            let examples = Examples::gather(&rehearsal, &schema, &plan.features, progress)?;
+            let examples = Examples::gather(&rehearsal, &schema, progress)?;
             wide_deep::fit(&examples, &plan.features, params, progress)?
         }
         None => None,
@@ -259,7 +259,7 @@ pub fn examples(
     FitError::check("plan", plan.problems())?;
     let assemble = |snapshot| pipeline.builder(snapshot);
     let rehearsal = Rehearsal::new(dataset, plan, held_out, &assemble, weights, progress)?;
-    rehearsal.map(|rehearsal| Examples::gather(&rehearsal, schema, &plan.features, progress)).transpose()
+    rehearsal.map(|rehearsal| Examples::gather(&rehearsal, schema, progress)).transpose()
 }
 
 /// What a learned ranker over this data would be told of every candidate, in the order of its columns.
@@ -281,8 +281,8 @@ pub fn features(
     let mut snapshot = Snapshot::default();
     snapshot.models.insert(ItemTable::NAME, table);
     let (schema, sources) = (FeatureSchema::default(), pipeline.source_names());
-    FitError::check("features", schema.problems(&plan.features, &snapshot, &sources))?;
-    Ok(schema.features(&plan.features, &snapshot, &sources))
+    FitError::check("features", schema.problems(&snapshot, &sources))?;
+    Ok(schema.features(&snapshot, &sources))
 }
 
 /// The factors of `earlier` for these users and items.

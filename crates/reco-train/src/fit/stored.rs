@@ -7,7 +7,7 @@ use reco_core::catalog::Catalog;
 use reco_core::features::ItemTable;
 use reco_core::file;
 use reco_core::interactions::{Histories, UserTable};
-use reco_core::rank::{BlendModels, RankerModel};
+use reco_core::rank::{BlendModels, WideDeep};
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::bpr::BprModel;
 use reco_core::retrieve::neighbors::Neighbors;
@@ -85,7 +85,7 @@ struct Outgoing<'a> {
     trends: Option<&'a Trends>,
     blend: Option<&'a BlendModels>,
     items: Option<&'a ItemTable>,
-    wide_deep: Option<&'a RankerModel>,
+    wide_deep: Option<&'a WideDeep>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +103,7 @@ struct Incoming {
     trends: Option<Trends>,
     blend: Option<BlendModels>,
     items: Option<ItemTable>,
-    wide_deep: Option<RankerModel>,
+    wide_deep: Option<WideDeep>,
 }
 
 const NEIGHBORS: [&str; 5] = [
@@ -135,7 +135,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         trends: models.get(Trends::NAME),
         blend: models.get(BlendModels::NAME),
         items: models.get(ItemTable::NAME),
-        wide_deep: models.get(RankerModel::NAME),
+        wide_deep: models.get(WideDeep::NAME),
     };
     let io = |cause| StoredError::Io { path: path.to_owned(), cause };
     let body = postcard::to_stdvec(&outgoing).map_err(|cause| io(io::Error::other(cause)))?;
@@ -239,7 +239,7 @@ impl Incoming {
             models.insert(ItemTable::NAME, items);
         }
         if let Some(wide_deep) = self.wide_deep {
-            models.insert(RankerModel::NAME, wide_deep);
+            models.insert(WideDeep::NAME, wide_deep);
         }
         snapshot
     }

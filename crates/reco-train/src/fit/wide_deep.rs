@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use batches::Batches;
 use network::Network;
 use reco_core::features::FeatureConfig;
-use reco_core::rank::RankerModel;
+use reco_core::rank::WideDeep;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the ranker.
@@ -96,7 +96,7 @@ pub fn fit(
     features: &FeatureConfig,
     params: &WideDeepParams,
     progress: &dyn Progress,
-) -> Result<Option<RankerModel>, FitError> {
+) -> Result<Option<WideDeep>, FitError> {
     FitError::check("wide_deep", params.problems())?;
     let (training, validation) = batches::divided(examples, params);
     if training.len().min(validation.len()) < FEWEST_LISTS {
@@ -125,7 +125,7 @@ pub fn fit(
     let Some((ndcg, best)) = best else { return Ok(None) };
     let model = best.into_model(inputs, examples, &scaled, &validation)?;
     progress.end(&format!("NDCG@10 {ndcg:.4} on the lists kept for validation"));
-    Ok(Some(RankerModel { network: model, features: features.clone() }))
+    Ok(Some(model))
 }
 
 /// Fewer lists than these teach nothing that holds for others.

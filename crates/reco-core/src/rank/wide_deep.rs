@@ -1,9 +1,9 @@
 //! A neural ranker: a linear part that remembers and a deep part that generalises.
 
-mod ranker;
+#[cfg(test)]
+mod tests;
 
-pub use ranker::{LearnedRanker, RankerModel};
-
+use super::{DenseModel, ModelError};
 use crate::linalg::{Layer, Matrix, dot};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 #[serde(try_from = "Weights", into = "Weights")]
 pub struct WideDeep {
     weights: Weights,
+    features: Vec<Arc<str>>,
     layers: Vec<Layer>,
 }
 
@@ -140,7 +141,8 @@ impl TryFrom<Weights> for WideDeep {
     fn try_from(weights: Weights) -> Result<Self, WeightsError> {
         weights.check()?;
         let layers = weights.hidden.iter().map(|layer| Layer::new(&layer.weights)).collect();
-        Ok(Self { weights, layers })
+        let features = weights.inputs.iter().map(|input| Arc::clone(&input.name)).collect();
+        Ok(Self { weights, features, layers })
     }
 }
 
@@ -154,30 +156,12 @@ impl From<WideDeep> for Weights {
 const BLOCK: usize = 48;
 
 impl WideDeep {
+    /// The snapshot's name for it.
+    pub const NAME: &'static str = "wide_deep";
+
     /// Its weights.
     pub fn weights(&self) -> &Weights {
         &self.weights
-    }
-
-    /// The probability in 0..1 that each row's item is taken: the mean of the heads' by their shares.
-    ///
-    /// `rows` are row-major with a value per input, [`NaN`](f32::NAN) where it is missing.
-    ///
-    /// # Panics
-    ///
-    /// Panics when there is not a row for every score.
-    pub fn predict(&self, rows: &[f32], scores: &mut [f32]) {
-        let n_inputs = self.weights.inputs.len();
-        assert_eq!(rows.len(), scores.len() * n_inputs, "a row per score");
-        let mut work = Work::default();
-        for (block, scores) in rows.chunks(BLOCK * n_inputs.max(1)).zip(scores.chunks_mut(BLOCK)) {
-            work.inputs.clear();
-            for row in block.chunks_exact(n_inputs) {
-                let scaled = row.iter().zip(&self.weights.inputs).map(|(&value, input)| input.scaled(value));
-                work.inputs.extend(scaled);
-            }
-            self.score_scaled(&mut work, scores);
-        }
     }
 
     /// Scores the rows in `work.inputs`.
@@ -201,6 +185,33 @@ impl WideDeep {
                 |head: &Head| head.share * sigmoid(head.bias + dot(&head.wide, wide) + dot(&head.deep, deep));
             *score = self.weights.heads.iter().map(of_head).sum::<f32>() / shares;
         }
+    }
+}
+
+/// Scores are probabilities in 0..1 that a row's item is taken: the mean of the heads' by their shares.
+impl DenseModel for WideDeep {
+    fn kind(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn features(&self) -> &[Arc<str>] {
+        &self.features
+    }
+
+    fn predict(&self, rows: &[f32], scores: &mut [f32]) -> Result<(), ModelError> {
+        ModelError::check_shape(self, rows, scores)?;
+        let n_inputs = self.weights.inputs.len();
+        let mut work = Work::default();
+        for (number, scores) in scores.chunks_mut(BLOCK).enumerate() {
+            let rows = &rows[number * BLOCK * n_inputs..][..scores.len() * n_inputs];
+            work.inputs.clear();
+            for row in rows.chunks_exact(n_inputs.max(1)) {
+                let scaled = row.iter().zip(&self.weights.inputs).map(|(&value, input)| input.scaled(value));
+                work.inputs.extend(scaled);
+            }
+            self.score_scaled(&mut work, scores);
+        }
+        Ok(())
     }
 }
 

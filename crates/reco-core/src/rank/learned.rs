@@ -1,0 +1,108 @@
+//! Ranking by a model over a schema's features.
+
+use super::{DenseModel, Ranker, WideDeep};
+use crate::candidate::Candidates;
+use crate::error::{BoxError, Fault, FaultKind};
+use crate::features::{Feature, FeatureMatrix, FeatureSchema};
+use crate::query::Query;
+use crate::snapshot::Snapshot;
+use std::sync::Arc;
+
+/// Scores by a model over the features of every candidate: by the [`WideDeep`] that the snapshot holds, or by a
+/// model of one's own, such as a [`TreeModel`](super::trees::TreeModel).
+///
+/// It fails where there is no model, where the schema lacks a feature that the model wants, and where a score is no
+/// number; the next ranker then takes its place.
+///
+/// ```
+/// use reco_core::pipeline::Recommender;
+/// use reco_core::rank::trees::TreeModel;
+/// use reco_core::rank::{LearnedRanker, VoteRanker};
+/// use reco_core::snapshot::Snapshot;
+///
+/// # fn demo() -> Result<(), Box<dyn std::error::Error>> {
+/// let ranker = LearnedRanker::of(TreeModel::open("ranker.txt")?);
+/// let builder = Recommender::builder(Snapshot::default()).ranker(ranker).ranker(VoteRanker::default());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct LearnedRanker {
+    schema: FeatureSchema,
+    model: Option<Arc<dyn DenseModel>>,
+}
+
+impl LearnedRanker {
+    /// By a model of one's own; what its file calls its features must be names of the schema.
+    pub fn of(model: impl DenseModel) -> Self {
+        Self { schema: FeatureSchema::default(), model: Some(Arc::new(model)) }
+    }
+
+    /// With the schema that the model was trained with, where that is not the built-in one.
+    #[must_use]
+    pub fn schema(self, schema: FeatureSchema) -> Self {
+        Self { schema, ..self }
+    }
+
+    /// Features that its model wants and that there are not under this snapshot, for candidates of these sources.
+    pub fn missing(&self, snapshot: &Snapshot, sources: &[Arc<str>]) -> Vec<Arc<str>> {
+        let features = self.schema.features(snapshot, sources);
+        let is_there = |name: &Arc<str>| features.iter().any(|feature| feature.name == *name);
+        let wanted = self.model(snapshot).map_or(&[][..], DenseModel::features);
+        wanted.iter().filter(|name| !is_there(name)).cloned().collect()
+    }
+
+    fn model<'a>(&'a self, snapshot: &'a Snapshot) -> Option<&'a dyn DenseModel> {
+        match &self.model {
+            Some(model) => Some(&**model),
+            None => snapshot.models.get::<WideDeep>(WideDeep::NAME).map(|model| model as &dyn DenseModel),
+        }
+    }
+
+    fn fault(&self, kind: FaultKind, why: impl Into<BoxError>) -> Fault {
+        Fault::new(self.name(), kind).because(why)
+    }
+}
+
+impl Ranker for LearnedRanker {
+    fn name(&self) -> &str {
+        self.model.as_ref().map_or(WideDeep::NAME, |model| model.kind())
+    }
+
+    fn score(&self, query: &Query, set: &Candidates, scores: &mut [f32]) -> Result<(), Fault> {
+        let model = self.model(&query.snapshot);
+        let model =
+            model.ok_or_else(|| self.fault(FaultKind::NotFound, "the snapshot has no learned ranker"))?;
+        let rows = rows(&self.schema.matrix(query, set)?, model.features()).map_err(|name| {
+            self.fault(FaultKind::Invalid, format!("it wants the feature `{name}`, which is not there"))
+        })?;
+        model.predict(&rows, scores).map_err(|error| self.fault(FaultKind::Internal, error))?;
+        if scores.iter().all(|score| score.is_finite()) {
+            return Ok(());
+        }
+        Err(self.fault(FaultKind::Internal, "a score is no number"))
+    }
+}
+
+/// The features named of all rows, or the first name that is not there.
+fn rows(matrix: &FeatureMatrix, names: &[Arc<str>]) -> Result<Vec<f32>, Arc<str>> {
+    let columns = columns(matrix.features(), names)?;
+    let mut rows = Vec::with_capacity(matrix.n_rows() * columns.len());
+    for row in 0..matrix.n_rows() {
+        let row = matrix.row(row);
+        rows.extend(columns.iter().map(|&column| row[column]));
+    }
+    Ok(rows)
+}
+
+/// The columns of the features named. Both mostly have the same order.
+fn columns(features: &[Feature], names: &[Arc<str>]) -> Result<Vec<usize>, Arc<str>> {
+    let mut next = 0;
+    let place = |name: &Arc<str>| {
+        let is_it = |column: &usize| features[*column].name == *name;
+        let found = (next..features.len()).chain(0..next).find(is_it).ok_or_else(|| Arc::clone(name))?;
+        next = found + 1;
+        Ok(found)
+    };
+    names.iter().map(place).collect()
+}
