@@ -4,7 +4,7 @@ mod bench;
 
 #[cfg(test)]
 pub(crate) use bench::MetricName;
-pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind};
+pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, RankArgs};
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;

@@ -38,6 +38,23 @@ pub(crate) enum Bench {
     },
     /// Build time, memory, recall and queries per second of vector indexes, on one thread.
     Index(IndexArgs),
+    /// Time of features and of the neural ranker for one request's candidates, on one thread.
+    Rank(RankArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RankArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Candidates, as far as the catalogue has them.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) candidates: usize,
+    /// A network as JSON to measure instead of the snapshot's; needs --rows.
+    #[arg(long, value_name = "FILE", requires = "rows")]
+    pub(crate) network: Option<PathBuf>,
+    /// Rows for it to score: a .npy file of float32, a column per input. With --json the scores are told.
+    #[arg(long, value_name = "FILE", requires = "network")]
+    pub(crate) rows: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

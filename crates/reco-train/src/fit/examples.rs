@@ -1,6 +1,8 @@
 //! What a learned ranker is shown: candidates with their features, and which of them were taken.
 
 mod parquet;
+#[cfg(test)]
+mod tests;
 
 use super::FitError;
 use super::rehearsal::Rehearsal;

@@ -4,6 +4,8 @@ mod batches;
 mod calibration;
 mod network;
 mod scaling;
+#[cfg(test)]
+mod tests;
 
 use super::examples::Examples;
 use super::{FitError, bad};
@@ -27,7 +29,7 @@ pub struct WideDeepParams {
     /// How much of every weight a step takes away, times the learning rate; at least 0.
     pub weight_decay: f64,
     /// Share of the inputs and hidden outputs that a step does not see, at least 0 and below 1.
-    pub dropout: f32,
+    pub dropout: f64,
     /// Lists that make up a step, at least 1.
     pub batch: usize,
     /// Candidates of a list that a step sees, at least 2: those taken, then others drawn at random, each of which

@@ -1,8 +1,9 @@
-//! `reco bench`: how fast pages are made, and what vector indexes find.
+//! `reco bench`: how fast pages are made, what vector indexes find, how long ranking takes.
 
 mod histogram;
 mod http;
 mod index;
+mod rank;
 mod usage;
 
 use crate::args::{Bench, BenchArgs};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
     let (latencies, summary) = match &args.what {
         Bench::Index(args) => return index::run(session, args),
+        Bench::Rank(args) => return rank::run(session, args),
         Bench::Request { model, requests } => {
             let recommender = model::recommender(session, model::snapshot(session, model)?)?;
             in_process(&recommender, *requests)?

@@ -75,7 +75,7 @@ impl Network {
         let mut hidden = rows.clone();
         for layer in 0..self.hidden.len() {
             if is_training && self.params.dropout > 0.0 {
-                let mask = dropout(hidden.elem_count(), self.params.dropout, &mut self.rng);
+                let mask = dropout(hidden.elem_count(), self.params.dropout as f32, &mut self.rng);
                 hidden = (&hidden * Tensor::from_vec(mask, hidden.shape(), &Device::Cpu)?)?;
             }
             let (weights, bias) = &self.hidden[layer];
@@ -85,7 +85,7 @@ impl Network {
     }
 
     /// The logits of the rows of these lists, one after the other.
-    fn logits_of(
+    pub(super) fn logits_of(
         &mut self,
         examples: &Examples,
         scaled: &[f32],

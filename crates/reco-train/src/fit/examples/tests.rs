@@ -1,0 +1,135 @@
+use super::*;
+use crate::data::Dataset;
+use crate::fit::rehearsal::Rehearsal;
+use crate::fit::snapshot::Plan;
+use crate::progress::Silent;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use reco_core::catalog::{Catalog, ItemRecord};
+use reco_core::error::Fault;
+use reco_core::event::{Action, ActionWeights};
+use reco_core::features::{Block, FeatureGroup, FeatureKind};
+use reco_core::interactions::InteractionLog;
+use reco_core::pipeline::PipelineConfig;
+use reco_core::query::Query;
+use reco_core::snapshot::Snapshot;
+use reco_core::time::Timestamp;
+use std::fs::File;
+use std::sync::Arc;
+
+const N_USERS: u32 = 80;
+const N_ITEMS: u32 = 40;
+/// Interactions of a user; the last four are within the share held out.
+const EACH: u32 = 20;
+
+/// Users who take items of their own half of the catalogue; `future` chooses what they take of the latest share.
+fn dataset(future: impl Fn(u32, u32) -> u32) -> Dataset {
+    let mut builder = Catalog::builder();
+    for id in 0..N_ITEMS {
+        let record = ItemRecord {
+            category: Some(format!("category{}", id % 5)),
+            price: Some(1.0 + id as f32),
+            ..ItemRecord::new(format!("item{id}"))
+        };
+        builder.push(record).unwrap();
+    }
+    let mut log = InteractionLog::default();
+    for turn in 0..EACH {
+        for user in 0..N_USERS {
+            let row = log.users.intern(&format!("user{user}"));
+            let item = match turn {
+                16.. => future(user, turn) % N_ITEMS,
+                _ => user % 2 * (N_ITEMS / 2) + (user * 7 + turn * turn) % (N_ITEMS / 2),
+            };
+            let at = Timestamp::from_secs(i64::from(turn * N_USERS + user) * 3_600);
+            log.push(row, ItemId::new(item), &Action::Purchase, Some(1.0), at);
+        }
+    }
+    Dataset { catalog: builder.build(), log, ..Dataset::default() }
+}
+
+fn examples(dataset: &Dataset, schema: &FeatureSchema) -> Examples {
+    let pipeline = PipelineConfig::default();
+    let assemble = |snapshot| pipeline.builder(snapshot);
+    let weights = ActionWeights::default();
+    let rehearsal =
+        Rehearsal::new(dataset, &Plan::default(), 0.2, &assemble, &weights, &Silent).unwrap().unwrap();
+    Examples::gather(&rehearsal, schema, &Silent).unwrap()
+}
+
+/// Names of the features that are not the same bits in both.
+fn changed(one: &Examples, other: &Examples) -> Vec<Arc<str>> {
+    assert_eq!(one.items, other.items, "other candidates were proposed");
+    let column = |examples: &Examples, column: usize| -> Vec<u32> {
+        examples.values.iter().skip(column).step_by(examples.width()).map(|value| value.to_bits()).collect()
+    };
+    let differs = |&number: &usize| column(one, number) != column(other, number);
+    (0..one.width()).filter(differs).map(|number| Arc::clone(&one.features[number].name)).collect()
+}
+
+/// How often an item is taken in all of the data: what a careless feature is made of.
+#[derive(Debug)]
+struct Careless(Vec<f32>);
+
+impl Careless {
+    fn of(dataset: &Dataset) -> Self {
+        let mut counts = vec![0.0; dataset.catalog.len()];
+        dataset.log.item.iter().for_each(|item| counts[item.index()] += 1.0);
+        Self(counts)
+    }
+}
+
+impl FeatureGroup for Careless {
+    fn name(&self) -> &'static str {
+        "careless"
+    }
+    fn features(&self, _: &Snapshot, _: &[Arc<str>]) -> Vec<Feature> {
+        vec![Feature::new("item.ever_taken", FeatureKind::Item, "events, those to come among them")]
+    }
+    fn fill(&self, _: &Query, set: &Candidates, block: &mut Block<'_>) -> Result<(), Fault> {
+        block.rows().zip(set.ids()).for_each(|(row, id)| row[0] = self.0[id.index()]);
+        Ok(())
+    }
+}
+
+#[test]
+fn no_feature_knows_what_comes_after_its_question() {
+    let same_again = dataset(|user, turn| user * 7 + turn);
+    let others = [dataset(|user, turn| user % 11 + turn), dataset(|_, turn| turn)];
+    let schema = FeatureSchema::default();
+    let known = examples(&same_again, &schema);
+    assert!(known.is_taken.contains(&true) && known.width() > 100, "{} features", known.width());
+    for other in others {
+        let found = examples(&other, &schema);
+        assert_eq!(changed(&known, &found), [], "these look ahead");
+        assert_ne!(known.is_taken, found.is_taken, "another future has other labels");
+        // The test itself: a feature that looks ahead is found out.
+        let leaking =
+            |dataset: &Dataset| examples(dataset, &FeatureSchema::default().with(Careless::of(dataset)));
+        assert_eq!(changed(&leaking(&same_again), &leaking(&other)), [Arc::from("item.ever_taken")]);
+    }
+}
+
+#[test]
+fn examples_are_the_same_on_any_number_of_threads_and_survive_as_parquet() {
+    let dataset = dataset(|user, turn| user * 7 + turn);
+    let schema = FeatureSchema::default();
+    let on = |n_threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        pool.install(|| examples(&dataset, &schema))
+    };
+    let (one, two) = (on(1), on(2));
+    assert_eq!(changed(&one, &two), []);
+    assert_eq!(one.is_taken, two.is_taken);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.parquet");
+    one.save(&dataset.log.users, &dataset.catalog, &path).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap());
+    let batches = reader.unwrap().build().unwrap();
+    let (mut n_rows, mut n_columns) = (0, 0);
+    for batch in batches {
+        let batch = batch.unwrap();
+        n_rows += batch.num_rows();
+        n_columns = batch.num_columns();
+    }
+    assert_eq!((n_rows, n_columns), (one.items.len(), 6 + one.width()));
+}

@@ -1,0 +1,150 @@
+use super::*;
+use crate::fit::examples::{Asker, ExampleList};
+use crate::progress::Silent;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use reco_core::features::{Feature, FeatureKind};
+use reco_core::id::ItemId;
+use reco_core::rank::DenseModel;
+
+const N_LISTS: usize = 120;
+const N_ROWS: usize = 30;
+
+/// Lists in which those rows are taken whose first two features have the same sign, a cross that a sum of features
+/// cannot tell; a third of the first feature is missing, the third feature is noise and the fourth never changes.
+fn examples() -> Examples {
+    let mut rng = Pcg64Mcg::seed_from_u64(7);
+    let feature = |name| Feature::new(name, FeatureKind::Item, "a test");
+    let mut examples = Examples {
+        features: ["left", "right", "noise", "constant"].map(feature).to_vec(),
+        ..Examples::default()
+    };
+    for list in 0..N_LISTS {
+        let rows = list * N_ROWS..(list + 1) * N_ROWS;
+        for _ in rows.clone() {
+            let mut values: [f32; 4] = std::array::from_fn(|_| rng.random_range(-3.0..3.0));
+            let is_taken = values[0] * values[1] > 2.0;
+            values[3] = 5.0;
+            if rng.random_range(0..9) == 0 {
+                values[0] = f32::NAN;
+            }
+            examples.items.push(ItemId::new(0));
+            examples.is_taken.push(is_taken);
+            examples.values.extend(values);
+        }
+        let n_taken = examples.is_taken[rows.clone()].iter().filter(|&&is_taken| is_taken).count();
+        examples.lists.push(ExampleList { user: list as u32, asker: Asker::Regular, rows, n_taken });
+    }
+    examples
+}
+
+fn params() -> WideDeepParams {
+    WideDeepParams {
+        hidden: vec![16, 8],
+        epochs: 30,
+        learning_rate: 0.02,
+        batch: 8,
+        ..WideDeepParams::default()
+    }
+}
+
+fn fitted(params: &WideDeepParams) -> WideDeep {
+    fit(&examples(), &FeatureConfig::default(), params, &Silent).unwrap().unwrap()
+}
+
+/// Scores of all rows.
+fn scores(model: &WideDeep, examples: &Examples) -> Vec<f32> {
+    let columns: Vec<usize> = model
+        .features()
+        .iter()
+        .map(|name| examples.features.iter().position(|feature| feature.name == *name).unwrap())
+        .collect();
+    let rows: Vec<f32> = (0..examples.items.len())
+        .flat_map(|row| columns.iter().map(move |&column| (row, column)))
+        .map(|(row, column)| examples.row(row)[column])
+        .collect();
+    let mut scores = vec![0.0; examples.items.len()];
+    model.predict(&rows, &mut scores).unwrap();
+    scores
+}
+
+/// The share of pairs, one taken and one not, that scores put in order.
+fn ordered(scores: &[f32], is_taken: &[bool]) -> f64 {
+    let of = |which: bool| scores.iter().zip(is_taken).filter(move |(_, taken)| **taken == which);
+    let pairs = of(true).flat_map(|(taken, _)| of(false).map(move |(other, _)| taken > other));
+    let (n_ordered, n_pairs) = pairs.fold((0u64, 0u64), |sums, is| (sums.0 + u64::from(is), sums.1 + 1));
+    n_ordered as f64 / n_pairs as f64
+}
+
+#[test]
+fn the_deep_part_learns_what_the_wide_part_cannot() {
+    let examples = examples();
+    let area = |params: &WideDeepParams| ordered(&scores(&fitted(params), &examples), &examples.is_taken);
+    let (both, wide) = (area(&params()), area(&WideDeepParams { hidden: Vec::new(), ..params() }));
+    assert!(both > 0.9 && wide < 0.65, "with the deep part {both}, without {wide}");
+}
+
+#[test]
+fn scores_are_calibrated_and_a_constant_is_no_input() {
+    let (examples, model) = (examples(), fitted(&params()));
+    assert!(model.features().iter().all(|name| &**name != "constant"));
+    let scores = scores(&model, &examples);
+    assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)));
+    // In each fifth of the scores, about as many were taken as the scores say.
+    let mut rows: Vec<usize> = (0..scores.len()).collect();
+    rows.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    for fifth in rows.chunks(rows.len().div_ceil(5)) {
+        let n = fifth.len() as f32;
+        let said = fifth.iter().map(|&row| scores[row]).sum::<f32>() / n;
+        let taken = fifth.iter().filter(|&&row| examples.is_taken[row]).count() as f32 / n;
+        assert!((said - taken).abs() < 0.12, "said {said}, taken {taken}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_network_on_any_number_of_threads() {
+    let on = |n_threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        pool.install(|| fitted(&WideDeepParams { epochs: 3, ..params() }))
+    };
+    let one = on(1);
+    assert_eq!(one, on(2));
+    assert_ne!(one, fitted(&WideDeepParams { epochs: 3, seed: 1, ..params() }));
+}
+
+#[test]
+fn serving_scores_as_the_network_learned() {
+    let (examples, params) = (examples(), params());
+    let (training, validation) = batches::divided(&examples, &params);
+    let inputs = scaling::inputs(&examples, &training, &FeatureConfig::default());
+    let scaled = scaling::scaled(&examples, &inputs);
+    let mut network = Network::new(inputs.len(), &params).unwrap();
+    let mut batches = Batches::new(&examples, &scaled, training, &params);
+    while let Some(batch) = batches.next() {
+        network.step(&batch, 0.5).unwrap();
+    }
+    let all: Vec<usize> = (0..N_LISTS).collect();
+    let logits = network.logits_of(&examples, &scaled, &all).unwrap().concat();
+    let model = network.into_model(inputs, &examples, &scaled, &validation).unwrap();
+    // Calibration moves and stretches logits: the first two say how, all others must agree.
+    let served: Vec<f32> =
+        scores(&model, &examples).iter().map(|score| (score / (1.0 - score)).ln()).collect();
+    let slope = (served[1] - served[0]) / (logits[1] - logits[0]);
+    for (logit, found) in logits.iter().zip(&served) {
+        let expected = served[0] + slope * (logit - logits[0]);
+        assert!((found - expected).abs() < 1e-3, "{found} is not {expected}");
+    }
+}
+
+#[test]
+fn too_little_to_learn_from_is_no_ranker() {
+    let mut few = examples();
+    few.lists.truncate(12);
+    assert!(fit(&few, &FeatureConfig::default(), &params(), &Silent).unwrap().is_none());
+    let wrong = WideDeepParams { epochs: 0, validation: 1.0, dropout: 1.0, ..params() };
+    let error = fit(&few, &FeatureConfig::default(), &wrong, &Silent).unwrap_err().to_string();
+    assert!(
+        ["epochs is 0", "validation is 1", "dropout is 1"].iter().all(|part| error.contains(part)),
+        "{error}"
+    );
+}
