@@ -108,19 +108,22 @@ impl Query {
 
     /// The user's own record of an item, if there is one.
     pub fn touch(&self, item: ItemId) -> Option<&Touch> {
-        self.placed_touch(item).map(|(_, touch)| touch)
+        self.places().of(item).map(|place| &self.history[place])
     }
 
-    /// The same with its place in the history, 0 for the newest.
-    pub(crate) fn placed_touch(&self, item: ItemId) -> Option<(usize, &Touch)> {
-        let by_item = self.memo(TouchRows::new);
-        by_item.0.get(&item).map(|&row| (row as usize, &self.history[row as usize]))
+    /// Where in the history each item stands, for who asks about many.
+    pub(crate) fn places(&self) -> Arc<Places> {
+        self.memo(Places::new)
     }
 
     /// When the user last bought or rated an item; now, where it belongs to the running session.
     pub fn had(&self, item: ItemId) -> Option<Timestamp> {
-        let is_at_hand = || self.session.contains(&item).then_some(self.now);
-        self.touch(item).and_then(|touch| touch.consumed).max(is_at_hand())
+        self.touch(item).and_then(|touch| touch.consumed).max(self.is_at_hand(item).then_some(self.now))
+    }
+
+    /// Whether the item belongs to the running session.
+    pub(crate) fn is_at_hand(&self, item: ItemId) -> bool {
+        self.session.contains(&item)
     }
 
     /// Codes of the categories that the request is about: its surface's, else those its filter names.
@@ -178,12 +181,17 @@ fn not_there(field: &str, keys: &[ItemKey], catalog: &Catalog) -> Option<String>
 /// Items that a remark names.
 const MOST_NAMED: usize = 3;
 
-/// Positions of the history's items.
-struct TouchRows(FxHashMap<ItemId, u32>);
+/// Places of items in a history.
+pub(crate) struct Places(FxHashMap<ItemId, u32>);
 
-impl TouchRows {
+impl Places {
     fn new(query: &Query) -> Self {
-        Self(query.history.iter().zip(0..).map(|(touch, row)| (touch.item, row)).collect())
+        Self(query.history.iter().zip(0..).map(|(touch, place)| (touch.item, place)).collect())
+    }
+
+    /// The place of an item, 0 for the newest.
+    pub(crate) fn of(&self, item: ItemId) -> Option<usize> {
+        self.0.get(&item).map(|&place| place as usize)
     }
 }
 

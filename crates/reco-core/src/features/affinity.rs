@@ -14,7 +14,7 @@ use crate::retrieve::als::{AlsModel, user_vector};
 use crate::retrieve::neighbors::Neighbors;
 use crate::snapshot::Snapshot;
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The user's habits beside the item's attributes, and what the models see between the item and the user's
 /// latest ones.
@@ -57,7 +57,8 @@ impl FeatureGroup for Affinity {
     }
 
     fn features(&self, _: &Snapshot, _: &[Arc<str>]) -> Vec<Feature> {
-        declared(FeatureKind::Cross, &FEATURES)
+        static DECLARED: LazyLock<Vec<Feature>> = LazyLock::new(|| declared(FeatureKind::Cross, &FEATURES));
+        DECLARED.clone()
     }
 
     fn fill(&self, query: &Query, set: &Candidates, block: &mut Block<'_>) -> Result<(), Fault> {

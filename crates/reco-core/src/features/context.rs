@@ -9,7 +9,7 @@ use crate::request::Surface;
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 use std::f32::consts::TAU;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// When, where and on what a page is asked for.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ impl FeatureGroup for ContextGroup {
     }
 
     fn features(&self, _: &Snapshot, _: &[Arc<str>]) -> Vec<Feature> {
-        declared(FeatureKind::Context, &FEATURES)
+        static DECLARED: LazyLock<Vec<Feature>> = LazyLock::new(|| declared(FeatureKind::Context, &FEATURES));
+        DECLARED.clone()
     }
 
     fn fill(&self, query: &Query, _: &Candidates, block: &mut Block<'_>) -> Result<(), Fault> {

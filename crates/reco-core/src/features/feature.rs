@@ -119,7 +119,7 @@ pub trait FeatureGroup: Debug + Send + Sync + 'static {
     fn fill(&self, query: &Query, set: &Candidates, block: &mut Block<'_>) -> Result<(), Fault>;
 }
 
-/// The features of a built-in group from a table of names and meanings.
+/// The features of a table of names and meanings.
 pub(super) fn declared(kind: FeatureKind, table: &[(&'static str, &'static str)]) -> Vec<Feature> {
     table.iter().map(|&(name, about)| Feature::new(format!("{kind}.{name}"), kind, about)).collect()
 }

@@ -9,7 +9,7 @@ use crate::interactions::Touch;
 use crate::query::Query;
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// How often, when and how regularly the user took this very item.
 #[derive(Debug)]
@@ -36,16 +36,18 @@ impl FeatureGroup for Own {
     }
 
     fn features(&self, _: &Snapshot, _: &[Arc<str>]) -> Vec<Feature> {
-        declared(FeatureKind::Cross, &FEATURES)
+        static DECLARED: LazyLock<Vec<Feature>> = LazyLock::new(|| declared(FeatureKind::Cross, &FEATURES));
+        DECLARED.clone()
     }
 
     fn fill(&self, query: &Query, set: &Candidates, block: &mut Block<'_>) -> Result<(), Fault> {
         let n_events = query.history().iter().map(|touch| touch.count).sum::<u32>().max(1) as f32;
+        let places = query.places();
         for (row, &id) in block.rows().zip(set.ids()) {
             row[..4].fill(0.0);
-            row[3] = flag(query.had(id).is_some());
-            if let Some((place, touch)) = query.placed_touch(id) {
-                tell(row, touch, place, n_events, query.now);
+            row[3] = flag(query.is_at_hand(id));
+            if let Some(place) = places.of(id) {
+                tell(row, &query.history()[place], place, n_events, query.now);
             }
         }
         Ok(())
@@ -57,6 +59,7 @@ fn tell(row: &mut [f32], touch: &Touch, place: usize, n_events: f32, now: Timest
     row[0] = (touch.count as f32).ln_1p();
     row[1] = touch.weight.max(0.0).ln_1p();
     row[2] = touch.count as f32 / n_events;
+    row[3] = row[3].max(flag(touch.consumed.is_some()));
     row[4] = since_last.ln_1p();
     row[5] = (now.days_since(touch.first).max(0.0) as f32).ln_1p();
     if touch.count > 1 {

@@ -118,16 +118,27 @@ impl FeatureSchema {
 
     /// All features under a snapshot for candidates of these sources, in the order of a matrix' columns.
     pub fn features(&self, snapshot: &Snapshot, sources: &[Arc<str>]) -> Vec<Feature> {
-        let mut features: Vec<Feature> =
-            self.groups.iter().flat_map(|group| group.features(snapshot, sources)).collect();
-        let Some(FeatureConfig { defaults, ttl_days, .. }) = config(snapshot) else { return features };
+        self.declared(snapshot, sources).0
+    }
+
+    /// All features and how many of them each group has.
+    fn declared(&self, snapshot: &Snapshot, sources: &[Arc<str>]) -> (Vec<Feature>, Vec<usize>) {
+        let (mut features, mut widths) = (Vec::new(), Vec::new());
+        for group in &self.groups {
+            let of_group = group.features(snapshot, sources);
+            widths.push(of_group.len());
+            features.extend(of_group);
+        }
+        let Some(FeatureConfig { defaults, ttl_days, .. }) = config(snapshot) else {
+            return (features, widths);
+        };
         if !(defaults.is_empty() && ttl_days.is_empty()) {
             for feature in &mut features {
                 feature.default = defaults.get(&*feature.name).copied().or(feature.default);
                 feature.ttl_days = ttl_days.get(&*feature.name).copied().or(feature.ttl_days);
             }
         }
-        features
+        (features, widths)
     }
 
     /// What this schema cannot do under a snapshot, one line each: settings of features that there are not, and
@@ -160,11 +171,11 @@ impl FeatureSchema {
     ///
     /// The [`Fault`] of the first group that cannot fill its columns.
     pub fn matrix(&self, query: &Query, set: &Candidates) -> Result<FeatureMatrix, Fault> {
-        let (snapshot, sources) = (&query.snapshot, set.sources());
-        let mut matrix = FeatureMatrix::new(self.features(snapshot, sources), set.len());
+        let snapshot = &query.snapshot;
+        let (features, widths) = self.declared(snapshot, set.sources());
+        let mut matrix = FeatureMatrix::new(features, set.len());
         let mut first = 0;
-        for group in &self.groups {
-            let width = group.features(snapshot, sources).len();
+        for (group, width) in self.groups.iter().zip(widths) {
             group.fill(query, set, &mut matrix.block(first, width))?;
             first += width;
         }

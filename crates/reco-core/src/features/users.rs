@@ -7,7 +7,7 @@ use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::query::Query;
 use crate::snapshot::Snapshot;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What the user did and how, from training data and live events together.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ impl FeatureGroup for Users {
     }
 
     fn features(&self, _: &Snapshot, _: &[Arc<str>]) -> Vec<Feature> {
-        declared(FeatureKind::User, &FEATURES)
+        static DECLARED: LazyLock<Vec<Feature>> = LazyLock::new(|| declared(FeatureKind::User, &FEATURES));
+        DECLARED.clone()
     }
 
     fn fill(&self, query: &Query, _: &Candidates, block: &mut Block<'_>) -> Result<(), Fault> {
