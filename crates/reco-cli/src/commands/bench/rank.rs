@@ -180,7 +180,7 @@ fn untrained(matrix: &FeatureMatrix) -> Result<WideDeep, Failure> {
     let features = matrix.features().iter().take(SHAPE[0]);
     let inputs: Vec<Input> = features
         .map(|feature| Input {
-            name: feature.name.clone(),
+            name: Arc::clone(&feature.name),
             mean: 0.0,
             scale: 1.0,
             is_shared: feature.kind.is_shared(),
