@@ -66,13 +66,6 @@ impl Models {
     }
 }
 
-impl Rollout {
-    /// The versions it names.
-    fn versions(&self) -> impl Iterator<Item = u64> {
-        self.stable.into_iter().chain(self.canary.map(|(version, _)| version))
-    }
-}
-
 /// Of no use outside this process: the hash is a fast one, not a standard one.
 fn checksum(bytes: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
@@ -102,7 +95,8 @@ impl ModelRegistry for MemoryRegistry {
         let (artifact, sum) =
             found.ok_or_else(|| RegistryError::NotFound { model: model.to_owned(), version })?;
         if checksum(&artifact) != sum {
-            return Err(RegistryError::Corrupt { model: model.to_owned(), version });
+            let what = "the checksum does not fit".to_owned();
+            return Err(RegistryError::Corrupt { model: model.to_owned(), version, what });
         }
         Ok(artifact)
     }

@@ -1,13 +1,16 @@
 //! Versioned model artifacts and which of them serves.
 
+mod folder;
 mod memory;
+mod rollout;
 
+pub use folder::FolderRegistry;
 pub use memory::MemoryRegistry;
+pub use rollout::{Alias, Rollout};
 
 use crate::error::BoxError;
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// Versioned model bytes. Versions count from 1 per model and never change once published.
@@ -31,7 +34,7 @@ use std::fmt::Debug;
 ///         let model = model.to_owned();
 ///         match error {
 ///             RegistryError::NotFound { version, .. } => RegistryError::NotFound { model, version },
-///             RegistryError::Corrupt { version, .. } => RegistryError::Corrupt { model, version },
+///             RegistryError::Corrupt { version, what, .. } => RegistryError::Corrupt { model, version, what },
 ///             RegistryError::Conflict { .. } => RegistryError::Conflict { model },
 ///             other => other,
 ///         }
@@ -74,7 +77,8 @@ pub trait ModelRegistry: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::NotFound`], or [`RegistryError::Corrupt`] when the bytes are not those published.
+    /// [`RegistryError::NotFound`], [`RegistryError::Corrupt`] when the bytes are not those published, or
+    /// [`RegistryError::Newer`].
     async fn load(&self, model: &str, version: u64) -> Result<Bytes, RegistryError>;
 
     /// All versions of a model, ascending; empty for a model never published.
@@ -101,15 +105,6 @@ pub trait ModelRegistry: Debug + Send + Sync + 'static {
     -> Result<(), RegistryError>;
 }
 
-/// Which version serves whom.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rollout {
-    /// Serves everyone else.
-    pub stable: Option<u64>,
-    /// A version on trial and its share in per mille.
-    pub canary: Option<(u64, u16)>,
-}
-
 /// Failures of a [`ModelRegistry`]; off the request path, so no [`Fault`](crate::error::Fault).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -123,12 +118,26 @@ pub enum RegistryError {
         version: u64,
     },
     /// The stored bytes are not those that were published.
-    #[error("version {version} of model `{model}` is corrupt")]
+    #[error("version {version} of model `{model}` is corrupt: {what}")]
     Corrupt {
         /// Model name.
         model: String,
         /// Version asked for.
         version: u64,
+        /// Which file, where there are several, and how that shows.
+        what: String,
+    },
+    /// A later reco wrote it.
+    #[error("version {version} of model `{model}` has format {found}, this reco reads {known}")]
+    Newer {
+        /// Model name.
+        model: String,
+        /// Version asked for.
+        version: u64,
+        /// Its format.
+        found: u32,
+        /// The newest known here.
+        known: u32,
     },
     /// Somebody else changed the rollout first.
     #[error("the rollout of `{model}` changed meanwhile; read it again")]
