@@ -6,3 +6,4 @@ pub mod data;
 pub mod evaluate;
 pub mod fit;
 pub mod progress;
+pub mod publish;

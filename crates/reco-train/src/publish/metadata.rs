@@ -1,0 +1,150 @@
+//! What is known about a version when it is published.
+
+use crate::data::Dataset;
+use reco_core::rank::RankerModel;
+use reco_core::snapshot::Snapshot;
+use reco_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Where a version comes from and what it consists of, for people and for any tool that reads JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metadata {
+    /// When it was published, as 2026-01-31T12:00:00Z.
+    pub created: String,
+    /// The reco that trained it.
+    pub code_version: String,
+    /// What the snapshot was called when it was trained.
+    pub snapshot: String,
+    /// The version, or the snapshot, from whose factors training went on.
+    pub trained_from: Option<String>,
+    /// What it was trained on.
+    pub data: DataFacts,
+    /// The models in it.
+    pub models: Vec<String>,
+    /// The features that the learned ranker reads, in order; empty without one.
+    pub features: Vec<String>,
+    /// Every seed of the configuration, by its path.
+    pub seeds: BTreeMap<String, u64>,
+    /// Metrics by name, where they were measured.
+    pub metrics: BTreeMap<String, f64>,
+    /// The configuration in effect.
+    pub configuration: Value,
+}
+
+/// The data in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataFacts {
+    /// Interactions.
+    pub rows: usize,
+    /// Distinct users.
+    pub users: usize,
+    /// Items of the catalogue.
+    pub items: usize,
+    /// The first interaction; none for data without times.
+    pub from: Option<String>,
+    /// The last.
+    pub until: Option<String>,
+    /// The same for the same interactions, in whatever order they come: the sum of the 64-bit FNV-1a hashes of
+    /// user, item, action, value and time of every row, in hexadecimal.
+    pub fingerprint: String,
+}
+
+impl DataFacts {
+    /// Those of a data set.
+    pub fn of(dataset: &Dataset) -> Self {
+        let log = &dataset.log;
+        let actions: Vec<String> = log.actions.iter().map(ToString::to_string).collect();
+        let span = log.has_times().then(|| log.span()).flatten();
+        let mut sum = 0u64;
+        for row in 0..log.len() {
+            let mut hash = Fnv::default();
+            hash.text(log.users.keys()[log.user[row] as usize].as_str());
+            hash.text(dataset.catalog.key(log.item[row]).as_str());
+            hash.text(&actions[usize::from(log.action[row])]);
+            hash.bytes(&log.value[row].to_bits().to_le_bytes());
+            hash.bytes(&log.at[row].millis().to_le_bytes());
+            sum = sum.wrapping_add(hash.0);
+        }
+        Self {
+            rows: log.len(),
+            users: log.users.len(),
+            items: dataset.catalog.len(),
+            from: span.map(|(first, _)| moment(first)),
+            until: span.map(|(_, last)| moment(last)),
+            fingerprint: format!("{sum:016x}"),
+        }
+    }
+}
+
+impl Metadata {
+    /// What a snapshot says of itself, beside what is known of its data, its origin and its configuration.
+    pub fn new(
+        snapshot: &Snapshot,
+        data: DataFacts,
+        trained_from: Option<String>,
+        configuration: Value,
+        now: Timestamp,
+    ) -> Self {
+        let ranker = snapshot.models.get::<RankerModel>(RankerModel::NAME);
+        let inputs = ranker.into_iter().flat_map(|ranker| &ranker.network.weights().inputs);
+        let mut seeds = BTreeMap::new();
+        collect_seeds("", &configuration, &mut seeds);
+        Self {
+            created: moment(now),
+            code_version: env!("CARGO_PKG_VERSION").to_owned(),
+            snapshot: snapshot.version.to_string(),
+            trained_from,
+            data,
+            models: snapshot.models.names().map(ToString::to_string).collect(),
+            features: inputs.map(|input| input.name.to_string()).collect(),
+            seeds,
+            metrics: BTreeMap::new(),
+            configuration,
+        }
+    }
+}
+
+fn collect_seeds(path: &str, value: &Value, seeds: &mut BTreeMap<String, u64>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match value.as_u64() {
+            Some(seed) if name == "seed" => {
+                seeds.insert(path, seed);
+            }
+            _ => collect_seeds(&path, value, seeds),
+        }
+    }
+}
+
+/// In the form that every tool reads; what no calendar has, in milliseconds since 1970.
+fn moment(at: Timestamp) -> String {
+    let known = jiff::Timestamp::from_millisecond(at.millis());
+    known.map_or_else(|_| at.millis().to_string(), |known| known.to_string())
+}
+
+/// The 64-bit FNV-1a hash (Fowler, Noll, Vo), which is the same everywhere and easily written elsewhere.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// A byte that no text has ends it, so that neighbours do not run together.
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+        self.bytes(&[0xff]);
+    }
+}
