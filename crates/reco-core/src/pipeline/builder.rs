@@ -2,6 +2,7 @@
 
 use super::parts::{Limits, Parts, Policed, Quotas, Source};
 use super::pool::Pool;
+use super::swap::Swaps;
 use super::{DEFAULT_DEADLINE, Inner, Recommender};
 use crate::error::OnFault;
 use crate::features::FeatureSource;
@@ -234,6 +235,7 @@ impl RecommenderBuilder {
             events,
             clock: self.clock,
             pool: Pool::new(self.threads, self.max_waiting)?,
+            swaps: Swaps::default(),
         })))
     }
 }

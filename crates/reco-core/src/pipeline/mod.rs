@@ -12,6 +12,7 @@ mod reasons;
 mod remarks;
 mod run;
 mod stages;
+mod swap;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use assembly::{PipelineConfig, RankerName, SourceConfig};
 pub use builder::{BuildError, RecommenderBuilder};
 pub use ingest::{EventProblem, Ingested};
 pub use parts::Quotas;
+pub use swap::{SwapGuard, SwapOutcome, SwapRefused, SwapReport};
 
 use crate::candidate::{Candidates, Hits};
 use crate::error::{Fault, FaultKind, RecommendError};
@@ -42,6 +44,7 @@ use pool::Pool;
 use run::Run;
 use std::sync::Arc;
 use std::time::Duration;
+use swap::Swaps;
 
 /// Answers requests. Cheap to clone and to share between threads.
 ///
@@ -59,6 +62,7 @@ struct Inner {
     events: Arc<dyn EventSink>,
     clock: Arc<dyn Clock>,
     pool: Pool,
+    swaps: Swaps,
 }
 
 /// What a remote generator has answered, by source number.
@@ -75,9 +79,13 @@ impl Recommender {
         self.0.snapshot.load_full()
     }
 
-    /// Puts another snapshot in place. Requests under way finish on the old one.
+    /// Puts another snapshot in place, unchecked; [`swap_checked`](Self::swap_checked) looks first. Requests under
+    /// way finish on the old one, which is freed when the last of them ends.
     pub fn swap(&self, next: Snapshot) {
-        let next = Arc::new(next);
+        self.put(Arc::new(next));
+    }
+
+    fn put(&self, next: Arc<Snapshot>) {
         self.0.snapshot.store(Arc::clone(&next));
         // After the swap, so that no event can come in between for the old one alone.
         let is_new = |item: &ItemKey| als::is_new(&next, item);
@@ -106,8 +114,22 @@ impl Recommender {
     /// Only for a request that cannot be honoured, a full queue, or a fault of a part marked
     /// [`OnFault::Fail`](crate::error::OnFault::Fail); anything else lowers the page's rung.
     pub async fn recommend(&self, request: Request) -> Result<Page, RecommendError> {
-        let snapshot = self.snapshot();
+        self.recommend_from(self.snapshot(), request).await
+    }
+
+    /// As [`recommend`](Self::recommend), from a [`snapshot`](Self::snapshot) that the caller holds, to look up the
+    /// items of the page in it although another may take its place meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`recommend`](Self::recommend).
+    pub async fn recommend_from(
+        &self,
+        snapshot: Arc<Snapshot>,
+        request: Request,
+    ) -> Result<Page, RecommendError> {
         self.check(&request, &snapshot)?;
+        self.0.swaps.note(&request);
         let place = self.0.pool.admit()?;
         let request = Arc::new(request);
         let budget = self.budget(&request);
@@ -129,7 +151,8 @@ impl Recommender {
     ///
     /// As [`recommend`](Self::recommend), except that there is no queue to be full.
     pub fn recommend_now(&self, request: Request) -> Result<Page, RecommendError> {
-        let (run, faults) = self.retrieved(request)?;
+        self.0.swaps.note(&request);
+        let (run, faults) = self.retrieved(self.snapshot(), request)?;
         run.finish(faults)
     }
 
@@ -140,14 +163,17 @@ impl Recommender {
     ///
     /// As [`recommend_now`](Self::recommend_now).
     pub fn candidates_now(&self, request: Request) -> Result<(Arc<Query>, Candidates), RecommendError> {
-        let (run, faults) = self.retrieved(request)?;
+        let (run, faults) = self.retrieved(self.snapshot(), request)?;
         let candidates = run.candidates(faults)?;
         Ok((run.query, candidates))
     }
 
     /// A request whose generators have answered, on the calling thread.
-    fn retrieved(&self, request: Request) -> Result<(Run, Vec<Fault>), RecommendError> {
-        let snapshot = self.snapshot();
+    fn retrieved(
+        &self,
+        snapshot: Arc<Snapshot>,
+        request: Request,
+    ) -> Result<(Run, Vec<Fault>), RecommendError> {
         self.check(&request, &snapshot)?;
         let request = Arc::new(request);
         let budget = self.budget(&request);
