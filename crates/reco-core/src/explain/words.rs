@@ -4,6 +4,7 @@ use crate::catalog::Catalog;
 use crate::page::{Evidence, SourceReason, Why, WhyNotReason};
 use crate::retrieve::again::AgainGenerator;
 use crate::retrieve::als::AlsModel;
+use crate::retrieve::autoencoder::AutoencoderModel;
 use crate::retrieve::bpr::BprModel;
 use crate::retrieve::neighbors::Neighbors;
 use crate::retrieve::popular::Popularity;
@@ -52,7 +53,7 @@ fn sentence(vote: &SourceReason, because: &[&Evidence], catalog: &Catalog) -> St
         (Neighbors::BY_USERS, false) => format!("Often chosen together with {own}"),
         (Neighbors::BY_REGRESSION, false) => format!("Goes with {own}"),
         (Neighbors::BY_SEQUENCE, false) => format!("Often chosen after {own}"),
-        (SpectralModel::NAME, false) => format!("Liked by people who chose {own}"),
+        (SpectralModel::NAME | AutoencoderModel::NAME, false) => format!("Liked by people who chose {own}"),
         (Neighbors::BY_CONTENT, false) => format!("Similar to {own}"),
         (Neighbors::BY_VECTOR, false) => format!("Liked by the same people as {own}"),
         (Popularity::NAME, _) => "Popular with others".to_owned(),

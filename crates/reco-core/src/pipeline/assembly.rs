@@ -10,6 +10,7 @@ use crate::rerank::{Pinned, RerankConfig};
 use crate::retrieve::CandidateGenerator;
 use crate::retrieve::again::{AgainConfig, AgainGenerator};
 use crate::retrieve::als::AlsGenerator;
+use crate::retrieve::autoencoder::AutoencoderGenerator;
 use crate::retrieve::bpr::BprGenerator;
 use crate::retrieve::neighbors::NeighborGenerator;
 use crate::retrieve::popular::PopularGenerator;
@@ -42,7 +43,7 @@ pub struct PipelineConfig {
     pub max_waiting: usize,
     /// Most items one request may ask for, at least 1.
     pub max_count: usize,
-    /// Built-in generators by name: `again`, `als`, `bpr`, `content`, `ease`, `item_item`, `popular`, `sequence`,
+    /// Built-in generators by name: `again`, `als`, `autoencoder`, `bpr`, `content`, `ease`, `item_item`, `popular`, `sequence`,
     /// `spectral`, `trending`, `vector`.
     pub sources: BTreeMap<String, SourceConfig>,
     /// The user's own items.
@@ -117,6 +118,7 @@ impl Default for PipelineConfig {
             ("again", SourceConfig::new(50, &[("similar", 0)])),
             ("als", SourceConfig::new(50, &[("similar", 0)])),
             // Off until the training plan fits their models.
+            ("autoencoder", SourceConfig::new(0, &[])),
             ("bpr", SourceConfig::new(0, &[])),
             ("ease", SourceConfig::new(0, &[])),
             ("sequence", SourceConfig::new(0, &[])),
@@ -262,9 +264,10 @@ impl PipelineConfig {
     }
 }
 
-const BUILT_IN: [&str; 11] = [
+const BUILT_IN: [&str; 12] = [
     "again",
     "als",
+    "autoencoder",
     "bpr",
     "content",
     "ease",
@@ -280,6 +283,7 @@ fn generator(name: &str, again: &AgainConfig) -> Option<Arc<dyn CandidateGenerat
     Some(match name {
         "again" => Arc::new(AgainGenerator::new(again.clone())),
         "als" => Arc::new(AlsGenerator),
+        "autoencoder" => Arc::new(AutoencoderGenerator),
         "bpr" => Arc::new(BprGenerator),
         "content" => Arc::new(NeighborGenerator::by_content()),
         "ease" => Arc::new(NeighborGenerator::by_regression()),

@@ -2,6 +2,7 @@
 
 pub mod again;
 pub mod als;
+pub mod autoencoder;
 pub mod bpr;
 pub mod curated;
 pub mod neighbors;

@@ -2,6 +2,7 @@
 
 use super::again::AgainGenerator;
 use super::als::{AlsGenerator, AlsLoss, AlsModel, user_vector};
+use super::autoencoder::{AutoencoderGenerator, AutoencoderModel};
 use super::bpr::{BprDescent, BprGenerator, BprModel};
 use super::neighbors::{NeighborGenerator, Neighbors};
 use super::popular::{PopularGenerator, Popularity};
@@ -59,6 +60,8 @@ fn snapshot() -> Snapshot {
         models.insert(name, neighbors(n_items));
     }
     let descent = BprDescent { regularization: 0.02, candidates: 8, length: 1.0 };
+    let autoencoder = AutoencoderModel::new(matrix(n_items + 1, 4), matrix(n_items, 5));
+    models.insert(AutoencoderModel::NAME, autoencoder);
     models.insert(BprModel::NAME, BprModel { users: matrix(1, 4), items: matrix(n_items, 4), descent });
     models.insert(AlsModel::NAME, AlsModel::new(matrix(1, 4), matrix(n_items, 4), loss));
     snapshot
@@ -72,6 +75,7 @@ fn generators() -> Vec<Box<dyn CandidateGenerator>> {
         Box::new(NeighborGenerator::by_content()),
         Box::new(NeighborGenerator::by_vector()),
         Box::new(AlsGenerator),
+        Box::new(AutoencoderGenerator),
         Box::new(BprGenerator),
         Box::new(AgainGenerator::default()),
         Box::new(Arc::new(PopularGenerator)),

@@ -5,9 +5,10 @@ use super::inputs::Inputs;
 use super::options::EvaluateOptions;
 use super::pipeline::Pages;
 use super::scorers::{
-    Again, Factors, Filtered, Following, Frequency, Near, Popular, Random, Scorer, Trending,
+    Again, Completed, Factors, Filtered, Following, Frequency, Near, Popular, Random, Scorer, Trending,
 };
 use crate::data::{Dataset, Split, Target};
+use crate::fit::autoencoder::{self, AutoencoderParams};
 use crate::fit::spectral::SpectralParams;
 use crate::fit::{FitError, als, bpr, content, counts, ease, item_item, sequence, spectral};
 use crate::progress::Progress;
@@ -18,7 +19,7 @@ use std::time::Instant;
 
 /// Names that `--model` takes. `pipeline` is the whole recommender as configured: generators, filters, ranker
 /// and rules.
-pub const MODELS: [&str; 14] = [
+pub const MODELS: [&str; 15] = [
     "popularity",
     "trending",
     "frequency",
@@ -31,6 +32,7 @@ pub const MODELS: [&str; 14] = [
     "bpr",
     "ease",
     "spectral",
+    "autoencoder",
     "blend",
     "pipeline",
 ];
@@ -174,6 +176,12 @@ pub(super) fn fit<'a>(
             let params = SpectralParams { seed: options.seed, ..plan.spectral.clone().unwrap_or_default() };
             let model = spectral::fit(&train.matrix, &params, progress)?;
             Box::new(Filtered { model, matrix: &train.matrix })
+        }
+        "autoencoder" => {
+            let params =
+                AutoencoderParams { seed: options.seed, ..plan.autoencoder.clone().unwrap_or_default() };
+            let model = autoencoder::fit(&train.matrix, &params, progress)?;
+            Box::new(Completed { model, matrix: &train.matrix })
         }
         "ease" => {
             let params = plan.ease.clone().unwrap_or_default();

@@ -9,6 +9,7 @@ use reco_core::id::ItemId;
 use reco_core::interactions::{Csr, Histories, Touch};
 use reco_core::linalg::{Matrix, dot, scan};
 use reco_core::retrieve::again::{AgainConfig, AgainGenerator};
+use reco_core::retrieve::autoencoder::AutoencoderModel;
 use reco_core::retrieve::neighbors::{Basis, Neighbors};
 use reco_core::retrieve::repeats::Repeats;
 use reco_core::retrieve::spectral::SpectralModel;
@@ -153,6 +154,25 @@ impl Scorer for Filtered<'_> {
     fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
         let items = self.matrix.row(case.user as usize).0.iter().map(|&item| ItemId::new(item));
         self.model.score_all(&self.model.user_vector(items), scores);
+        Ok(())
+    }
+}
+
+/// What the autoencoder finds missing.
+pub(super) struct Completed<'a> {
+    pub(super) model: AutoencoderModel,
+    pub(super) matrix: &'a Csr,
+}
+
+impl Scorer for Completed<'_> {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let items = self.matrix.row(case.user as usize).0;
+        if items.is_empty() {
+            scores.fill(0.0);
+        } else {
+            let items = items.iter().map(|&item| ItemId::new(item));
+            self.model.score_all(&self.model.user_vector(items), scores);
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Fitting models.
 
 pub mod als;
+pub mod autoencoder;
 pub mod blend;
 pub mod bpr;
 pub mod content;
@@ -59,6 +60,12 @@ pub enum FitError {
         model: &'static str,
         /// Where.
         cause: NotPositiveDefinite,
+    },
+    /// Steps that were too long led out of the finite numbers.
+    #[error("{model}: the weights are no longer finite; a smaller learning_rate may help")]
+    NotFinite {
+        /// The model.
+        model: &'static str,
     },
     /// The pipeline whose candidates rankers learn to order cannot be built.
     #[error("ranking: {0}")]

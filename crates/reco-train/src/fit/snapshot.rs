@@ -1,6 +1,7 @@
 //! Fitting everything a snapshot serves with.
 
 use super::als::{self, AlsParams, Start};
+use super::autoencoder::{self, AutoencoderParams};
 use super::blend::BlendParams;
 use super::bpr::{self, BprParams};
 use super::content::{self, ContentParams};
@@ -24,6 +25,7 @@ use reco_core::interactions::{Histories, UserTable};
 use reco_core::pipeline::PipelineConfig;
 use reco_core::rank::{BlendModels, WideDeep};
 use reco_core::retrieve::als::AlsModel;
+use reco_core::retrieve::autoencoder::AutoencoderModel;
 use reco_core::retrieve::bpr::BprModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
@@ -40,6 +42,9 @@ pub struct Plan {
     /// Matrix factorisation.
     #[serde(with = "reco_core::switch")]
     pub als: Option<AlsParams>,
+    /// A network that fills in missing items.
+    #[serde(with = "reco_core::switch")]
+    pub autoencoder: Option<AutoencoderParams>,
     /// Factors fitted to an order.
     #[serde(with = "reco_core::switch")]
     pub bpr: Option<BprParams>,
@@ -80,6 +85,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             als: Some(AlsParams::default()),
+            autoencoder: None,
             bpr: None,
             item_item: Some(ItemItemParams::default()),
             ease: None,
@@ -104,6 +110,7 @@ impl Plan {
         };
         let mut problems: Vec<String> = under("als", self.als.as_ref().map(AlsParams::problems))
             .chain(under("item_item", self.item_item.as_ref().map(ItemItemParams::problems)))
+            .chain(under("autoencoder", self.autoencoder.as_ref().map(AutoencoderParams::problems)))
             .chain(under("bpr", self.bpr.as_ref().map(BprParams::problems)))
             .chain(under("ease", self.ease.as_ref().map(EaseParams::problems)))
             .chain(under("spectral", self.spectral.as_ref().map(SpectralParams::problems)))
@@ -326,6 +333,9 @@ pub(super) fn models(
             models.insert(Neighbors::BY_VECTOR, near);
         }
         models.insert(AlsModel::NAME, model);
+    }
+    if let Some(params) = &plan.autoencoder {
+        models.insert(AutoencoderModel::NAME, autoencoder::fit(&matrix, params, progress)?);
     }
     if let Some(params) = &plan.bpr {
         models.insert(BprModel::NAME, bpr::fit(&matrix, params, progress)?.model);

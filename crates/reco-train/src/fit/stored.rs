@@ -9,6 +9,7 @@ use reco_core::file;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::rank::{BlendModels, WideDeep};
 use reco_core::retrieve::als::AlsModel;
+use reco_core::retrieve::autoencoder::AutoencoderModel;
 use reco_core::retrieve::bpr::BprModel;
 use reco_core::retrieve::neighbors::Neighbors;
 use reco_core::retrieve::popular::Popularity;
@@ -78,6 +79,7 @@ struct Outgoing<'a> {
     users: &'a UserTable,
     histories: &'a Histories,
     als: Option<&'a AlsModel>,
+    autoencoder: Option<&'a AutoencoderModel>,
     bpr: Option<&'a BprModel>,
     spectral: Option<&'a SpectralModel>,
     neighbors: Vec<(&'a str, &'a Neighbors)>,
@@ -96,6 +98,7 @@ struct Incoming {
     users: UserTable,
     histories: Histories,
     als: Option<AlsModel>,
+    autoencoder: Option<AutoencoderModel>,
     bpr: Option<BprModel>,
     spectral: Option<SpectralModel>,
     neighbors: Vec<(String, Neighbors)>,
@@ -128,6 +131,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         users: &snapshot.users,
         histories: &snapshot.histories,
         als: models.get(AlsModel::NAME),
+        autoencoder: models.get(AutoencoderModel::NAME),
         bpr: models.get(BprModel::NAME),
         spectral: models.get(SpectralModel::NAME),
         neighbors: NEIGHBORS.iter().filter_map(|name| Some((*name, models.get(name)?))).collect(),
@@ -217,6 +221,9 @@ impl Incoming {
         if let Some(als) = self.als {
             models.insert(AlsModel::NAME, als);
         }
+        if let Some(autoencoder) = self.autoencoder {
+            models.insert(AutoencoderModel::NAME, autoencoder);
+        }
         if let Some(bpr) = self.bpr {
             models.insert(BprModel::NAME, bpr);
         }
@@ -249,6 +256,7 @@ impl Incoming {
 mod tests {
     use super::*;
     use crate::data::Dataset;
+    use crate::fit::autoencoder::AutoencoderParams;
     use crate::fit::bpr::BprParams;
     use crate::fit::snapshot::{Plan, fit};
     use crate::progress::Silent;
@@ -268,7 +276,11 @@ mod tests {
             dataset.log.push(user, id, &Action::Purchase, None, Timestamp::from_secs(i64::from(item)));
         }
         dataset.catalog = catalog.build();
-        let plan = Plan { bpr: Some(BprParams::default()), ..Plan::default() };
+        let plan = Plan {
+            bpr: Some(BprParams::default()),
+            autoencoder: Some(AutoencoderParams::default()),
+            ..Plan::default()
+        };
         let pipeline = PipelineConfig::default();
         fit(dataset, &plan, &pipeline, &ActionWeights::default(), "v1", &Silent).unwrap()
     }

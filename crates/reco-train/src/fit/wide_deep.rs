@@ -11,6 +11,7 @@ use super::examples::Examples;
 use super::{FitError, bad};
 use crate::progress::Progress;
 use batches::Batches;
+pub(super) use batches::dropout;
 use network::Network;
 use reco_core::features::FeatureConfig;
 use reco_core::rank::WideDeep;

@@ -118,7 +118,7 @@ impl<'a> Batches<'a> {
 const NO_CHANCE: f32 = -1e9;
 
 /// For every value whether it is dropped: 0, or else what keeps the sum the same.
-pub(super) fn dropout(n: usize, share: f32, rng: &mut Pcg64Mcg) -> Vec<f32> {
+pub(in crate::fit) fn dropout(n: usize, share: f32, rng: &mut Pcg64Mcg) -> Vec<f32> {
     let kept = 1.0 / (1.0 - share);
     (0..n).map(|_| if rng.random::<f32>() < share { 0.0 } else { kept }).collect()
 }

@@ -1,0 +1,147 @@
+//! An autoencoder: what a network that fills in missing items makes of the user's own.
+
+use super::{CandidateGenerator, Support};
+use crate::candidate::Hits;
+use crate::error::{Fault, FaultKind};
+use crate::id::ItemId;
+use crate::linalg::{Matrix, axpy, dot, scan, top_scores};
+use crate::query::Query;
+use crate::request::Surface;
+use serde::{Deserialize, Serialize};
+
+/// The denoising autoencoder with a multinomial likelihood, Mult-DAE (Liang et al., "Variational Autoencoders
+/// for Collaborative Filtering", WWW 2018): one hidden layer of tanh between what a user has and the chances
+/// of all items.
+///
+/// Nothing is learned about users, so a new one is known after the first event and no solve is needed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AutoencoderModel {
+    encode: Matrix,
+    decode: Matrix,
+}
+
+impl AutoencoderModel {
+    /// The snapshot's name for it.
+    pub const NAME: &'static str = "autoencoder";
+
+    /// From the weights: `encode` is (items + 1) x width, its last row what is added for everybody; `decode` is
+    /// items x (width + 1), its last column what an item has for everybody.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the shapes do not fit together.
+    pub fn new(encode: Matrix, decode: Matrix) -> Self {
+        assert_eq!(encode.n_rows(), decode.n_rows() + 1, "a row for each item and one for everybody");
+        assert_eq!(
+            encode.n_columns() + 1,
+            decode.n_columns(),
+            "a column for each unit and one for everybody"
+        );
+        Self { encode, decode }
+    }
+
+    /// Items.
+    pub fn n_items(&self) -> usize {
+        self.decode.n_rows()
+    }
+
+    /// The hidden layer for someone who has these items, then 1. Items the model lacks add nothing.
+    pub fn user_vector(&self, items: impl IntoIterator<Item = ItemId>) -> Vec<f32> {
+        let width = self.encode.n_columns();
+        let mut vector = vec![0.0; width];
+        let mut n_known = 0.0f32;
+        for item in items.into_iter().filter(|item| item.index() < self.n_items()) {
+            axpy(1.0, self.encode.row(item.index()), &mut vector);
+            n_known += 1.0;
+        }
+        let length = n_known.max(1.0).sqrt();
+        let everybody = self.encode.row(self.n_items());
+        vector.iter_mut().zip(everybody).for_each(|(x, base)| *x = (*x / length + base).tanh());
+        vector.push(1.0);
+        vector
+    }
+
+    /// Scores all items, one per row of the model: the logarithm of how many times likelier an item is to be
+    /// taken than one drawn at random.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `scores` is not as long as there are items.
+    pub fn score_all(&self, vector: &[f32], scores: &mut [f32]) {
+        scan(&self.decode, vector, scores);
+        let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = scores.iter().map(|score| (score - top).exp()).sum();
+        let mean = top + (sum / scores.len() as f32).ln();
+        scores.iter_mut().for_each(|score| *score -= mean);
+    }
+}
+
+/// Items that the network finds missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AutoencoderGenerator;
+
+impl AutoencoderGenerator {
+    fn model(query: &Query) -> Result<&AutoencoderModel, Fault> {
+        query.snapshot.models.get::<AutoencoderModel>(AutoencoderModel::NAME).ok_or_else(|| {
+            Fault::new(AutoencoderModel::NAME, FaultKind::NotFound).because("the snapshot has no autoencoder")
+        })
+    }
+}
+
+impl CandidateGenerator for AutoencoderGenerator {
+    fn name(&self) -> &'static str {
+        AutoencoderModel::NAME
+    }
+
+    fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
+        let model = Self::model(query)?;
+        let liked = query.liked();
+        // What is alike needs no user, and of somebody unknown popularity says the same.
+        if matches!(query.request.surface, Surface::Similar(_)) || liked.is_empty() {
+            return Ok(());
+        }
+        let vector = model.user_vector(liked.into_iter().map(|(item, _)| item));
+        let mut scores = vec![0.0; model.n_items()];
+        model.score_all(&vector, &mut scores);
+        let n_items = query.snapshot.catalog.len();
+        for (score, id) in top_scores(&scores, limit, |id| scores[id.index()] > 0.0 && id.index() < n_items) {
+            out.push(id, score);
+        }
+        Ok(())
+    }
+
+    /// The user's items that push the hidden layer towards the item, were each of them alone.
+    fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
+        let Ok(model) = Self::model(query) else { return };
+        if item.index() >= model.n_items() {
+            return;
+        }
+        let target = &model.decode.row(item.index())[..model.encode.n_columns()];
+        for (own, _) in query.liked().into_iter().filter(|(own, _)| own.index() < model.n_items()) {
+            let weight = dot(model.encode.row(own.index()), target);
+            if weight > 0.0 && own != item {
+                out.push(Support { item: own, weight });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_the_networks_and_as_shares_sum_to_one() {
+        // Two units, one per item pair; the last row and column stand for everybody.
+        let encode = Matrix::from_vec(4, 2, vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.5, -0.5]);
+        let decode = Matrix::from_vec(3, 3, vec![2.0, 0.0, 0.1, 2.0, 0.0, 0.0, 0.0, 2.0, -0.3]);
+        let model = AutoencoderModel::new(encode, decode);
+        let vector = model.user_vector([0, 1, 9].map(ItemId::new));
+        let hidden = [(2.0 / 2f32.sqrt() + 0.5).tanh(), (-0.5f32).tanh(), 1.0];
+        assert!(vector.iter().zip(hidden).all(|(a, b)| (a - b).abs() < 1e-6), "{vector:?}");
+        let mut scores = [0.0; 3];
+        model.score_all(&vector, &mut scores);
+        assert!((scores[0] - scores[1] - 0.1).abs() < 1e-6, "{scores:?}");
+        assert!((scores.map(|score| score.exp() / 3.0).iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}
