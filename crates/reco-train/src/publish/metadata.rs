@@ -1,7 +1,7 @@
 //! What is known about a version when it is published.
 
 use crate::data::Dataset;
-use reco_core::rank::RankerModel;
+use reco_core::rank::WideDeep;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -89,8 +89,8 @@ impl Metadata {
         configuration: Value,
         now: Timestamp,
     ) -> Self {
-        let ranker = snapshot.models.get::<RankerModel>(RankerModel::NAME);
-        let inputs = ranker.into_iter().flat_map(|ranker| &ranker.network.weights().inputs);
+        let ranker = snapshot.models.get::<WideDeep>(WideDeep::NAME);
+        let inputs = ranker.into_iter().flat_map(|ranker| &ranker.weights().inputs);
         let mut seeds = BTreeMap::new();
         collect_seeds("", &configuration, &mut seeds);
         Self {

@@ -10,7 +10,7 @@ pub use metadata::{DataFacts, Metadata};
 use crate::fit::stored::{self, StoredError};
 use reco_core::error::BoxError;
 use reco_core::file;
-use reco_core::rank::RankerModel;
+use reco_core::rank::WideDeep;
 use reco_core::registry::{FolderRegistry, RegistryError};
 use reco_core::snapshot::Snapshot;
 use std::fs;
@@ -67,8 +67,8 @@ pub fn publish(
 fn write(folder: &Path, snapshot: &Snapshot, metadata: &Metadata) -> Result<(), BoxError> {
     stored::save(snapshot, &folder.join(FolderRegistry::ARTIFACT))?;
     let put = |name: &str, bytes: &[u8]| file::replace(&folder.join(name), |file| file.write_all(bytes));
-    if let Some(ranker) = snapshot.models.get::<RankerModel>(RankerModel::NAME) {
-        put(WEIGHTS, &weights::safetensors(&ranker.network)?)?;
+    if let Some(ranker) = snapshot.models.get::<WideDeep>(WideDeep::NAME) {
+        put(WEIGHTS, &weights::safetensors(ranker)?)?;
     }
     Ok(put(METADATA, &serde_json::to_vec_pretty(metadata)?)?)
 }

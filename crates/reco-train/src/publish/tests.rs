@@ -5,7 +5,6 @@ use crate::data::Dataset;
 use proptest::prelude::*;
 use reco_core::catalog::{Catalog, ItemRecord};
 use reco_core::event::Action;
-use reco_core::features::FeatureConfig;
 use reco_core::linalg::Matrix;
 use reco_core::rank::wide_deep::{Head, Hidden, Input, Weights, WideDeep};
 use reco_core::time::Timestamp;
@@ -43,9 +42,7 @@ fn a_version_says_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let registry = FolderRegistry::new(folder.path());
     let mut snapshot = Snapshot { version: "v17".into(), ..Snapshot::default() };
-    snapshot
-        .models
-        .insert(RankerModel::NAME, RankerModel { network: network(), features: FeatureConfig::default() });
+    snapshot.models.insert(WideDeep::NAME, network());
     let facts = DataFacts::of(&dataset(&[(0, 1), (1, 2)]));
     assert_eq!((facts.rows, facts.users, facts.items), (2, 2, 5));
     assert_eq!(facts.from.as_deref(), Some("1970-01-02T00:00:00Z"));
@@ -57,7 +54,7 @@ fn a_version_says_what_it_is() {
     assert_eq!(metadata(&registry, "shop", 1).unwrap(), described);
     let loaded = load(&registry, "shop", 1).unwrap();
     assert_eq!(&*loaded.version, "v1", "it goes by its number");
-    assert_eq!(loaded.models.get::<RankerModel>(RankerModel::NAME).unwrap().network, network());
+    assert_eq!(*loaded.models.get::<WideDeep>(WideDeep::NAME).unwrap(), network());
 
     let bytes = fs::read(registry.open("shop", 1).unwrap().join(WEIGHTS)).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
