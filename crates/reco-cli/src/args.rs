@@ -1,10 +1,12 @@
 //! The command line, as clap sees it and as `--help` teaches it.
 
 mod bench;
+mod models;
 
 #[cfg(test)]
 pub(crate) use bench::MetricName;
 pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, RankArgs};
+pub(crate) use models::{Models, ModelsArgs, Role};
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
@@ -87,6 +89,8 @@ pub(crate) enum Command {
     Recommend(RecommendArgs),
     /// Prints items like one item.
     Similar(SimilarArgs),
+    /// Lists, compares and promotes the versions in a registry.
+    Models(ModelsArgs),
     /// Lists what a learned ranker is told of every candidate, or writes the rows that it learns from.
     Features(FeaturesArgs),
     /// Measures models on held-out interactions.
@@ -137,10 +141,22 @@ pub(crate) struct ModelArgs {
         conflicts_with_all = ["interactions", "items", "users", "preset", "columns", "skip_bad_rows"]
     )]
     pub(crate) snapshot: Option<PathBuf>,
+    /// Loads the champion of a registry that `reco train --registry` publishes to [default: registry.path].
+    #[arg(
+        long,
+        help_heading = DATA,
+        value_name = "DIR",
+        conflicts_with_all = ["snapshot", "interactions", "items", "users", "preset", "columns", "skip_bad_rows"]
+    )]
+    pub(crate) registry: Option<PathBuf>,
+    /// Loads this version of the registry, as v3, or challenger.
+    #[arg(long, help_heading = DATA, value_name = "VERSION", conflicts_with = "snapshot")]
+    pub(crate) version: Option<Role>,
 }
 
 #[derive(Debug, Default, Args)]
 #[command(
+    disable_version_flag = true,
     after_help = "With --json, standard error says {\"listening\": {\"address\", …}} once pages are served, and \
 {\"stopped\": \"…\"} at the end. RUST_LOG sets how much is logged, as plain lines."
 )]
@@ -165,16 +181,21 @@ pub(crate) struct ImportArgs {
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// File to write the snapshot to.
-    #[arg(long, short, value_name = "FILE", default_value = "model.reco")]
-    pub(crate) out: PathBuf,
-    /// Goes on from the factors of an earlier snapshot, in fewer passes (train.als.warm_iterations).
-    #[arg(long, value_name = "FILE")]
+    /// File to write the snapshot to [default: model.reco, with a registry none].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Publishes a version to this folder [default: registry.path].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) registry: Option<PathBuf>,
+    /// Goes on from the factors of an earlier snapshot, or of a version in the registry (v3, champion), in fewer
+    /// passes (train.als.warm_iterations).
+    #[arg(long, value_name = "FILE|VERSION")]
     pub(crate) warm_start: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 #[command(
+    disable_version_flag = true,
     after_help = "The folder holds part-00000.parquet and so on, one row per user: user, items (best first), \
 scores. Until it is complete it is called DIR.unfinished; after an interruption the same command with the same --snapshot goes on \
 from there.\n\n\
@@ -228,6 +249,7 @@ pub(crate) struct PageArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(crate) struct RecommendArgs {
     /// Whose page; a user that the data does not know gets what a new user gets.
     #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]
@@ -242,6 +264,7 @@ pub(crate) struct RecommendArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(crate) struct SimilarArgs {
     /// The item that the others are to be like.
     #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]

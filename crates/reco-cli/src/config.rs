@@ -7,6 +7,7 @@ mod words;
 
 use crate::args::{DataArgs, Global};
 use crate::output::Output;
+use crate::registry::RegistryConfig;
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::Serialized;
@@ -34,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) pipeline: PipelineConfig,
     /// The server.
     pub(crate) http: HttpConfig,
+    /// Where trained versions are kept.
+    pub(crate) registry: RegistryConfig,
 }
 
 /// Which clock is used.
@@ -115,6 +118,7 @@ impl Config {
             .chain(under("train", self.train.problems()))
             .chain(under("pipeline", self.pipeline.problems()))
             .chain(under("http", self.http.problems()))
+            .chain(under("registry", self.registry.problems()))
             .collect()
     }
 

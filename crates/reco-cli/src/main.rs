@@ -1,4 +1,4 @@
-//! The `reco` command: serve, import, train, score, recommend, similar, features, evaluate, config.
+//! The `reco` command: serve, import, train, score, recommend, similar, models, features, evaluate, config.
 
 mod args;
 mod bars;
@@ -8,7 +8,9 @@ mod demo;
 mod model;
 mod npy;
 mod output;
+mod registry;
 mod remarks;
+mod watch;
 
 use args::{Cli, Command, Global, ServeArgs};
 use output::{Complaint, Output, unless_unread};
@@ -77,6 +79,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Score(args) => commands::score::run(&session, &args)?,
         Command::Recommend(args) => commands::page::recommend(&session, &args)?,
         Command::Similar(args) => commands::page::similar(&session, &args)?,
+        Command::Models(args) => commands::models::run(&session, &args)?,
         Command::Features(args) => commands::features::run(&session, &args)?,
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,
         Command::Bench(args) => commands::bench::run(&session, &args)?,

@@ -1,16 +1,17 @@
 //! From data or a stored snapshot to a recommender.
 
-use crate::args::{DataArgs, ModelArgs};
+use crate::args::{DataArgs, ModelArgs, Role};
 use crate::config::{ClockName, Config};
+use crate::registry::Versions;
 use crate::{Failure, Session, demo, remarks};
 use reco_core::live::{Live, LiveLimits};
 use reco_core::pipeline::Recommender;
+use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
 use reco_train::data::{self, Dataset, ImportSpec};
 use reco_train::fit;
 use reco_train::fit::snapshot::Plan;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Reads the data asked for; without any, the shipped demo data.
@@ -57,7 +58,7 @@ pub(crate) fn fitted(session: &Session, dataset: Dataset) -> Result<Snapshot, Fa
     note_vain_plan(session);
     let config = &session.config;
     let (plan, pipeline) = (&config.train, &config.pipeline);
-    Ok(fit::snapshot::fit(dataset, plan, pipeline, &config.weights, &version(), &*session.progress)?)
+    Ok(fit::snapshot::fit(dataset, plan, pipeline, &config.weights, &name(), &*session.progress)?)
 }
 
 /// As [`fitted`], from the factors of an earlier snapshot on.
@@ -65,7 +66,7 @@ pub(crate) fn refitted(session: &Session, earlier: &Snapshot, dataset: Dataset) 
     rehearsal(session, &dataset)?;
     note_vain_plan(session);
     let Config { train, pipeline, weights, .. } = &session.config;
-    let version = version();
+    let version = name();
     Ok(fit::snapshot::refit(earlier, dataset, train, pipeline, weights, &version, &*session.progress)?)
 }
 
@@ -74,20 +75,56 @@ fn note_vain_plan(session: &Session) {
 }
 
 /// Names what is fitted now.
-fn version() -> String {
+fn name() -> String {
     format!("v{}", SystemClock.wall().millis() / 1_000)
 }
 
-/// The snapshot asked for: stored, or fitted now.
+/// The snapshot asked for: trained before, or fitted now.
 pub(crate) fn snapshot(session: &Session, args: &ModelArgs) -> Result<Snapshot, Failure> {
-    match &args.snapshot {
-        Some(path) => stored(session, path),
+    match trained(session, args)? {
+        Some(snapshot) => Ok(snapshot),
         None => fitted(session, dataset(session, &args.data)?),
     }
 }
 
-/// The snapshot that `reco train` wrote to a file. Settings that do nothing about it are named.
-pub(crate) fn stored(session: &Session, path: &Path) -> Result<Snapshot, Failure> {
+/// The snapshot that `reco train` wrote to a file or published; `None` where data are to be trained on now.
+pub(crate) fn trained(session: &Session, args: &ModelArgs) -> Result<Option<Snapshot>, Failure> {
+    if let Some(path) = &args.snapshot {
+        note_vain_settings(session);
+        return Ok(Some(fit::stored::load(path)?));
+    }
+    let Some(versions) = versions(session, args)? else { return Ok(None) };
+    let number = versions.number(args.version.unwrap_or(Role::Named(Alias::Champion)))?;
+    version(session, &versions, number).map(Some)
+}
+
+/// A version of the registry. Settings that do nothing about it are named.
+pub(crate) fn version(session: &Session, versions: &Versions, number: u64) -> Result<Snapshot, Failure> {
+    note_vain_settings(session);
+    versions.load(number)
+}
+
+/// The registry to load from, unless flags name a snapshot or data.
+pub(crate) fn versions(session: &Session, args: &ModelArgs) -> Result<Option<Versions>, Failure> {
+    let DataArgs { interactions, items, users, preset, columns, skip_bad_rows } = &args.data;
+    let names_data = interactions.is_some()
+        || items.is_some()
+        || users.is_some()
+        || preset.is_some()
+        || !columns.is_empty()
+        || skip_bad_rows.is_some();
+    if args.snapshot.is_some() || names_data {
+        return Ok(None);
+    }
+    let found = Versions::find(session, args.registry.as_ref());
+    if found.is_none() && args.version.is_some() {
+        return Err("--version needs --registry or registry.path".into());
+    }
+    Ok(found)
+}
+
+/// Settings that do nothing about a snapshot that was trained before are named.
+fn note_vain_settings(session: &Session) {
     let Config { data, train, .. } = &session.config;
     // Live events fade by the half-life, whatever else the snapshot was trained with.
     let usual = Plan { trend_half_life_days: train.trend_half_life_days, ..Plan::default() };
@@ -98,7 +135,6 @@ pub(crate) fn stored(session: &Session, path: &Path) -> Result<Snapshot, Failure
                 .note(&format!("settings under `{section}` change nothing about a stored snapshot"));
         }
     }
-    Ok(fit::stored::load(path)?)
 }
 
 /// A recommender over a snapshot. Settings that do nothing over it are named.

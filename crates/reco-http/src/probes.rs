@@ -8,14 +8,51 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use reco_core::error::Rung;
 use reco_core::page::Warning;
+use reco_core::pipeline::SwapOutcome;
 use reco_core::request::Request;
 use serde::Serialize;
+use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Health<'a> {
     status: &'static str,
     snapshot: SnapshotHealth<'a>,
     pipeline: PipelineHealth,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swap: Option<SwapHealth>,
+}
+
+/// How the latest attempt to put another snapshot in place ended.
+#[derive(Serialize)]
+struct SwapHealth {
+    status: &'static str,
+    version: Arc<str>,
+    /// Milliseconds since 1970.
+    at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replayed: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overlap: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p99_ms: Option<f64>,
+    /// Why the old snapshot stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl From<SwapOutcome> for SwapHealth {
+    fn from(SwapOutcome { version, at, result }: SwapOutcome) -> Self {
+        let report = result.as_ref().ok();
+        Self {
+            status: if report.is_some() { "swapped" } else { "refused" },
+            version,
+            at: at.millis(),
+            replayed: report.map(|report| report.replayed),
+            overlap: report.map(|report| report.overlap),
+            p99_ms: report.map(|report| report.p99.as_secs_f64() * 1e3),
+            problem: result.err(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -51,7 +88,8 @@ pub(crate) async fn health(State(app): State<App>) -> Result<Response, ApiError>
         models: snapshot.models.names().map(|name| &**name).collect(),
     };
     let well = snapshot.status == "ok" && pipeline.status == "ok";
-    json(&Health { status: if well { "ok" } else { "degraded" }, snapshot, pipeline })
+    let swap = app.recommender.last_swap().map(SwapHealth::from);
+    json(&Health { status: if well { "ok" } else { "degraded" }, snapshot, pipeline, swap })
 }
 
 async fn pipeline(app: &App) -> PipelineHealth {

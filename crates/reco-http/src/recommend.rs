@@ -9,6 +9,7 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::response::Response;
 use reco_core::request::{Context, Request, Surface};
 use reco_core::time::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Parameters that both routes take.
@@ -84,8 +85,9 @@ fn surface(params: &Params) -> Result<Surface, ApiError> {
 async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) -> Result<Response, ApiError> {
     let request = fill(params, request)?;
     let user = request.user.clone();
+    // One snapshot for the page and for looking up its items, whatever takes its place meanwhile.
     let snapshot = app.recommender.snapshot();
-    let page = app.recommender.recommend(request).await?;
+    let page = app.recommender.recommend_from(Arc::clone(&snapshot), request).await?;
     json(&PageJson::new(id.as_str(), &user, &page, &snapshot.catalog))
 }
 

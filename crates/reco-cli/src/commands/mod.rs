@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod evaluate;
 pub(crate) mod features;
 pub(crate) mod import;
+pub(crate) mod models;
 pub(crate) mod page;
 pub(crate) mod score;
 pub(crate) mod serve;

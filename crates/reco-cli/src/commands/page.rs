@@ -68,8 +68,7 @@ fn recommender(
     source: &ModelArgs,
     request: &Request,
 ) -> Result<(Recommender, Vec<String>), Failure> {
-    if let Some(path) = &source.snapshot {
-        let snapshot = model::stored(session, path)?;
+    if let Some(snapshot) = model::trained(session, source)? {
         note_stranger(session, &snapshot.users, request);
         return Ok((model::recommender(session, snapshot)?, Vec::new()));
     }

@@ -1,9 +1,11 @@
 //! `reco serve`: a page for everybody, over HTTP.
 
-use crate::args::ServeArgs;
+use crate::args::{Role, ServeArgs};
 use crate::output::{say, say_json};
+use crate::watch::Watch;
 use crate::{Failure, Session, model};
 use reco_core::pipeline::Recommender;
+use reco_core::registry::Alias;
 use reco_core::time::{Clock, SystemClock};
 use reco_http::{HttpConfig, Stopped, router, serve, shutdown_signal, starting};
 use serde_json::json;
@@ -25,11 +27,23 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         // An error of the sender is the end of training, too.
         let _ = training.await;
     }));
-    let recommender = model::recommender(session, model::snapshot(session, &args.model)?)?;
+    // A version that was asked for stays; the champion gives way to the next.
+    let versions = model::versions(session, &args.model)?.filter(|_| args.model.version.is_none());
+    let (recommender, watch) = match versions {
+        Some(versions) => {
+            let champion = versions.number(Role::Named(Alias::Champion))?;
+            let recommender = model::recommender(session, model::version(session, &versions, champion)?)?;
+            (recommender, Watch::new(versions, champion, &session.config.registry))
+        }
+        None => (model::recommender(session, model::snapshot(session, &args.model)?)?, None),
+    };
     drop(trained);
     let router = router(recommender.clone(), http);
     runtime.block_on(async {
         announce(session, &recommender, &listener.local_addr()?.to_string());
+        if let Some(watch) = watch {
+            tokio::spawn(watch.run(recommender.clone()));
+        }
         let serving = serve(listener, router, shutdown_signal());
         // Connections from the time of training get their answer beside the first real ones.
         let (stopped, _) = tokio::join!(serving, starting);

@@ -1,7 +1,8 @@
 //! What the page looks up, and the probes.
 
-use crate::world::{CONFIG, NOW, get, get_request, recommender, send};
+use crate::world::{CONFIG, NOW, get, get_request, recommender, send, snapshot};
 use axum::http::header;
+use reco_core::pipeline::SwapGuard;
 use reco_core::snapshot::Snapshot;
 use reco_http::{router, starting};
 use serde_json::json;
@@ -78,4 +79,25 @@ async fn probes_tell_a_full_server_from_an_empty_one() {
         (status.as_u16(), &body["status"], &body["snapshot"]["status"]),
         (200, &json!("degraded"), &json!("empty"))
     );
+}
+
+#[tokio::test]
+async fn health_says_how_the_last_swap_ended() {
+    let recommender = recommender(snapshot(), None);
+    let app = router(recommender.clone(), CONFIG());
+    let health = async || send(app.clone(), get_request("/health")).await.1;
+    assert!(health().await.get("swap").is_none());
+    recommender
+        .swap_checked(Snapshot { version: "v2".into(), ..snapshot() }, &SwapGuard::default())
+        .expect("it is the same shop");
+    let swap = health().await["swap"].clone();
+    assert_eq!(
+        (&swap["status"], &swap["version"], &swap["overlap"]),
+        (&json!("swapped"), &json!("v2"), &json!(1.0))
+    );
+    let empty = Snapshot { version: "v3".into(), ..Snapshot::default() };
+    recommender.swap_checked(empty, &SwapGuard::default()).expect_err("it has nothing");
+    let health = health().await;
+    assert_eq!((&health["swap"]["problem"], &health["status"]), (&json!("it has no items"), &json!("ok")));
+    assert_eq!(health["snapshot"]["version"], "v2");
 }

@@ -1,0 +1,99 @@
+//! The registry that flags or configuration name.
+
+use crate::args::Role;
+use crate::{Failure, Session};
+use reco_core::pipeline::SwapGuard;
+use reco_core::registry::{FolderRegistry, RegistryError};
+use reco_core::snapshot::Snapshot;
+use reco_train::publish;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where versions are published to and served from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RegistryConfig {
+    /// The folder; without one, data are trained on when a command starts, or a snapshot is named.
+    pub(crate) path: Option<PathBuf>,
+    /// The name of the model in it.
+    pub(crate) model: String,
+    /// Seconds between two looks at the champion while serving; 0 for none.
+    pub(crate) watch_secs: u64,
+    /// Users that a new champion must serve as well as the old one.
+    pub(crate) golden_users: Vec<String>,
+    /// The least share of the old pages' items that a new champion's pages must have, 0 to 1.
+    pub(crate) least_overlap: f64,
+}
+
+impl Default for RegistryConfig {
+    fn default() -> Self {
+        Self {
+            path: None,
+            model: "reco".to_owned(),
+            watch_secs: 30,
+            golden_users: Vec::new(),
+            least_overlap: 0.1,
+        }
+    }
+}
+
+impl RegistryConfig {
+    /// What is wrong with it, one line each.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let is_share = (0.0..=1.0).contains(&self.least_overlap);
+        let problem = || format!("least_overlap is {}, must be 0 to 1", self.least_overlap);
+        (!is_share).then(problem).into_iter().collect()
+    }
+
+    /// What a new champion must be like.
+    pub(crate) fn guard(&self) -> SwapGuard {
+        let golden_users = self.golden_users.iter().map(|user| user.as_str().into()).collect();
+        SwapGuard { golden_users, least_overlap: self.least_overlap, ..SwapGuard::default() }
+    }
+}
+
+/// One model in a registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Versions {
+    pub(crate) registry: FolderRegistry,
+    pub(crate) model: String,
+}
+
+impl Versions {
+    /// Those that the flag names, or the configuration; `None` where neither does.
+    pub(crate) fn find(session: &Session, flag: Option<&PathBuf>) -> Option<Self> {
+        let RegistryConfig { path, model, .. } = &session.config.registry;
+        let path = flag.or(path.as_ref())?;
+        Some(Self { registry: FolderRegistry::new(path), model: model.clone() })
+    }
+
+    /// The number of a version.
+    pub(crate) fn number(&self, role: Role) -> Result<u64, Failure> {
+        match role {
+            Role::Number(number) => Ok(number),
+            Role::Named(alias) => {
+                let number = self.registry.read_rollout(&self.model).map_err(told)?.named(alias);
+                number.ok_or_else(|| {
+                    let place = self.registry.root().display();
+                    format!(
+                        "{place}: no version of model `{}` is {alias}; `reco models promote` names one",
+                        self.model
+                    )
+                    .into()
+                })
+            }
+        }
+    }
+
+    pub(crate) fn load(&self, version: u64) -> Result<Snapshot, Failure> {
+        Ok(publish::load(&self.registry, &self.model, version)?)
+    }
+}
+
+/// With what lies behind it: a failed store says nothing by itself.
+pub(crate) fn told(error: RegistryError) -> Failure {
+    match error {
+        RegistryError::Store(cause) => format!("the registry's store failed: {cause}").into(),
+        error => error.into(),
+    }
+}

@@ -1,0 +1,119 @@
+//! While serving: another champion takes over, if it passes.
+
+use crate::registry::{RegistryConfig, Versions, told};
+use reco_core::pipeline::{Recommender, SwapGuard};
+use reco_core::registry::Alias;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// Looks at the champion every so often, and at once when asked to.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    versions: Versions,
+    guard: SwapGuard,
+    every: Duration,
+    /// The version that serves, and the one that was refused since.
+    serving: u64,
+    refused: Option<u64>,
+}
+
+impl Watch {
+    /// `None` where the configuration wants none.
+    pub(crate) fn new(versions: Versions, serving: u64, config: &RegistryConfig) -> Option<Self> {
+        let every = Duration::from_secs(config.watch_secs);
+        (!every.is_zero()).then(|| Self { versions, guard: config.guard(), every, serving, refused: None })
+    }
+
+    /// Watches until the runtime ends.
+    pub(crate) async fn run(mut self, recommender: Recommender) {
+        let mut asked = Asked::new();
+        loop {
+            let is_asked = tokio::select! {
+                () = tokio::time::sleep(self.every) => false,
+                () = asked.wait() => true,
+            };
+            if is_asked {
+                self.refused = None;
+            }
+            let recommender = recommender.clone();
+            // Loading and checking take seconds, which belong to no thread that answers.
+            let looked = tokio::task::spawn_blocking(move || {
+                self.look(&recommender);
+                self
+            });
+            match looked.await {
+                Ok(watch) => self = watch,
+                Err(cause) => return warn!("the registry is watched no more: {cause}"),
+            }
+        }
+    }
+
+    fn look(&mut self, recommender: &Recommender) {
+        let champion = match self.versions.registry.read_rollout(&self.versions.model) {
+            Ok(rollout) => rollout.named(Alias::Champion),
+            Err(error) => return warn!("{}", told(error)),
+        };
+        let Some(version) = champion.filter(|version| *version != self.serving) else {
+            self.refused = None;
+            return;
+        };
+        if self.refused == Some(version) {
+            return;
+        }
+        info!("v{version} is champion; loading it beside v{}", self.serving);
+        match self.swap(recommender, version) {
+            Ok(said) => {
+                info!("v{version} serves now: {said}");
+                (self.serving, self.refused) = (version, None);
+            }
+            Err(why) => {
+                warn!("v{} goes on, v{version} was refused: {why}", self.serving);
+                self.refused = Some(version);
+            }
+        }
+    }
+
+    fn swap(&self, recommender: &Recommender, version: u64) -> Result<String, String> {
+        let snapshot = self.versions.load(version).map_err(|error| {
+            let why = error.to_string();
+            recommender.note_unloadable(&format!("v{version}"), why.clone());
+            why
+        })?;
+        let before = Arc::downgrade(&recommender.snapshot());
+        let report =
+            recommender.swap_checked(snapshot, &self.guard).map_err(|refused| refused.to_string())?;
+        let left = before.strong_count();
+        Ok(format!(
+            "{} requests replayed, {:.3} of the old pages' items kept, p99 {:.1} ms; {left} requests still on the old one",
+            report.replayed,
+            report.overlap,
+            report.p99.as_secs_f64() * 1e3
+        ))
+    }
+}
+
+/// SIGHUP, where there is such a thing.
+struct Asked(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Asked {
+    #[cfg(unix)]
+    fn new() -> Self {
+        Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok())
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self()
+    }
+
+    async fn wait(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}

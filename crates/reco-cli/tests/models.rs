@@ -1,0 +1,149 @@
+//! The registry by the command: what is published, promoted, refused and removed.
+
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const DATA: &str = "user,item,action,timestamp\nann,tea,purchase,2020-01-01\nann,bread,purchase,2020-01-02\n\
+bob,tea,purchase,2020-01-03\nbob,cola,purchase,2020-01-04\n";
+
+fn reco(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reco"));
+    command.current_dir(folder).env_clear().env("RECO_REGISTRY__PATH", "models").args(["--quiet", "--json"]);
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    reco(folder).args(args).output().expect("the command runs")
+}
+
+/// The answer of a command that succeeds.
+fn answer(folder: &Path, args: &[&str]) -> Value {
+    let output = run(folder, args);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {told}");
+    serde_json::from_slice(&output.stdout).expect("an answer in JSON")
+}
+
+/// What a command that fails says.
+fn refusal(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    assert_eq!(output.status.code(), Some(1), "{args:?} is refused");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const TRAIN: [&str; 5] = ["train", "--interactions", "interactions.csv", "--set", "train.blend=false"];
+
+/// A registry that two processes published to at once.
+fn published() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("interactions.csv"), DATA).expect("a file");
+    let start = || {
+        let mut command = reco(folder.path());
+        command.args(TRAIN).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command runs")
+    };
+    for mut child in [start(), start()] {
+        assert!(child.wait().expect("the command ends").success());
+    }
+    folder
+}
+
+#[test]
+fn versions_are_published_promoted_and_taken_back() {
+    let folder = published();
+    let folder = folder.path();
+    let listed = answer(folder, &["models", "list"]);
+    assert_eq!((&listed[0]["version"], &listed[1]["version"]), (&"v1".into(), &"v2".into()));
+    assert!(!folder.join("model.reco").exists(), "a registry is enough");
+    let data = &listed[0]["metadata"]["data"];
+    assert_eq!(
+        (&data["rows"], &data["items"], &data["until"]),
+        (&4.into(), &3.into(), &"2020-01-04T00:00:00Z".into())
+    );
+    assert_eq!(data["fingerprint"], listed[1]["metadata"]["data"]["fingerprint"]);
+    assert_eq!(listed[0]["metadata"]["seeds"]["train.als.seed"], 42);
+
+    let ask = ["recommend", "--user", "ann"];
+    assert!(refusal(folder, &ask).contains("no version of model `reco` is champion"));
+    answer(folder, &["models", "promote", "v1"]);
+    assert_eq!(answer(folder, &ask)["snapshot"], "v1");
+    assert_eq!(answer(folder, &[&ask[..], &["--version", "v2"]].concat())["snapshot"], "v2");
+    let warm = [&TRAIN[..], &["--warm-start", "champion", "--set", "train.als.factors=96"]].concat();
+    assert_eq!(answer(folder, &warm)["published"], "v3");
+    answer(folder, &["models", "promote", "v3"]);
+    let shown = answer(folder, &["models", "show"]);
+    assert_eq!((&shown["version"], &shown["metadata"]["trained_from"]), (&"v3".into(), &"v1".into()));
+    let diff = answer(folder, &["models", "diff", "v1", "champion"]);
+    assert_eq!(diff["trained_from"], serde_json::json!([null, "v1"]));
+    assert!(diff.get("data.rows").is_none(), "what is the same is no difference: {diff}");
+
+    assert_eq!(answer(folder, &["models", "rollback"])["version"], "v1");
+    assert_eq!(answer(folder, &ask)["snapshot"], "v1");
+    answer(folder, &["models", "promote", "v3", "--challenger"]);
+    assert_eq!(answer(folder, &[&ask[..], &["--version", "challenger"]].concat())["snapshot"], "v3");
+    assert_eq!(answer(folder, &["models", "prune", "--keep", "1"])["removed"], serde_json::json!(["v2"]));
+}
+
+#[test]
+fn what_is_damaged_is_named() {
+    let folder = published();
+    let folder = folder.path();
+    answer(folder, &["models", "promote", "v1"]);
+    fs::write(folder.join("models/reco/v1/model.reco"), "RECOSNAP").expect("a file");
+    fs::remove_file(folder.join("models/reco/v2/metadata.json")).expect("a file");
+    assert!(refusal(folder, &["recommend", "--user", "ann"]).contains("model.reco has 8 bytes"));
+    assert!(refusal(folder, &["models", "promote", "v2"]).contains("metadata.json is missing"));
+    assert!(refusal(folder, &["models", "show", "v7"]).contains("has no version 7"));
+    assert!(refusal(folder, &["models", "rollback"]).contains("no champion before"));
+    let listed = answer(folder, &["models", "list"]);
+    assert!(
+        listed[0]["problem"].as_str().expect("a problem").contains("version 1 of model `reco` is corrupt")
+    );
+    assert!(listed[1]["metadata"].is_null() && !listed[1]["problem"].is_null());
+}
+
+/// A server that ends with the test.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_server_takes_a_champion_that_passes_and_refuses_one_that_does_not() {
+    let folder = published();
+    let folder = folder.path();
+    answer(folder, &["models", "promote", "v1"]);
+    let settings = ["--set", "registry.watch_secs=1", "--set", "registry.golden_users=[bob]"];
+    let mut command = reco(folder);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(settings)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut server = Server(command.spawn().expect("the command runs"));
+    let mut lines = BufReader::new(server.0.stderr.take().expect("it was piped")).lines();
+    let mut wait_for = |words: &str| {
+        let found = lines.by_ref().map_while(Result::ok).find(|line| line.contains(words));
+        found.unwrap_or_else(|| panic!("the server ended and did not say `{words}`"))
+    };
+    wait_for("listening");
+    answer(folder, &["models", "promote", "v2"]);
+    wait_for("v2 serves now");
+    fs::write(folder.join("interactions.csv"), DATA.replace("bob", "eve")).expect("a file");
+    assert_eq!(answer(folder, &TRAIN)["published"], "v3");
+    answer(folder, &["models", "promote", "v3"]);
+    let why = wait_for("v3 was refused");
+    assert!(why.contains("golden user `bob` is not known to it"), "{why}");
+    answer(folder, &["models", "rollback"]);
+    fs::write(folder.join("models/reco/v1/model.reco"), "").expect("a file");
+    let aliases = r#"{"champion": 1, "challenger": null, "earlier": []}"#;
+    fs::write(folder.join("models/reco/aliases.json"), aliases).expect("a file");
+    let why = wait_for("v1 was refused");
+    assert!(why.contains("model.reco has 0 bytes"), "{why}");
+}
