@@ -37,8 +37,8 @@ pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
     };
     out.as_deref().map(stored::check).transpose()?;
     if let Some(versions) = &versions {
-        let place = versions.registry.root();
-        reco_core::file::check_folder(place).map_err(|cause| format!("{}: {cause}", place.display()))?;
+        let place = versions.registry.root().join(&versions.model);
+        reco_core::file::check_folder(&place).map_err(|cause| format!("{}: {cause}", place.display()))?;
     }
     let start = args.warm_start.as_deref().map(|path| earlier(path, versions.as_ref())).transpose()?;
     let (dataset, remarks) = model::dataset_with_remarks(session, &args.data)?;
