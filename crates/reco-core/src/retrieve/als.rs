@@ -1,15 +1,12 @@
 //! Implicit-feedback matrix factorisation: the model as served, and the generator over it.
 
-use super::{CandidateGenerator, Support};
+use super::{CandidateGenerator, Support, taste};
 use crate::candidate::Hits;
 use crate::error::{Fault, FaultKind};
 use crate::id::{ItemId, ItemKey, UserKey};
-use crate::linalg::{
-    Matrix, Spd, add_outers, add_projections, axpy, conjugate_gradient, dot, scan, top_scores,
-};
+use crate::linalg::{Matrix, Spd, add_outers, add_projections, axpy, conjugate_gradient, dot, scan};
 use crate::live::Takers;
 use crate::query::Query;
-use crate::request::Surface;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -273,16 +270,10 @@ impl CandidateGenerator for AlsGenerator {
 
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let model = Self::model(query)?;
-        let labels = query.snapshot.catalog.category();
-        let category = match &query.request.surface {
-            // Its place is taken by the neighbours by vector, which need no user.
-            Surface::Similar(_) => return Ok(()),
-            Surface::Home => None,
-            Surface::Category(name) => match labels.find(name) {
-                None => return Ok(()),
-                known => known,
-            },
-        };
+        // Beside an item, the neighbours by vector take its place.
+        if !taste::is_asked_for(query) {
+            return Ok(());
+        }
         let Some(vector) = user_vector(query, model) else { return Ok(()) };
         let mut scores = vec![0.0; model.items.n_rows()];
         scan(&model.items, &vector, &mut scores);
@@ -292,14 +283,7 @@ impl CandidateGenerator for AlsGenerator {
             }
         }
         // Items nobody touched have zero factors; content and freshness are their way in.
-        let n_items = query.snapshot.catalog.len();
-        let allow = |id: ItemId| {
-            let score = scores[id.index()];
-            score != 0.0 && id.index() < n_items && (category.is_none() || labels.code(id) == category)
-        };
-        for (score, id) in top_scores(&scores, limit, allow) {
-            out.push(id, score);
-        }
+        taste::propose(query, &scores, |score| score != 0.0, limit, out);
         Ok(())
     }
 

@@ -1,12 +1,11 @@
 //! An autoencoder: what a network that fills in missing items makes of the user's own.
 
-use super::{CandidateGenerator, Support};
+use super::{CandidateGenerator, Support, taste};
 use crate::candidate::Hits;
 use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
-use crate::linalg::{Matrix, axpy, dot, scan, top_scores};
+use crate::linalg::{Matrix, axpy, scan};
 use crate::query::Query;
-use crate::request::Surface;
 use serde::{Deserialize, Serialize};
 
 /// The denoising autoencoder with a multinomial likelihood, Mult-DAE (Liang et al., "Variational Autoencoders
@@ -96,17 +95,14 @@ impl CandidateGenerator for AutoencoderGenerator {
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let model = Self::model(query)?;
         let liked = query.liked();
-        // What is alike needs no user, and of somebody unknown popularity says the same.
-        if matches!(query.request.surface, Surface::Similar(_)) || liked.is_empty() {
+        // Of somebody unknown, popularity says the same.
+        if !taste::is_asked_for(query) || liked.is_empty() {
             return Ok(());
         }
         let vector = model.user_vector(liked.into_iter().map(|(item, _)| item));
         let mut scores = vec![0.0; model.n_items()];
         model.score_all(&vector, &mut scores);
-        let n_items = query.snapshot.catalog.len();
-        for (score, id) in top_scores(&scores, limit, |id| scores[id.index()] > 0.0 && id.index() < n_items) {
-            out.push(id, score);
-        }
+        taste::propose(query, &scores, |score| score > 0.0, limit, out);
         Ok(())
     }
 
@@ -117,12 +113,7 @@ impl CandidateGenerator for AutoencoderGenerator {
             return;
         }
         let target = &model.decode.row(item.index())[..model.encode.n_columns()];
-        for (own, _) in query.liked().into_iter().filter(|(own, _)| own.index() < model.n_items()) {
-            let weight = dot(model.encode.row(own.index()), target);
-            if weight > 0.0 && own != item {
-                out.push(Support { item: own, weight });
-            }
-        }
+        taste::support(query, &model.encode, target, item, out);
     }
 }
 

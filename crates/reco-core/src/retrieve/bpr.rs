@@ -1,12 +1,11 @@
 //! Factors fitted to an order: the model as served, and the generator over it.
 
-use super::{CandidateGenerator, Support};
+use super::{CandidateGenerator, Support, taste};
 use crate::candidate::Hits;
 use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
-use crate::linalg::{Matrix, axpy, dot, scan, top_scores};
+use crate::linalg::{Matrix, axpy, dot, scan};
 use crate::query::Query;
-use crate::request::Surface;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -169,28 +168,14 @@ impl CandidateGenerator for BprGenerator {
 
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let model = Self::model(query)?;
-        let labels = query.snapshot.catalog.category();
-        let category = match &query.request.surface {
-            // What is alike needs no user.
-            Surface::Similar(_) => return Ok(()),
-            Surface::Home => None,
-            Surface::Category(name) => match labels.find(name) {
-                None => return Ok(()),
-                known => known,
-            },
-        };
+        if !taste::is_asked_for(query) {
+            return Ok(());
+        }
         let user = query.memo(|query| UserRow::new(query, model));
         let Some(user) = &user.0 else { return Ok(()) };
         let mut scores = vec![0.0; model.items.n_rows()];
         scan(&model.items, user, &mut scores);
-        let n_items = query.snapshot.catalog.len();
-        let allow = |id: ItemId| {
-            let score = scores[id.index()];
-            score != 0.0 && id.index() < n_items && (category.is_none() || labels.code(id) == category)
-        };
-        for (score, id) in top_scores(&scores, limit, allow) {
-            out.push(id, score);
-        }
+        taste::propose(query, &scores, |score| score != 0.0, limit, out);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ pub mod neighbors;
 pub mod popular;
 pub mod repeats;
 pub mod spectral;
+mod taste;
 #[cfg(test)]
 mod tests;
 pub mod trending;

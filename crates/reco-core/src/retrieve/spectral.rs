@@ -1,12 +1,11 @@
 //! A graph filter: what remains of the user's items when only the broad tastes are let through.
 
-use super::{CandidateGenerator, Support};
+use super::{CandidateGenerator, Support, taste};
 use crate::candidate::Hits;
 use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
-use crate::linalg::{Matrix, axpy, dot, scan, top_scores};
+use crate::linalg::{Matrix, axpy, scan};
 use crate::query::Query;
-use crate::request::Surface;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -88,16 +87,13 @@ impl CandidateGenerator for SpectralGenerator {
 
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let model = Self::model(query)?;
-        if matches!(query.request.surface, Surface::Similar(_)) {
+        if !taste::is_asked_for(query) {
             return Ok(());
         }
         let vector = user_vector(query, model);
         let mut scores = vec![0.0; model.n_items()];
         model.score_all(&vector, &mut scores);
-        let n_items = query.snapshot.catalog.len();
-        for (score, id) in top_scores(&scores, limit, |id| scores[id.index()] > 0.0 && id.index() < n_items) {
-            out.push(id, score);
-        }
+        taste::propose(query, &scores, |score| score > 0.0, limit, out);
         Ok(())
     }
 
@@ -106,12 +102,6 @@ impl CandidateGenerator for SpectralGenerator {
         if item.index() >= model.n_items() {
             return;
         }
-        let target = model.decode.row(item.index());
-        for (own, _) in query.liked().into_iter().filter(|(own, _)| own.index() < model.n_items()) {
-            let weight = dot(model.encode.row(own.index()), target);
-            if weight > 0.0 && own != item {
-                out.push(Support { item: own, weight });
-            }
-        }
+        taste::support(query, &model.encode, model.decode.row(item.index()), item, out);
     }
 }
