@@ -17,7 +17,7 @@ pub(crate) struct RegistryConfig {
     pub(crate) path: Option<PathBuf>,
     /// The name of the model in it.
     pub(crate) model: String,
-    /// Seconds between two looks at the champion while serving; 0 for none.
+    /// Seconds between two looks at the champion while serving; 0 to look on SIGHUP alone.
     pub(crate) watch_secs: u64,
     /// Users that a new champion must serve as well as the old one.
     pub(crate) golden_users: Vec<String>,

@@ -12,17 +12,17 @@ use tracing::{info, warn};
 pub(crate) struct Watch {
     versions: Versions,
     guard: SwapGuard,
-    every: Duration,
+    /// None to look only when asked to.
+    every: Option<Duration>,
     /// The version that serves, and the one that was refused since.
     serving: u64,
     refused: Option<u64>,
 }
 
 impl Watch {
-    /// `None` where the configuration wants none.
-    pub(crate) fn new(versions: Versions, serving: u64, config: &RegistryConfig) -> Option<Self> {
-        let every = Duration::from_secs(config.watch_secs);
-        (!every.is_zero()).then(|| Self { versions, guard: config.guard(), every, serving, refused: None })
+    pub(crate) fn new(versions: Versions, serving: u64, config: &RegistryConfig) -> Self {
+        let every = (config.watch_secs > 0).then(|| Duration::from_secs(config.watch_secs));
+        Self { versions, guard: config.guard(), every, serving, refused: None }
     }
 
     /// Watches until the runtime ends.
@@ -30,7 +30,7 @@ impl Watch {
         let mut asked = Asked::new();
         loop {
             let is_asked = tokio::select! {
-                () = tokio::time::sleep(self.every) => false,
+                () = passed(self.every) => false,
                 () = asked.wait() => true,
             };
             if is_asked {
@@ -90,6 +90,14 @@ impl Watch {
             report.overlap,
             report.p99.as_secs_f64() * 1e3
         ))
+    }
+}
+
+/// Waits so long; for ever without a time.
+async fn passed(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 
