@@ -29,13 +29,6 @@ pub enum FeatureKind {
     Source,
 }
 
-impl FeatureKind {
-    /// Whether all candidates of a request have the same value.
-    pub fn is_shared(self) -> bool {
-        matches!(self, Self::User | Self::Context)
-    }
-}
-
 impl fmt::Display for FeatureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -40,8 +40,6 @@ pub struct Input {
     pub mean: f32,
     /// One by its standard deviation.
     pub scale: f32,
-    /// Whether all candidates of a request have the same value.
-    pub is_shared: bool,
 }
 
 /// A rectified layer.

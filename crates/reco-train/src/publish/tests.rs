@@ -12,7 +12,7 @@ use safetensors::SafeTensors;
 use serde_json::json;
 
 fn network() -> WideDeep {
-    let input = |name: &str| Input { name: name.into(), mean: 0.5, scale: 2.0, is_shared: false };
+    let input = |name: &str| Input { name: name.into(), mean: 0.5, scale: 2.0 };
     let weights = Matrix::from_vec(3, 2, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
     let head = Head {
         objective: "purchase".to_owned(),

@@ -178,14 +178,8 @@ fn passes(network: &WideDeep, rows: &[f32], scores: &mut [f32]) -> Result<Vec<Pa
 /// A network of the usual shape that has learned nothing.
 fn untrained(matrix: &FeatureMatrix) -> Result<WideDeep, Failure> {
     let features = matrix.features().iter().take(SHAPE[0]);
-    let inputs: Vec<Input> = features
-        .map(|feature| Input {
-            name: Arc::clone(&feature.name),
-            mean: 0.0,
-            scale: 1.0,
-            is_shared: feature.kind.is_shared(),
-        })
-        .collect();
+    let inputs: Vec<Input> =
+        features.map(|feature| Input { name: Arc::clone(&feature.name), mean: 0.0, scale: 1.0 }).collect();
     let weights = |n_out: usize, n_in: usize| {
         let weights = (0..n_out * n_in).map(|at| ((at * 31 % 17) as f32 - 8.0) / 80.0).collect();
         Hidden { weights: Matrix::from_vec(n_out, n_in, weights), bias: vec![0.1; n_out] }

@@ -7,7 +7,7 @@ use crate::request::Request;
 use proptest::prelude::*;
 
 fn input(name: &str) -> Input {
-    Input { name: name.into(), mean: 1.0, scale: 0.5, is_shared: false }
+    Input { name: name.into(), mean: 1.0, scale: 0.5 }
 }
 
 /// Two inputs, three hidden outputs, and a head that doubts.

@@ -18,8 +18,8 @@ pub(super) fn inputs(examples: &Examples, training: &[usize], config: &FeatureCo
         let values = rows.map(|row| examples.row(row)[column]).filter(|value| value.is_finite());
         let (mean, deviation) = moments(values)?;
         let is_constant = deviation <= 1e-6 * mean.abs().max(1e-3);
-        let (name, is_shared) = (Arc::clone(&feature.name), feature.kind.is_shared());
-        (!is_constant).then(|| Input { name, mean: mean as f32, scale: (1.0 / deviation) as f32, is_shared })
+        let name = Arc::clone(&feature.name);
+        (!is_constant).then(|| Input { name, mean: mean as f32, scale: (1.0 / deviation) as f32 })
     };
     columns.par_iter().filter_map(input).collect()
 }
