@@ -9,7 +9,8 @@ use crate::pipeline::Quotas;
 use crate::query::Query;
 use crate::retrieve::{CandidateGenerator, Support};
 use crate::time::ManualClock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 /// What a snapshot's model does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -136,9 +137,9 @@ fn under_load_no_page_fails_and_none_mixes_snapshots() {
     let guard = SwapGuard { least_overlap: 0.0, ..SwapGuard::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let done = AtomicBool::new(false);
+    let seen = [AtomicUsize::new(0), AtomicUsize::new(0)];
     std::thread::scope(|scope| {
         let ask = |asker: usize| {
-            let mut seen = [0usize; 2];
             while !done.load(Ordering::Relaxed) {
                 let request = Request::for_user("ann").count(5);
                 let page = if asker == 0 {
@@ -151,18 +152,20 @@ fn under_load_no_page_fails_and_none_mixes_snapshots() {
                 let prefix = if is_new { "thing" } else { "item" };
                 assert_eq!(page.items.len(), 5);
                 assert!(page.items.iter().all(|item| item.key.as_str().starts_with(prefix)), "{page:?}");
-                seen[usize::from(is_new)] += 1;
+                seen[usize::from(is_new)].fetch_add(1, Ordering::Relaxed);
             }
-            seen
         };
         let askers: Vec<_> = (0..3).map(|asker| scope.spawn(move || ask(asker))).collect();
-        for round in 0..40 {
+        // Until both have answered, however late the askers get a processor; one that ends has failed.
+        let goes_on = |round: usize| {
+            let is_unseen = seen.iter().any(|n_pages| n_pages.load(Ordering::Relaxed) == 0);
+            (round < 40 || is_unseen) && !askers.iter().any(ScopedJoinHandle::is_finished)
+        };
+        for round in (0..).take_while(|&round| goes_on(round)) {
             let (version, prefix) = if round % 2 == 0 { ("v2", "thing") } else { ("v1", "item") };
             recommender.swap_checked(snapshot(version, prefix, Mood::Fine), &guard).unwrap();
         }
         done.store(true, Ordering::Relaxed);
-        let seen: Vec<[usize; 2]> = askers.into_iter().map(|asker| asker.join().unwrap()).collect();
-        let both = [0, 1].map(|side| seen.iter().map(|seen| seen[side]).sum::<usize>());
-        assert!(both.iter().all(|&n_pages| n_pages > 0), "{both:?}");
+        askers.into_iter().for_each(|asker| asker.join().unwrap());
     });
 }
