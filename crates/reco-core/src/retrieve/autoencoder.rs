@@ -109,17 +109,31 @@ impl CandidateGenerator for AutoencoderGenerator {
     /// The user's items that push the hidden layer towards the item, were each of them alone.
     fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
         let Ok(model) = Self::model(query) else { return };
-        if item.index() >= model.n_items() {
-            return;
-        }
-        let target = &model.decode.row(item.index())[..model.encode.n_columns()];
-        taste::support(query, &model.encode, target, item, out);
+        taste::support(query, (&model.encode, &model.decode), item, out);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture;
+    use crate::request::Request;
+
+    /// The row that stands for everybody comes after those of the items, where the catalogue may have one more.
+    #[test]
+    fn an_item_that_the_model_lacks_supports_nothing() {
+        let mut snapshot = fixture::snapshot();
+        let encode = Matrix::from_vec(6, 1, vec![1.0; 6]);
+        let decode = Matrix::from_vec(5, 2, vec![1.0; 10]);
+        snapshot.models.insert(AutoencoderModel::NAME, AutoencoderModel::new(encode, decode));
+        // Ann had the items 1, 2 and 5, the last of which the model does not know.
+        let query = fixture::query_of(Request::for_user("ann"), snapshot);
+        let mut support = Vec::new();
+        AutoencoderGenerator.support(&query, ItemId::new(0), &mut support);
+        let mut items: Vec<u32> = support.iter().map(|support| support.item.raw()).collect();
+        items.sort_unstable();
+        assert_eq!(items, [1, 2]);
+    }
 
     #[test]
     fn scores_are_the_networks_and_as_shares_sum_to_one() {

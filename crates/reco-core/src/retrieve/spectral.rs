@@ -99,9 +99,6 @@ impl CandidateGenerator for SpectralGenerator {
 
     fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
         let Ok(model) = Self::model(query) else { return };
-        if item.index() >= model.n_items() {
-            return;
-        }
-        taste::support(query, &model.encode, model.decode.row(item.index()), item, out);
+        taste::support(query, (&model.encode, &model.decode), item, out);
     }
 }

@@ -42,10 +42,21 @@ pub(super) fn propose(
     }
 }
 
-/// The user's items whose rows of `encode` speak for an item that is compared with `target`, were each of them alone.
-pub(super) fn support(query: &Query, encode: &Matrix, target: &[f32], item: ItemId, out: &mut Vec<Support>) {
-    for (own, _) in query.liked().into_iter().filter(|(own, _)| own.index() < encode.n_rows()) {
-        let weight = dot(&encode.row(own.index())[..target.len()], target);
+/// The user's items that speak for an item, were each of them alone: their rows of `encode` beside the item's of
+/// `decode`, which has a row for each item of the model. Either may have rows or columns more, for everybody.
+pub(super) fn support(
+    query: &Query,
+    (encode, decode): (&Matrix, &Matrix),
+    item: ItemId,
+    out: &mut Vec<Support>,
+) {
+    let is_known = |item: ItemId| item.index() < decode.n_rows();
+    if !is_known(item) {
+        return;
+    }
+    let target = &decode.row(item.index())[..encode.n_columns()];
+    for (own, _) in query.liked().into_iter().filter(|(own, _)| is_known(*own)) {
+        let weight = dot(encode.row(own.index()), target);
         if weight > 0.0 && own != item {
             out.push(Support { item: own, weight });
         }
