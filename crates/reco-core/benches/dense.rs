@@ -5,25 +5,15 @@
 //! `benches/rank/run.py` does so side by side with the packages that train such models.
 #![allow(missing_docs, reason = "a benchmark")]
 
-#[cfg(feature = "onnx")]
-use reco_core::rank::OnnxModel;
-use reco_core::rank::{DenseModel, ModelError, trees::TreeModel};
+use reco_core::rank::open_model;
 use std::error::Error;
 use std::hint::black_box;
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Passes go on for so long; the fastest counts, as the machine may be shared.
 const MEASURED: Duration = Duration::from_secs(2);
-
-/// The model of a file; one of ONNX needs the feature.
-fn open(path: &str) -> Result<Box<dyn DenseModel>, ModelError> {
-    #[cfg(feature = "onnx")]
-    if std::path::Path::new(path).extension().is_some_and(|extension| extension == "onnx") {
-        return Ok(Box::new(OnnxModel::open(path)?));
-    }
-    Ok(Box::new(TreeModel::open(path)?))
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<String> =
@@ -31,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [model, rows] = files.as_slice() else {
         return Ok(writeln!(std::io::stdout(), "give the files of a model and of rows; see the module")?);
     };
-    let model = open(model)?;
+    let model = open_model(Path::new(model))?;
     let bytes = std::fs::read(rows)?;
     let rows: Vec<f32> = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     let mut scores = vec![0.0f32; rows.len() / model.features().len().max(1)];

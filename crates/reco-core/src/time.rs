@@ -44,6 +44,12 @@ impl Timestamp {
         Self(self.0.saturating_add((days * Self::DAY_MILLIS) as i64))
     }
 
+    /// Day of the week in UTC, 0 for Monday.
+    pub fn weekday(self) -> u8 {
+        // The first of January 1970 was a Thursday.
+        (self.0.div_euclid(Self::DAY_MILLIS as i64) + 3).rem_euclid(7) as u8
+    }
+
     const DAY_MILLIS: f64 = 86_400_000.0;
 }
 

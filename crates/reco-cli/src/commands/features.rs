@@ -75,7 +75,7 @@ fn export(session: &Session, args: &FeaturesArgs, path: &Path) -> Result<(), Fai
         file: path.to_owned(),
         lists: examples.lists.len(),
         rows: examples.items.len(),
-        taken: examples.is_taken.iter().filter(|&&is_taken| is_taken).count(),
+        taken: examples.n_taken(),
         features: examples.width(),
     };
     session.output.result(&exported, |exported| {

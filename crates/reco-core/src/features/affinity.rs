@@ -105,15 +105,13 @@ fn of_attributes(query: &Query, profile: &Profile, set: &Candidates, rows: &mut 
 /// Columns 10 to 12.
 fn of_numbers(query: &Query, profile: &Profile, set: &Candidates, rows: &mut [&mut [f32]]) {
     let catalog = &query.snapshot.catalog;
-    let table: Option<&ItemTable> = query.snapshot.models.get(ItemTable::NAME);
-    let users = table.and_then(|table| Some((table, table.column("users")?)));
+    let popularity = ItemTable::popularity(&query.snapshot);
     for (row, &id) in rows.iter_mut().zip(set.ids()) {
         let price = catalog.price(id).map(f32::ln_1p);
         let difference = |value: Option<f32>, mean: Option<f32>| Some(value? - mean?);
-        let popularity = users.and_then(|(table, column)| Some(table.row(id)?[column]));
         row[10] = price.and_then(|price| profile.prices.deviations_of(price)).unwrap_or(MISSING);
         row[11] = difference(price, profile.prices.mean()).unwrap_or(MISSING);
-        row[12] = difference(popularity, profile.popularity.mean()).unwrap_or(MISSING);
+        row[12] = difference(popularity(id), profile.popularity.mean()).unwrap_or(MISSING);
     }
 }
 

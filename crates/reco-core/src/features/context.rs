@@ -73,9 +73,7 @@ pub(super) fn flag(is: bool) -> f32 {
 /// The hour of the day, 0 to 24, and the day of the week, 0 for Monday.
 fn hour_and_weekday(at: Timestamp) -> (f32, f32) {
     let days = at.days_since(Timestamp::default());
-    // The first of January 1970 was a Thursday.
-    let weekday = (days.floor() + 3.0).rem_euclid(7.0);
-    (((days - days.floor()) * 24.0) as f32, weekday as f32)
+    (((days - days.floor()) * 24.0) as f32, f32::from(at.weekday()))
 }
 
 #[cfg(test)]

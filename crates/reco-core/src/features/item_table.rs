@@ -3,6 +3,7 @@
 use super::{Feature, FeatureConfig, FeatureKind, MISSING};
 use crate::id::ItemId;
 use crate::linalg::Matrix;
+use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
 /// Features of items as of the snapshot's end, made by training: counts over windows, prices, attributes.
@@ -58,8 +59,18 @@ impl ItemTable {
         (item.index() < self.values.n_rows()).then(|| self.values.row(item.index()))
     }
 
+    /// ln(1 + users) of an item, as the column `users` has it; `None` where that is not known.
+    pub(super) fn popularity(snapshot: &Snapshot) -> impl Fn(ItemId) -> Option<f32> + '_ {
+        let table: Option<&Self> = snapshot.models.get(Self::NAME);
+        let users = table.and_then(|table| Some((table, table.column("users")?)));
+        move |item| {
+            let (table, column) = users?;
+            Some(table.row(item)?[column]).filter(|popularity| popularity.is_finite())
+        }
+    }
+
     /// The number of the column of that name, without `item.` before it.
-    pub fn column(&self, name: &str) -> Option<usize> {
+    fn column(&self, name: &str) -> Option<usize> {
         self.features.iter().position(|feature| feature.name.strip_prefix("item.") == Some(name))
     }
 }

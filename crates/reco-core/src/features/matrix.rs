@@ -1,6 +1,7 @@
 //! Features as numbers: a row per candidate, a column per feature.
 
 use super::{Feature, MISSING};
+use std::sync::Arc;
 
 /// The features of a candidate set, row-major.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,39 @@ impl FeatureMatrix {
     /// The column of a feature by name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.features.iter().position(|feature| &*feature.name == name)
+    }
+
+    /// The features named of all rows, row by row: what a model reads that was trained with these.
+    ///
+    /// # Errors
+    ///
+    /// The first name that is not there.
+    pub fn chosen(&self, names: &[Arc<str>]) -> Result<Vec<f32>, Arc<str>> {
+        let columns = self.columns(names)?;
+        let mut rows = Vec::with_capacity(self.n_rows * columns.len());
+        for row in 0..self.n_rows {
+            let row = self.row(row);
+            rows.extend(columns.iter().map(|&column| row[column]));
+        }
+        Ok(rows)
+    }
+
+    /// The columns of the features named. Both mostly have the same order.
+    fn columns(&self, names: &[Arc<str>]) -> Result<Vec<usize>, Arc<str>> {
+        let mut next = 0;
+        let place = |name: &Arc<str>| {
+            let is_it = |column: &usize| self.features[*column].name == *name;
+            let found =
+                (next..self.n_columns()).chain(0..next).find(is_it).ok_or_else(|| Arc::clone(name))?;
+            next = found + 1;
+            Ok(found)
+        };
+        names.iter().map(place).collect()
+    }
+
+    /// Its columns and all values, row by row.
+    pub fn into_parts(self) -> (Vec<Feature>, Vec<f32>) {
+        (self.features, self.values)
     }
 
     /// The columns `first..first + width` to fill.

@@ -53,8 +53,7 @@ impl Profile {
 
     pub(super) fn new(query: &Query) -> Self {
         let catalog = &query.snapshot.catalog;
-        let table: Option<&ItemTable> = query.snapshot.models.get(ItemTable::NAME);
-        let users = table.and_then(|table| Some((table, table.column("users")?)));
+        let popularity = ItemTable::popularity(&query.snapshot);
         let mut profile = Self::default();
         let liked = query.history().iter().filter(|touch| touch.is_liked()).take(Self::MOST_ITEMS);
         for (place, touch) in liked.enumerate() {
@@ -69,8 +68,7 @@ impl Profile {
             if let Some(price) = catalog.price(touch.item) {
                 profile.prices.add(price.ln_1p(), n_events);
             }
-            let popularity = users.and_then(|(table, column)| Some(table.row(touch.item)?[column]));
-            if let Some(popularity) = popularity.filter(|popularity| popularity.is_finite()) {
+            if let Some(popularity) = popularity(touch.item) {
                 profile.popularity.add(popularity, n_events);
             }
         }

@@ -3,7 +3,7 @@
 use super::{DenseModel, Ranker, WideDeep};
 use crate::candidate::Candidates;
 use crate::error::{BoxError, Fault, FaultKind};
-use crate::features::{Feature, FeatureMatrix, FeatureSchema};
+use crate::features::FeatureSchema;
 use crate::query::Query;
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Ranker for LearnedRanker {
         let model = self.model(&query.snapshot);
         let model =
             model.ok_or_else(|| self.fault(FaultKind::NotFound, "the snapshot has no learned ranker"))?;
-        let rows = rows(&self.schema.matrix(query, set)?, model.features()).map_err(|name| {
+        let rows = self.schema.matrix(query, set)?.chosen(model.features()).map_err(|name| {
             self.fault(FaultKind::Invalid, format!("it wants the feature `{name}`, which is not there"))
         })?;
         model.predict(&rows, scores).map_err(|error| self.fault(FaultKind::Internal, error))?;
@@ -82,27 +82,4 @@ impl Ranker for LearnedRanker {
         }
         Err(self.fault(FaultKind::Internal, "a score is no number"))
     }
-}
-
-/// The features named of all rows, or the first name that is not there.
-fn rows(matrix: &FeatureMatrix, names: &[Arc<str>]) -> Result<Vec<f32>, Arc<str>> {
-    let columns = columns(matrix.features(), names)?;
-    let mut rows = Vec::with_capacity(matrix.n_rows() * columns.len());
-    for row in 0..matrix.n_rows() {
-        let row = matrix.row(row);
-        rows.extend(columns.iter().map(|&column| row[column]));
-    }
-    Ok(rows)
-}
-
-/// The columns of the features named. Both mostly have the same order.
-fn columns(features: &[Feature], names: &[Arc<str>]) -> Result<Vec<usize>, Arc<str>> {
-    let mut next = 0;
-    let place = |name: &Arc<str>| {
-        let is_it = |column: &usize| features[*column].name == *name;
-        let found = (next..features.len()).chain(0..next).find(is_it).ok_or_else(|| Arc::clone(name))?;
-        next = found + 1;
-        Ok(found)
-    };
-    names.iter().map(place).collect()
 }

@@ -165,15 +165,15 @@ impl WideDeep {
     /// Scores the rows in `work.inputs`.
     fn score_scaled(&self, work: &mut Work, scores: &mut [f32]) {
         let Work { inputs, hidden, next } = work;
-        hidden.clear();
-        hidden.extend_from_slice(inputs);
-        for (layer, Hidden { bias, .. }) in self.layers.iter().zip(&self.weights.hidden) {
+        for (depth, (layer, Hidden { bias, .. })) in self.layers.iter().zip(&self.weights.hidden).enumerate()
+        {
             next.clear();
             next.resize(scores.len() * layer.n_out(), 0.0);
-            layer.apply(hidden, bias, next);
+            layer.apply(if depth == 0 { inputs } else { hidden }, bias, next);
             next.iter_mut().for_each(|value| *value = value.max(0.0));
             std::mem::swap(hidden, next);
         }
+        let hidden: &[f32] = if self.layers.is_empty() { inputs } else { hidden };
         let (n_inputs, n_hidden) = (self.weights.inputs.len(), hidden.len() / scores.len().max(1));
         let shares: f32 = self.weights.heads.iter().map(|head| head.share).sum();
         for (row, score) in scores.iter_mut().enumerate() {

@@ -87,7 +87,7 @@ impl Examples {
                 let (query, set) = rehearsal.ask(request)?;
                 let matrix = schema.matrix(&query, &set).map_err(FitError::Features)?;
                 let list = ExampleList { user: *user, asker, rows: 0..set.len(), n_taken: took.len() };
-                Ok(Self::of(list, &matrix, &set, took))
+                Ok(Self::of(list, matrix, &set, took))
             });
             lists.collect::<Result<Vec<Self>, FitError>>()
         };
@@ -95,24 +95,25 @@ impl Examples {
             rehearsal.took.par_iter().enumerate().map(of_user).collect();
         let mut all = Self::default();
         lists?.into_iter().flatten().for_each(|list| all.append(list));
-        let n_taken = all.is_taken.iter().filter(|&&is_taken| is_taken).count();
         progress.end(&format!(
-            "{} lists with {} candidates, {n_taken} of them taken, of {} features",
+            "{} lists with {} candidates, {} of them taken, of {} features",
             all.lists.len(),
             all.items.len(),
-            all.features.len()
+            all.n_taken(),
+            all.width()
         ));
         Ok(all)
     }
 
     /// One list.
-    fn of(list: ExampleList, matrix: &FeatureMatrix, set: &Candidates, took: &[ItemId]) -> Self {
+    fn of(list: ExampleList, matrix: FeatureMatrix, set: &Candidates, took: &[ItemId]) -> Self {
+        let (features, values) = matrix.into_parts();
         Self {
-            features: matrix.features().to_vec(),
+            features,
             lists: vec![list],
             items: set.ids().to_vec(),
             is_taken: set.ids().iter().map(|id| took.binary_search(id).is_ok()).collect(),
-            values: matrix.values().to_vec(),
+            values,
         }
     }
 
@@ -126,6 +127,11 @@ impl Examples {
         self.items.extend(other.items);
         self.is_taken.extend(other.is_taken);
         self.values.extend(other.values);
+    }
+
+    /// Number of rows that were taken.
+    pub fn n_taken(&self) -> usize {
+        self.is_taken.iter().filter(|&&is_taken| is_taken).count()
     }
 
     /// Number of features.

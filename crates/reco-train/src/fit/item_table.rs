@@ -37,6 +37,7 @@ pub(super) fn problems(catalog: &Catalog, config: &FeatureConfig) -> Vec<String>
 pub(super) fn fit(
     log: &InteractionLog,
     histories: &Histories,
+    repeats: &Repeats,
     catalog: &Catalog,
     weights: &ActionWeights,
     config: &FeatureConfig,
@@ -59,7 +60,6 @@ pub(super) fn fit(
             each(&|tally| rise(tally.lately[place] / short, tally.lately[place + 1] / long, 1.0 / long));
         table = table.column(&format!("rise_{short}d_{long}d"), &about, rates).believed_for(BELIEVED * short);
     }
-    let repeats = Repeats::of(histories, catalog.len());
     table = table
         .column("events", "all events, as ln(1 + n)", each(&|tally| tally.n_events.ln_1p()))
         .column("users", "distinct users who took it, as ln(1 + n)", users.iter().map(|users| users.ln_1p()))
@@ -139,7 +139,7 @@ fn tallies(
             .filter(|(_, window)| days < **window)
             .for_each(|(n, _)| *n += 1.0);
         tally.n_events += 1.0;
-        tally.n_weekend += f32::from(u8::from(is_weekend(at)));
+        tally.n_weekend += f32::from(u8::from(at.weekday() >= 5));
         tally.first = Some(tally.first.map_or(at, |first| first.min(at)));
         tally.last = tally.last.max(Some(at));
         if log.value[row].is_finite() {
@@ -148,11 +148,6 @@ fn tallies(
         }
     }
     tallies
-}
-
-fn is_weekend(at: Timestamp) -> bool {
-    // The first of January 1970 was a Thursday.
-    (at.days_since(Timestamp::default()).floor() + 3.0).rem_euclid(7.0) >= 5.0
 }
 
 /// Distinct users per item.

@@ -284,7 +284,8 @@ pub fn features(
     let Dataset { catalog, log, .. } = dataset;
     FitError::check("features", item_table::problems(catalog, &plan.features))?;
     let histories = Histories::from_log(log, weights);
-    let table = item_table::fit(log, &histories, catalog, weights, &plan.features);
+    let repeats = Repeats::of(&histories, catalog.len());
+    let table = item_table::fit(log, &histories, &repeats, catalog, weights, &plan.features);
     let mut snapshot = Snapshot::default();
     snapshot.models.insert(ItemTable::NAME, table);
     let (schema, sources) = (FeatureSchema::default(), pipeline.source_names());
@@ -357,9 +358,10 @@ pub(super) fn models(
         models.insert(Neighbors::BY_CONTENT, content::fit(&catalog, params, progress)?);
     }
     snapshot.histories = Histories::from_log(&log, weights);
-    let table = item_table::fit(&log, &snapshot.histories, &catalog, weights, &plan.features);
+    let repeats = Repeats::of(&snapshot.histories, catalog.len());
+    let table = item_table::fit(&log, &snapshot.histories, &repeats, &catalog, weights, &plan.features);
     snapshot.models.insert(ItemTable::NAME, table);
-    snapshot.models.insert(Repeats::NAME, Repeats::of(&snapshot.histories, catalog.len()));
+    snapshot.models.insert(Repeats::NAME, repeats);
     snapshot.data_until = log.span().map(|(_, last)| last).unwrap_or_default();
     snapshot.users = log.users;
     snapshot.catalog = catalog;

@@ -16,7 +16,7 @@ use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::repeats::Repeats;
 use reco_core::retrieve::spectral::SpectralModel;
 use reco_core::retrieve::trending::Trends;
-use reco_core::snapshot::Snapshot;
+use reco_core::snapshot::{Model, Models, Snapshot};
 use reco_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -218,37 +218,26 @@ impl Incoming {
         let repeats = Repeats::of(&snapshot.histories, snapshot.catalog.len());
         let models = &mut snapshot.models;
         models.insert(Repeats::NAME, repeats);
-        if let Some(als) = self.als {
-            models.insert(AlsModel::NAME, als);
-        }
-        if let Some(autoencoder) = self.autoencoder {
-            models.insert(AutoencoderModel::NAME, autoencoder);
-        }
-        if let Some(bpr) = self.bpr {
-            models.insert(BprModel::NAME, bpr);
-        }
-        if let Some(spectral) = self.spectral {
-            models.insert(SpectralModel::NAME, spectral);
-        }
+        put(models, AlsModel::NAME, self.als);
+        put(models, AutoencoderModel::NAME, self.autoencoder);
+        put(models, BprModel::NAME, self.bpr);
+        put(models, SpectralModel::NAME, self.spectral);
+        put(models, Popularity::NAME, self.popularity);
+        put(models, Trends::NAME, self.trends);
+        put(models, BlendModels::NAME, self.blend);
+        put(models, ItemTable::NAME, self.items);
+        put(models, WideDeep::NAME, self.wide_deep);
         for (name, neighbors) in self.neighbors {
             models.insert(name, neighbors);
         }
-        if let Some(popularity) = self.popularity {
-            models.insert(Popularity::NAME, popularity);
-        }
-        if let Some(trends) = self.trends {
-            models.insert(Trends::NAME, trends);
-        }
-        if let Some(blend) = self.blend {
-            models.insert(BlendModels::NAME, blend);
-        }
-        if let Some(items) = self.items {
-            models.insert(ItemTable::NAME, items);
-        }
-        if let Some(wide_deep) = self.wide_deep {
-            models.insert(WideDeep::NAME, wide_deep);
-        }
         snapshot
+    }
+}
+
+/// Adds a model that the file has.
+fn put<T: Model>(models: &mut Models, name: &'static str, model: Option<T>) {
+    if let Some(model) = model {
+        models.insert(name, model);
     }
 }
 

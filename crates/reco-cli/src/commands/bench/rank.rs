@@ -123,7 +123,7 @@ fn of_pipeline(session: &Session, args: &RankArgs) -> Result<Report, Failure> {
         Some(network) => network.clone(),
         None => untrained(&matrix)?,
     };
-    let rows = chosen(&matrix, &network)?;
+    let rows = matrix.chosen(network.features()).map_err(|name| format!("there is no feature `{name}`"))?;
     let mut passes = passes(&network, &rows, &mut vec![0.0; asked.set.len()])?;
     passes.insert(0, features);
     Ok(Report { candidates: asked.set.len(), passes, scores: Vec::new() })
@@ -193,12 +193,4 @@ fn untrained(matrix: &FeatureMatrix) -> Result<WideDeep, Failure> {
     };
     let hidden = vec![weights(SHAPE[1], inputs.len()), weights(SHAPE[2], SHAPE[1])];
     Ok(WideDeep::try_from(Weights { inputs, hidden, heads: vec![head] })?)
-}
-
-/// The columns that a network reads, row by row.
-fn chosen(matrix: &FeatureMatrix, network: &WideDeep) -> Result<Vec<f32>, Failure> {
-    let column = |name: &Arc<str>| matrix.column(name).ok_or_else(|| format!("there is no feature `{name}`"));
-    let columns = network.features().iter().map(column).collect::<Result<Vec<usize>, String>>()?;
-    let of_row = |row: usize| columns.iter().map(move |&column| matrix.row(row)[column]);
-    Ok((0..matrix.n_rows()).flat_map(of_row).collect())
 }

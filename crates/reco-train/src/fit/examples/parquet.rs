@@ -34,17 +34,16 @@ impl Examples {
     }
 
     fn batch(&self, users: &UserTable, catalog: &Catalog) -> Result<RecordBatch, ParquetError> {
-        let of_rows = |numbers: Vec<u32>| -> ArrayRef { Arc::new(UInt32Array::from(numbers)) };
-        let each = |value: &dyn Fn(usize) -> u32| {
+        // The place of its list, row by row.
+        let places = || {
             let lists = self.lists.iter().enumerate();
-            of_rows(
-                lists.flat_map(|(place, list)| list.rows.clone().map(move |_| place)).map(value).collect(),
-            )
+            lists.flat_map(|(place, list)| list.rows.clone().map(move |_| place))
+        };
+        let each = |value: &dyn Fn(usize) -> u32| -> ArrayRef {
+            Arc::new(UInt32Array::from_iter_values(places().map(value)))
         };
         let texts = |value: &dyn Fn(usize) -> String| -> ArrayRef {
-            let lists = self.lists.iter().enumerate();
-            let places = lists.flat_map(|(place, list)| list.rows.clone().map(move |_| place));
-            Arc::new(StringArray::from_iter_values(places.map(value)))
+            Arc::new(StringArray::from_iter_values(places().map(value)))
         };
         let items = self.items.iter().map(|&id| catalog.key(id).as_str());
         let mut columns: Vec<(String, ArrayRef)> = vec![
