@@ -320,6 +320,9 @@ pub(crate) struct EvaluateArgs {
     /// Lengths of the lists that are judged, as in NDCG@10.
     #[arg(long, value_delimiter = ',', default_value = "10", value_name = "K")]
     pub(crate) k: Vec<usize>,
+    /// Parquet file to write every user's metrics to: model, user, `hr@10` and so on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) per_user: Option<PathBuf>,
     /// Seed of training and of the bootstrap.
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
@@ -340,6 +343,10 @@ pub(crate) struct FeaturesArgs {
     /// Share of the interactions, the latest, that the examples are made of.
     #[arg(long, default_value_t = 0.1, value_name = "SHARE", requires = "export")]
     pub(crate) held_out: f64,
+    /// How often: what one cut leaves is cut again. More cuts are more examples, and more time, for all models are
+    /// fitted anew to what was known at each.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER", requires = "export")]
+    pub(crate) cuts: usize,
 }
 
 #[derive(Debug, Args)]

@@ -2,11 +2,15 @@
 
 use crate::args::{DataArgs, EvaluateArgs, Target};
 use crate::{Failure, Session, model, output};
+use reco_core::file;
 use reco_train::data::ImportSpec;
 use reco_train::evaluate::{self, EvaluateOptions, ModelReport, Report, Source, Split, Versus};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure> {
+    if let Some(path) = &args.per_user {
+        file::check(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
+    }
     let (source, like, mut remarks) = source(session, args)?;
     let options = EvaluateOptions {
         target: match args.target {
@@ -24,6 +28,9 @@ pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure>
     let mut report = evaluate::run(source, &options, &*session.progress)?;
     remarks.append(&mut report.remarks);
     report.remarks = remarks;
+    if let Some(path) = &args.per_user {
+        report.per_user.save(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
+    }
     session.output.result(&report, |report| rendered(report, &args.k))?;
     session.output.remarks(&report.remarks);
     Ok(())

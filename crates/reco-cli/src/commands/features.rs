@@ -4,6 +4,7 @@ use crate::args::FeaturesArgs;
 use crate::{Failure, Session, model, output};
 use reco_core::features::{Feature, FeatureSchema};
 use reco_core::file;
+use reco_train::fit::rehearsal::Cuts;
 use reco_train::fit::snapshot;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -52,9 +53,6 @@ fn describe(session: &Session, args: &FeaturesArgs) -> Result<(), Failure> {
 }
 
 fn export(session: &Session, args: &FeaturesArgs, path: &Path) -> Result<(), Failure> {
-    if !(args.held_out > 0.0 && args.held_out < 1.0) {
-        return Err(format!("--held-out is {}, must be above 0 and below 1", args.held_out).into());
-    }
     let named = |cause| format!("{}: {cause}", path.display());
     file::check(path).map_err(named)?;
     let dataset = model::dataset(session, &args.data)?;
@@ -65,7 +63,7 @@ fn export(session: &Session, args: &FeaturesArgs, path: &Path) -> Result<(), Fai
         &config.train,
         &config.pipeline,
         &schema,
-        args.held_out,
+        Cuts { held_out: args.held_out, count: args.cuts },
         &config.weights,
         &*session.progress,
     )?;

@@ -16,6 +16,7 @@ mod source;
 mod spec;
 mod split;
 mod store;
+pub(crate) mod table;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use crate::fit::spectral::SpectralParams;
 use crate::fit::{FitError, als, bpr, content, counts, ease, item_item, sequence, spectral};
 use crate::progress::Progress;
 use reco_core::event::ActionWeights;
+use reco_core::id::UserKey;
 use reco_core::interactions::{Csr, Histories};
 use reco_core::pipeline::BuildError;
 use std::time::Instant;
@@ -81,6 +82,11 @@ impl<'a> TrainData<'a> {
         let popularity = matrix.column_lengths().into_iter().map(|n_users| n_users as f32).collect();
         let histories = Histories::from_log(&dataset.log, weights);
         Self { dataset, held_out: inputs.held_out, matrix, histories, popularity }
+    }
+
+    /// The key of a user of the data.
+    pub(super) fn key(&self, user: u32) -> &UserKey {
+        &self.dataset.log.users.keys()[user as usize]
     }
 
     /// Users with at least one training interaction.

@@ -55,11 +55,7 @@ impl<'a> Pages<'a> {
     /// Someone training does not know must be a stranger to the recommender, too, although the user table has
     /// a row for them.
     fn key(&self, user: u32) -> UserKey {
-        if self.train.knows(user) {
-            self.train.dataset.log.users.keys()[user as usize].clone()
-        } else {
-            UserKey::from("")
-        }
+        if self.train.knows(user) { self.train.key(user).clone() } else { UserKey::from("") }
     }
 }
 

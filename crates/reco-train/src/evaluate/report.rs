@@ -1,5 +1,6 @@
 //! What an evaluation found, in the form that `--json` prints.
 
+use super::per_user::PerUser;
 use crate::data::Target;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,6 +36,9 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// One entry a model, in the order asked, then the baselines.
     pub models: Vec<ModelReport>,
+    /// Where the means come from; a file of its own, not part of the JSON.
+    #[serde(skip)]
+    pub per_user: PerUser,
 }
 
 /// One model's figures; the keys are `metric@k`, `metric@k_ci` with its 95 % interval and

@@ -7,6 +7,7 @@ use super::inputs::Gathered;
 use super::metrics::Metrics;
 use super::models::{self, Fitted, ModelError, TrainData};
 use super::options::{EvaluateError, EvaluateOptions, MOST_CUT_OFF, Source};
+use super::per_user::PerUser;
 use super::report::{ModelReport, Report, Versus, peak_rss_mb};
 use super::scorers::Scorer;
 use crate::progress::Progress;
@@ -68,7 +69,12 @@ pub fn run(
         negatives: inputs.negatives.is_some(),
         seed: options.seed,
         remarks,
-        models: reports(measured, options),
+        models: reports(&measured, options),
+        per_user: PerUser {
+            users: cases.tested.iter().map(|case| data.key(case.user).to_string()).collect(),
+            k: options.k.clone(),
+            models: measured.into_iter().map(|model| (model.report.name, model.per_user)).collect(),
+        },
     })
 }
 
@@ -150,7 +156,7 @@ fn accuracy(k: usize, lists: &[Vec<ItemId>], cases: &[Case]) -> Vec<[f64; Metric
 }
 
 /// Fills in means, intervals and comparisons.
-fn reports(measured: Vec<Measured>, options: &EvaluateOptions) -> Vec<ModelReport> {
+fn reports(measured: &[Measured], options: &EvaluateOptions) -> Vec<ModelReport> {
     let names = Metrics::default().named().map(|(name, _)| name);
     let mut reports: Vec<ModelReport> = measured.iter().map(|model| model.report.clone()).collect();
     for (cut, &k) in options.k.iter().enumerate() {

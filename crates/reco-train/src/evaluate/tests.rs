@@ -4,6 +4,9 @@ use super::*;
 use crate::data::{Dataset, ImportSpec};
 use crate::fit::snapshot::Plan;
 use crate::progress::Silent;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Float64Type;
 use proptest::prelude::*;
 use reco_core::catalog::Catalog;
 use reco_core::event::{Action, ActionWeights};
@@ -116,6 +119,30 @@ fn a_user_without_relevant_items_changes_only_the_counts() {
     assert_eq!(after.users_evaluated, before.users_evaluated);
     for key in ["hr@1", "ndcg@2", "map@2"] {
         check(&after, "popularity", &[(key, model(&before, "popularity").metrics[key])]);
+    }
+}
+
+#[test]
+fn means_are_over_the_users_of_the_file() {
+    let report = run(by_time(&WEEK, 0.25), &options(Target::All, &["random"]), &Silent).expect("a report");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("users.parquet");
+    report.per_user.save(&path).expect("a file");
+    let file = std::fs::File::open(&path).expect("the file");
+    let rows = ParquetRecordBatchReaderBuilder::try_new(file).expect("a table").build().expect("a reader");
+    let rows: Vec<RecordBatch> = rows.collect::<Result<_, _>>().expect("rows");
+    let [rows] = rows.as_slice() else { panic!("{} batches", rows.len()) };
+    assert_eq!(rows.num_rows(), report.users_evaluated * report.models.len());
+    let models = rows["model"].as_string::<i32>();
+    for model in &report.models {
+        for (key, mean) in
+            model.metrics.iter().filter(|(key, _)| model.intervals.contains_key(&format!("{key}_ci")))
+        {
+            let values = rows[key.as_str()].as_primitive::<Float64Type>().values();
+            let of_model = models.iter().zip(values).filter(|(name, _)| *name == Some(&*model.name));
+            let sum: f64 = of_model.map(|(_, value)| value).sum();
+            assert!((sum / report.users_evaluated as f64 - mean).abs() < 1e-12, "{} {key}", model.name);
+        }
     }
 }
 

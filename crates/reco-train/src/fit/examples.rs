@@ -5,7 +5,7 @@ mod parquet;
 mod tests;
 
 use super::FitError;
-use super::rehearsal::Rehearsal;
+use super::rehearsal::{Rehearsal, Rehearsals};
 use crate::progress::Progress;
 use rayon::prelude::*;
 use reco_core::candidate::Candidates;
@@ -68,6 +68,22 @@ pub struct Examples {
 }
 
 impl Examples {
+    /// Those of the latest rehearsal and of all before it. Only one of them is there at a time: its models may be
+    /// large.
+    pub(super) fn gather_all(
+        latest: Rehearsal,
+        mut earlier: Rehearsals<'_>,
+        schema: &FeatureSchema,
+        progress: &dyn Progress,
+    ) -> Result<Self, FitError> {
+        let mut all = Self::gather(&latest, schema, progress)?;
+        drop(latest);
+        while let Some(rehearsal) = earlier.next(progress)? {
+            all.append(Self::gather(&rehearsal, schema, progress)?);
+        }
+        Ok(all)
+    }
+
     /// Asks the rehearsal's pipeline for all its users and notes what the schema says of what it proposes.
     pub(super) fn gather(
         rehearsal: &Rehearsal,
@@ -117,6 +133,7 @@ impl Examples {
         }
     }
 
+    /// Adds lists of the same features.
     fn append(&mut self, other: Self) {
         let first = self.items.len();
         self.features = other.features;

@@ -1,8 +1,8 @@
 //! A pipeline over earlier data, and who came back later: what rankers learn from.
 
-use super::FitError;
 use super::blend;
 use super::snapshot::{Plan, models};
+use super::{FitError, bad};
 use crate::data::{Dataset, Division, Split, split};
 use crate::progress::Progress;
 use reco_core::candidate::Candidates;
@@ -14,11 +14,75 @@ use reco_core::rank::BlendModels;
 use reco_core::request::{Context, Request};
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{ManualClock, Timestamp};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Makes the pipeline that is to serve a snapshot.
 pub type Assemble<'a> = dyn Fn(Snapshot) -> Result<RecommenderBuilder, BuildError> + 'a;
+
+/// How data are cut to learn from what came later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cuts {
+    /// Share of the interactions, the latest, that is held out; above 0 and below 1.
+    pub held_out: f64,
+    /// Number of cuts, at least 1. What one cut leaves is what the next one cuts, so that every interaction is held
+    /// out once at most.
+    pub count: usize,
+}
+
+impl Cuts {
+    /// What is wrong with these cuts, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !(self.held_out > 0.0 && self.held_out < 1.0) {
+            problems.push(bad("held_out", self.held_out, "above 0 and below 1"));
+        }
+        if self.count == 0 {
+            problems.push(bad("count", self.count, "at least 1"));
+        }
+        problems
+    }
+}
+
+/// Rehearsals at several cuts, the latest first.
+pub(super) struct Rehearsals<'a> {
+    /// What the cuts so far have left.
+    left: Option<Cow<'a, Dataset>>,
+    cuts: Cuts,
+    plan: &'a Plan,
+    assemble: &'a Assemble<'a>,
+    weights: &'a ActionWeights,
+}
+
+impl<'a> Rehearsals<'a> {
+    pub(super) fn new(
+        dataset: &'a Dataset,
+        cuts: Cuts,
+        plan: &'a Plan,
+        assemble: &'a Assemble<'a>,
+        weights: &'a ActionWeights,
+    ) -> Self {
+        Self { left: Some(Cow::Borrowed(dataset)), cuts, plan, assemble, weights }
+    }
+
+    /// Fits all models of the plan but rankers to what came before the next cut; `None` after the last one, or for
+    /// too few users on both sides.
+    pub(super) fn next(&mut self, progress: &dyn Progress) -> Result<Option<Rehearsal>, FitError> {
+        let Some(dataset) = self.left.take() else { return Ok(None) };
+        let Some(Cut { earlier, asked_at, took }) =
+            Cut::of(&dataset, self.plan, self.cuts.held_out, self.weights)
+        else {
+            return Ok(None);
+        };
+        self.cuts.count -= 1;
+        self.left = (self.cuts.count > 0).then(|| Cow::Owned(earlier.clone()));
+        let snapshot = models(None, earlier, self.plan, self.weights, "rehearsal", progress)?;
+        let clock = ManualClock::starting_at(asked_at);
+        let recommender = (self.assemble)(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
+        Ok(Some(Rehearsal { recommender, asked_at, took }))
+    }
+}
 
 /// The latest share of the interactions is held out, models are fitted to the rest, and the pipeline is asked at
 /// the cut for the users of the latest share: whatever it is told, it knew then.
@@ -32,25 +96,6 @@ pub(super) struct Rehearsal {
 impl Rehearsal {
     /// Fewer users than these teach nothing that holds for others.
     pub(super) const FEWEST_USERS: usize = 50;
-
-    /// Fits all models of the plan but rankers to the earlier data; `None` for too few users on both sides of the
-    /// cut.
-    pub(super) fn new(
-        dataset: &Dataset,
-        plan: &Plan,
-        held_out: f64,
-        assemble: &Assemble<'_>,
-        weights: &ActionWeights,
-        progress: &dyn Progress,
-    ) -> Result<Option<Self>, FitError> {
-        let Some((earlier, asked_at, took)) = divide(dataset, plan, held_out, weights) else {
-            return Ok(None);
-        };
-        let snapshot = models(None, earlier, plan, weights, "rehearsal", progress)?;
-        let clock = ManualClock::starting_at(asked_at);
-        let recommender = assemble(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
-        Ok(Some(Self { recommender, asked_at, took }))
-    }
 
     /// What the models knew at the cut.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
@@ -84,39 +129,45 @@ impl Rehearsal {
     }
 }
 
-/// The earlier data, the cut, and who came back after it with what they took; `None` for too few.
-#[expect(clippy::type_complexity, reason = "one caller takes it apart at once")]
-fn divide(
-    dataset: &Dataset,
-    plan: &Plan,
-    held_out: f64,
-    weights: &ActionWeights,
-) -> Option<(Dataset, Timestamp, Vec<(u32, Vec<ItemId>)>)> {
-    let log = &dataset.log;
-    let seed = plan.als.as_ref().map_or(0, |als| als.seed);
-    let how = if log.has_times() { Split::Time { test_share: held_out } } else { Split::AnyOne { seed } };
-    let Division { train, test, cut } = split(log, how, weights);
-    let weight = log.weights(weights);
-    let mut is_known = vec![false; log.users.len()];
-    for &row in train.iter().filter(|&&row| weight[row as usize] > 0.0) {
-        is_known[log.user[row as usize] as usize] = true;
+/// Data divided in time.
+struct Cut {
+    earlier: Dataset,
+    /// The moment of the cut.
+    asked_at: Timestamp,
+    /// Who came back after it with what they took.
+    took: Vec<(u32, Vec<ItemId>)>,
+}
+
+impl Cut {
+    /// `None` for too few users on both sides.
+    fn of(dataset: &Dataset, plan: &Plan, held_out: f64, weights: &ActionWeights) -> Option<Self> {
+        let log = &dataset.log;
+        let seed = plan.als.as_ref().map_or(0, |als| als.seed);
+        let how = if log.has_times() { Split::Time { test_share: held_out } } else { Split::AnyOne { seed } };
+        let Division { train, test, cut } = split(log, how, weights);
+        let weight = log.weights(weights);
+        let mut is_known = vec![false; log.users.len()];
+        for &row in train.iter().filter(|&&row| weight[row as usize] > 0.0) {
+            is_known[log.user[row as usize] as usize] = true;
+        }
+        let mut took: BTreeMap<u32, Vec<ItemId>> = BTreeMap::new();
+        for row in test.into_iter().map(|row| row as usize).filter(|&row| is_known[log.user[row] as usize]) {
+            took.entry(log.user[row]).or_default().push(log.item[row]);
+        }
+        if took.len() < Rehearsal::FEWEST_USERS {
+            return None;
+        }
+        let took = blend::sampled(took.into_iter()).map(|(user, mut items)| {
+            items.sort_unstable();
+            items.dedup();
+            (user, items)
+        });
+        let took = took.collect();
+        let earlier =
+            Dataset { catalog: dataset.catalog.clone(), log: log.select(&train), ..Dataset::default() };
+        let asked_at = cut.or(earlier.log.span().map(|(_, last)| last)).unwrap_or_default();
+        Some(Self { earlier, asked_at, took })
     }
-    let mut took: BTreeMap<u32, Vec<ItemId>> = BTreeMap::new();
-    for row in test.into_iter().map(|row| row as usize).filter(|&row| is_known[log.user[row] as usize]) {
-        took.entry(log.user[row]).or_default().push(log.item[row]);
-    }
-    if took.len() < Rehearsal::FEWEST_USERS {
-        return None;
-    }
-    let took = blend::sampled(took.into_iter()).map(|(user, mut items)| {
-        items.sort_unstable();
-        items.dedup();
-        (user, items)
-    });
-    let took = took.collect();
-    let earlier = Dataset { catalog: dataset.catalog.clone(), log: log.select(&train), ..Dataset::default() };
-    let asked_at = cut.or(earlier.log.span().map(|(_, last)| last)).unwrap_or_default();
-    Some((earlier, asked_at, took))
 }
 
 /// The user's latest items as the session of somebody new, oldest first: one, two and so on, in turn.

@@ -10,7 +10,7 @@ use super::ease::{self, EaseParams};
 use super::examples::Examples;
 use super::item_item::{self, ItemItemParams};
 use super::ranking;
-use super::rehearsal::{Assemble, Rehearsal};
+use super::rehearsal::{Assemble, Cuts, Rehearsal, Rehearsals};
 use super::sequence::{self, SequenceParams};
 use super::spectral::{self, SpectralParams};
 use super::wide_deep::{self, WideDeepParams};
@@ -226,8 +226,10 @@ fn rankers(
         return Ok(Rankers::default());
     }
     let held_out = plan.blend.clone().unwrap_or_default().held_out;
+    let cuts = Cuts { held_out, count: plan.wide_deep.as_ref().map_or(1, |params| params.cuts) };
     let fitting = Prefixed::new("for ranking: ", progress);
-    let Some(rehearsal) = Rehearsal::new(dataset, plan, held_out, assemble, weights, &fitting)? else {
+    let mut rehearsals = Rehearsals::new(dataset, cuts, plan, assemble, weights);
+    let Some(latest) = rehearsals.next(&fitting)? else {
         progress.begin("ranking", 0);
         progress.end(&format!(
             "not learned, for fewer than {} users came back after the cut; votes rank",
@@ -235,11 +237,11 @@ fn rankers(
         ));
         return Ok(Rankers::default());
     };
-    let blend = plan.blend.as_ref().map(|params| ranking::learn(&rehearsal, params, progress)).transpose()?;
+    let blend = plan.blend.as_ref().map(|params| ranking::learn(&latest, params, progress)).transpose()?;
     let wide_deep = match &plan.wide_deep {
         Some(params) => {
             let schema = FeatureSchema::default();
-            let examples = Examples::gather(&rehearsal, &schema, progress)?;
+            let examples = Examples::gather_all(latest, rehearsals, &schema, &fitting)?;
             wide_deep::fit(&examples, &plan.features, params, progress)?
         }
         None => None,
@@ -247,26 +249,27 @@ fn rankers(
     Ok(Rankers { blend, wide_deep })
 }
 
-/// What a learned ranker would be shown: the candidates that `pipeline` proposes at the cut before the latest
-/// `held_out` share of the interactions, with the features of `schema`. `None` for data with too few users on both
-/// sides of the cut.
+/// What a learned ranker would be shown: the candidates that `pipeline` proposes at the cuts, with the features of
+/// `schema`. `None` for data with too few users on both sides of the latest cut.
 ///
 /// # Errors
 ///
-/// As [`fit`].
+/// As [`fit`], and [`FitError::Params`] for cuts out of range.
 pub fn examples(
     dataset: &Dataset,
     plan: &Plan,
     pipeline: &PipelineConfig,
     schema: &FeatureSchema,
-    held_out: f64,
+    cuts: Cuts,
     weights: &ActionWeights,
     progress: &dyn Progress,
 ) -> Result<Option<Examples>, FitError> {
     FitError::check("plan", plan.problems())?;
+    FitError::check("cuts", cuts.problems())?;
     let assemble = |snapshot| pipeline.builder(snapshot);
-    let rehearsal = Rehearsal::new(dataset, plan, held_out, &assemble, weights, progress)?;
-    rehearsal.map(|rehearsal| Examples::gather(&rehearsal, schema, progress)).transpose()
+    let mut rehearsals = Rehearsals::new(dataset, cuts, plan, &assemble, weights);
+    let latest = rehearsals.next(progress)?;
+    latest.map(|latest| Examples::gather_all(latest, rehearsals, schema, progress)).transpose()
 }
 
 /// What a learned ranker over this data would be told of every candidate, in the order of its columns.

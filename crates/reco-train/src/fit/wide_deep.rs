@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WideDeepParams {
+    /// Earlier moments whose pages make the lists, at least 1: the first is that of the blend, each one before it
+    /// holds out as large a share of what the one after it knew. All models are fitted anew to what was known at
+    /// each.
+    pub cuts: usize,
     /// Outputs of the hidden layers of the deep part, each at least 1; none leaves the wide part.
     pub hidden: Vec<usize>,
     /// Passes over the lists, at least 1; the one that orders the lists kept for validation best is taken.
@@ -45,6 +49,7 @@ pub struct WideDeepParams {
 impl Default for WideDeepParams {
     fn default() -> Self {
         Self {
+            cuts: 3,
             hidden: vec![128, 64],
             epochs: 12,
             learning_rate: 2e-3,
@@ -65,7 +70,7 @@ impl WideDeepParams {
         if !(self.validation > 0.0 && self.validation < 1.0) {
             problems.push(bad("validation", self.validation, "above 0 and below 1"));
         }
-        for (name, number) in [("epochs", self.epochs), ("batch", self.batch)] {
+        for (name, number) in [("cuts", self.cuts), ("epochs", self.epochs), ("batch", self.batch)] {
             if number == 0 {
                 problems.push(bad(name, number, "at least 1"));
             }

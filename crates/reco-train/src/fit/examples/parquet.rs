@@ -1,13 +1,10 @@
 //! Examples as a table that any tool reads.
 
 use super::Examples;
+use crate::data::table;
 use arrow::array::{ArrayRef, BooleanArray, Float32Array, RecordBatch, StringArray, UInt32Array};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use arrow::error::ArrowError;
 use reco_core::catalog::Catalog;
-use reco_core::file;
 use reco_core::interactions::UserTable;
 use std::io;
 use std::path::Path;
@@ -23,17 +20,10 @@ impl Examples {
     /// What the file system says.
     pub fn save(&self, users: &UserTable, catalog: &Catalog, path: &Path) -> io::Result<()> {
         let batch = self.batch(users, catalog).map_err(io::Error::other)?;
-        let level = ZstdLevel::try_new(3).map_err(io::Error::other)?;
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-        file::replace(path, |file| {
-            let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;
-            writer.write(&batch)?;
-            writer.close()?;
-            Ok(())
-        })
+        table::save(&batch, path)
     }
 
-    fn batch(&self, users: &UserTable, catalog: &Catalog) -> Result<RecordBatch, ParquetError> {
+    fn batch(&self, users: &UserTable, catalog: &Catalog) -> Result<RecordBatch, ArrowError> {
         // The place of its list, row by row.
         let places = || {
             let lists = self.lists.iter().enumerate();
@@ -60,6 +50,6 @@ impl Examples {
             columns.push((feature.name.to_string(), Arc::new(Float32Array::from_iter(known))));
         }
         let columns = columns.into_iter().map(|(name, column)| (name, column, true));
-        Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+        RecordBatch::try_from_iter_with_nullable(columns)
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::data::Dataset;
-use crate::fit::rehearsal::Rehearsal;
+use crate::fit::rehearsal::Cuts;
 use crate::fit::snapshot::Plan;
 use crate::progress::Silent;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -51,8 +51,10 @@ fn examples(dataset: &Dataset, schema: &FeatureSchema) -> Examples {
     let pipeline = PipelineConfig::default();
     let assemble = |snapshot| pipeline.builder(snapshot);
     let weights = ActionWeights::default();
+    let plan = Plan::default();
+    let cuts = Cuts { held_out: 0.2, count: 1 };
     let rehearsal =
-        Rehearsal::new(dataset, &Plan::default(), 0.2, &assemble, &weights, &Silent).unwrap().unwrap();
+        Rehearsals::new(dataset, cuts, &plan, &assemble, &weights).next(&Silent).unwrap().unwrap();
     Examples::gather(&rehearsal, schema, &Silent).unwrap()
 }
 
@@ -132,4 +134,24 @@ fn examples_are_the_same_on_any_number_of_threads_and_survive_as_parquet() {
         n_columns = batch.num_columns();
     }
     assert_eq!((n_rows, n_columns), (one.items.len(), 6 + one.width()));
+}
+
+#[test]
+fn every_interaction_is_held_out_once_at_most() {
+    let (dataset, plan, weights) =
+        (dataset(|user, turn| user * 7 + turn), Plan::default(), ActionWeights::default());
+    let pipeline = PipelineConfig::default();
+    let assemble = |snapshot| pipeline.builder(snapshot);
+    let cuts = Cuts { held_out: 0.2, count: 2 };
+    let mut rehearsals = Rehearsals::new(&dataset, cuts, &plan, &assemble, &weights);
+    let mut until = Timestamp::from_secs(i64::from(u32::MAX));
+    for _ in 0..cuts.count {
+        let rehearsal = rehearsals.next(&Silent).unwrap().unwrap();
+        let from = rehearsal.snapshot().data_until;
+        let (log, taken) = (&dataset.log, rehearsal.took.iter().map(|(_, took)| took.len()).sum::<usize>());
+        let between = log.at.iter().filter(|&&at| from < at && at <= until).count();
+        assert_eq!(taken, between, "what happened between two cuts is asked of the one before it");
+        until = from;
+    }
+    assert!(rehearsals.next(&Silent).unwrap().is_none());
 }
