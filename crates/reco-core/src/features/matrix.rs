@@ -55,10 +55,12 @@ impl FeatureMatrix {
     /// The first name that is not there.
     pub fn chosen(&self, names: &[Arc<str>]) -> Result<Vec<f32>, Arc<str>> {
         let columns = self.columns(names)?;
+        // Most are neighbours, which are copied at once.
+        let runs: Vec<&[usize]> = columns.chunk_by(|left, right| left + 1 == *right).collect();
         let mut rows = Vec::with_capacity(self.n_rows * columns.len());
         for row in 0..self.n_rows {
             let row = self.row(row);
-            rows.extend(columns.iter().map(|&column| row[column]));
+            runs.iter().for_each(|run| rows.extend_from_slice(&row[run[0]..run[0] + run.len()]));
         }
         Ok(rows)
     }

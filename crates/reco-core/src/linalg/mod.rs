@@ -3,7 +3,8 @@
 //! Every sum runs over sixteen lanes in a fixed order, with a product and an addition rounded
 //! separately, so that the answers are the same bits on every CPU.
 
-pub(crate) use bytes::{LONGEST_ROW, Rows, prefetch};
+pub(crate) use bytes::{ByteLayer, GROUP, LONGEST_ROW, Rows, TILE, prefetch};
+pub(crate) use codes::{CENTRE, centred_codes, rectify, row_codes, standardize};
 pub use layer::Layer;
 pub use matrix::{Matrix, MatrixView};
 pub use solve::{NotPositiveDefinite, Spd, conjugate_gradient};
@@ -43,6 +44,7 @@ macro_rules! kernel {
 mod bytes;
 // After `kernel!`, which some of them use.
 mod cholesky;
+mod codes;
 mod layer;
 mod matrix;
 mod solve;

@@ -36,6 +36,9 @@ impl PipelineConfig {
             remarks.push(format!("rerank.pins: `{}` is not in the catalogue and is not shown", pin.item));
         }
         remarks.extend(self.idle_ranker(snapshot));
+        if self.quantized && self.ranker != RankerName::WideDeep {
+            remarks.push("quantized changes nothing: only `wide_deep` is computed in bytes".to_owned());
+        }
         remarks.extend(self.idle_rules(catalog));
         remarks
     }
@@ -105,6 +108,7 @@ mod tests {
             ["tea", "rum"].map(|item| Pin { place: 1, item: item.into(), surface: None }).into();
         config.votes.sources = [("alss".to_owned(), 1.0)].into();
         config.rerank.low_margin_below = Some(0.1);
+        config.quantized = true;
         config.rerank.per_brand = Some(2);
         config.only = Some("category = \"Drink\"".parse().unwrap());
         let mut catalog = Catalog::builder();
@@ -121,6 +125,7 @@ mod tests {
                 "rerank.pins: `rum` is not in the catalogue and is not shown",
                 "ranker is `blend`, but the snapshot has none (train.blend is off, or there is too little to learn it \
                  from): votes order the pages",
+                "quantized changes nothing: only `wide_deep` is computed in bytes",
                 "rerank.low_margin_below does nothing: no item has a margin",
             ]
         );

@@ -30,18 +30,25 @@ use std::sync::Arc;
 pub struct LearnedRanker {
     schema: FeatureSchema,
     model: Option<Arc<dyn DenseModel>>,
+    is_quantized: bool,
 }
 
 impl LearnedRanker {
     /// By a model of one's own; what its file calls its features must be names of the schema.
     pub fn of(model: impl DenseModel) -> Self {
-        Self { schema: FeatureSchema::default(), model: Some(Arc::new(model)) }
+        Self { model: Some(Arc::new(model)), ..Self::default() }
     }
 
     /// With the schema that the model was trained with, where that is not the built-in one.
     #[must_use]
     pub fn schema(self, schema: FeatureSchema) -> Self {
         Self { schema, ..self }
+    }
+
+    /// Whether the snapshot's network is computed in bytes: several times as fast, and nearly the same scores.
+    #[must_use]
+    pub fn quantized(self, is_quantized: bool) -> Self {
+        Self { is_quantized, ..self }
     }
 
     /// Features that its model wants and that there are not under this snapshot, for candidates of these sources.
@@ -53,10 +60,11 @@ impl LearnedRanker {
     }
 
     fn model<'a>(&'a self, snapshot: &'a Snapshot) -> Option<&'a dyn DenseModel> {
-        match &self.model {
-            Some(model) => Some(&**model),
-            None => snapshot.models.get::<WideDeep>(WideDeep::NAME).map(|model| model as &dyn DenseModel),
+        if let Some(model) = &self.model {
+            return Some(&**model);
         }
+        let network = snapshot.models.get::<WideDeep>(WideDeep::NAME)?;
+        Some(if self.is_quantized { network.quantized() } else { network })
     }
 
     fn fault(&self, kind: FaultKind, why: impl Into<BoxError>) -> Fault {

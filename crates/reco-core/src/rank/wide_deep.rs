@@ -1,22 +1,30 @@
 //! A neural ranker: a linear part that remembers and a deep part that generalises.
 
+mod deep;
+mod quantized;
+mod scoring;
 #[cfg(test)]
 mod tests;
 
+pub use quantized::QuantizedWideDeep;
+
 use super::{DenseModel, ModelError};
-use crate::linalg::{Layer, Matrix, dot};
+use crate::linalg::{LONGEST_ROW, Matrix};
+use deep::FloatDeep;
+use scoring::Scoring;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Wide & Deep (Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS 2016): a linear model over all
 /// features, whose crosses it can remember, beside a network of rectified layers over the same features; the sum of
 /// both, one a head, is the logarithm of the odds that the head's objective comes true.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Weights", into = "Weights")]
 pub struct WideDeep {
-    weights: Weights,
-    features: Vec<Arc<str>>,
-    layers: Vec<Layer>,
+    weights: Arc<Weights>,
+    scoring: Scoring,
+    deep: FloatDeep,
+    quantized: OnceLock<QuantizedWideDeep>,
 }
 
 /// What a [`WideDeep`] consists of.
@@ -86,6 +94,14 @@ pub enum WeightsError {
         /// Where.
         part: String,
     },
+    /// A layer has more inputs than are ever added up.
+    #[error("a layer has {found} inputs, may have {most}")]
+    TooWide {
+        /// How many.
+        found: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// Nothing to score by.
     #[error("there is no head")]
     NoHead,
@@ -97,14 +113,15 @@ impl Input {
 
     /// The value as the network sees it.
     pub fn scaled(&self, value: f32) -> f32 {
-        if value.is_nan() {
-            return 0.0;
-        }
-        ((value - self.mean) * self.scale).clamp(-Self::FARTHEST, Self::FARTHEST)
+        let scaled = (value - self.mean) * self.scale;
+        if scaled.is_nan() { 0.0 } else { scaled.clamp(-Self::FARTHEST, Self::FARTHEST) }
     }
 }
 
 impl Weights {
+    /// Most inputs of a layer.
+    pub const MOST_INPUTS: usize = LONGEST_ROW;
+
     fn check(&self) -> Result<(), WeightsError> {
         let finite = |part: &str, values: &[f32]| {
             let is_finite = values.iter().all(|value| value.is_finite());
@@ -116,6 +133,10 @@ impl Weights {
         };
         let scales: Vec<f32> = self.inputs.iter().flat_map(|input| [input.mean, input.scale]).collect();
         finite("scaling", &scales)?;
+        let widths = self.hidden.iter().map(|layer| layer.bias.len()).chain([self.inputs.len()]);
+        if let Some(found) = widths.max().filter(|&found| found > Self::MOST_INPUTS) {
+            return Err(WeightsError::TooWide { found, most: Self::MOST_INPUTS });
+        }
         let mut width = self.inputs.len();
         for (number, Hidden { weights, bias }) in self.hidden.iter().enumerate() {
             let part = format!("hidden layer {number}");
@@ -138,20 +159,23 @@ impl TryFrom<Weights> for WideDeep {
 
     fn try_from(weights: Weights) -> Result<Self, WeightsError> {
         weights.check()?;
-        let layers = weights.hidden.iter().map(|layer| Layer::new(&layer.weights)).collect();
-        let features = weights.inputs.iter().map(|input| Arc::clone(&input.name)).collect();
-        Ok(Self { weights, features, layers })
+        let (scoring, deep) = (Scoring::new(&weights), FloatDeep::new(&weights));
+        Ok(Self { weights: Arc::new(weights), scoring, deep, quantized: OnceLock::new() })
     }
 }
 
 impl From<WideDeep> for Weights {
     fn from(model: WideDeep) -> Self {
-        model.weights
+        Arc::unwrap_or_clone(model.weights)
     }
 }
 
-/// Rows that go through all layers together: few enough to stay in the nearest cache.
-const BLOCK: usize = 48;
+/// Models of the same weights are the same.
+impl PartialEq for WideDeep {
+    fn eq(&self, other: &Self) -> bool {
+        self.weights == other.weights
+    }
+}
 
 impl WideDeep {
     /// The snapshot's name for it.
@@ -162,27 +186,9 @@ impl WideDeep {
         &self.weights
     }
 
-    /// Scores the rows in `work.inputs`.
-    fn score_scaled(&self, work: &mut Work, scores: &mut [f32]) {
-        let Work { inputs, hidden, next } = work;
-        for (depth, (layer, Hidden { bias, .. })) in self.layers.iter().zip(&self.weights.hidden).enumerate()
-        {
-            next.clear();
-            next.resize(scores.len() * layer.n_out(), 0.0);
-            layer.apply(if depth == 0 { inputs } else { hidden }, bias, next);
-            next.iter_mut().for_each(|value| *value = value.max(0.0));
-            std::mem::swap(hidden, next);
-        }
-        let hidden: &[f32] = if self.layers.is_empty() { inputs } else { hidden };
-        let (n_inputs, n_hidden) = (self.weights.inputs.len(), hidden.len() / scores.len().max(1));
-        let shares: f32 = self.weights.heads.iter().map(|head| head.share).sum();
-        for (row, score) in scores.iter_mut().enumerate() {
-            let wide = &inputs[row * n_inputs..][..n_inputs];
-            let deep = &hidden[row * n_hidden..][..n_hidden];
-            let of_head =
-                |head: &Head| head.share * sigmoid(head.bias + dot(&head.wide, wide) + dot(&head.deep, deep));
-            *score = self.weights.heads.iter().map(of_head).sum::<f32>() / shares;
-        }
+    /// The same network with a deep part of bytes, made when it is first asked for.
+    pub fn quantized(&self) -> &QuantizedWideDeep {
+        self.quantized.get_or_init(|| QuantizedWideDeep::new(&self.weights, self.scoring.clone()))
     }
 }
 
@@ -193,34 +199,12 @@ impl DenseModel for WideDeep {
     }
 
     fn features(&self) -> &[Arc<str>] {
-        &self.features
+        self.scoring.features()
     }
 
     fn predict(&self, rows: &[f32], scores: &mut [f32]) -> Result<(), ModelError> {
         ModelError::check_shape(self, rows, scores)?;
-        let n_inputs = self.weights.inputs.len();
-        let mut work = Work::default();
-        for (number, scores) in scores.chunks_mut(BLOCK).enumerate() {
-            let rows = &rows[number * BLOCK * n_inputs..][..scores.len() * n_inputs];
-            work.inputs.clear();
-            for row in rows.chunks_exact(n_inputs.max(1)) {
-                let scaled = row.iter().zip(&self.weights.inputs).map(|(&value, input)| input.scaled(value));
-                work.inputs.extend(scaled);
-            }
-            self.score_scaled(&mut work, scores);
-        }
+        self.scoring.score(&self.deep, rows, scores);
         Ok(())
     }
-}
-
-/// Space for one block of rows.
-#[derive(Debug, Default)]
-struct Work {
-    inputs: Vec<f32>,
-    hidden: Vec<f32>,
-    next: Vec<f32>,
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }

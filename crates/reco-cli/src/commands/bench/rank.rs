@@ -29,8 +29,21 @@ struct Report {
     candidates: usize,
     passes: Vec<Pass>,
     /// Of a network and rows from files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    scores: Vec<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Scores>,
+}
+
+/// A score per row, in single precision and in bytes.
+#[derive(Debug, Serialize)]
+struct Scores {
+    exact: Vec<f32>,
+    quantized: Vec<f32>,
+}
+
+impl Scores {
+    fn new(n_rows: usize) -> Self {
+        Self { exact: vec![0.0; n_rows], quantized: vec![0.0; n_rows] }
+    }
 }
 
 /// One thing done for all candidates, over and over on one thread.
@@ -91,9 +104,9 @@ fn of_files(network: &Path, rows: &Path) -> Result<Report, Failure> {
     let text = std::fs::read_to_string(network).map_err(|error| named(error.to_string()))?;
     let network: WideDeep = serde_json::from_str(&text).map_err(|error| named(error.to_string()))?;
     let rows = npy::read(rows)?;
-    let mut scores = vec![0.0; rows.n_rows()];
+    let mut scores = Scores::new(rows.n_rows());
     let passes = passes(&network, rows.as_slice(), &mut scores)?;
-    Ok(Report { candidates: rows.n_rows(), passes, scores })
+    Ok(Report { candidates: rows.n_rows(), passes, scores: Some(scores) })
 }
 
 /// What a pipeline over the data proposes, whose sources may propose far more than usual.
@@ -124,9 +137,9 @@ fn of_pipeline(session: &Session, args: &RankArgs) -> Result<Report, Failure> {
         None => untrained(&matrix)?,
     };
     let rows = matrix.chosen(network.features()).map_err(|name| format!("there is no feature `{name}`"))?;
-    let mut passes = passes(&network, &rows, &mut vec![0.0; asked.set.len()])?;
+    let mut passes = passes(&network, &rows, &mut Scores::new(asked.set.len()))?;
     passes.insert(0, features);
-    Ok(Report { candidates: asked.set.len(), passes, scores: Vec::new() })
+    Ok(Report { candidates: asked.set.len(), passes, scores: None })
 }
 
 /// A request with many candidates.
@@ -165,14 +178,16 @@ fn most_candidates(recommender: &Recommender, most: usize) -> Result<Asked<'_>, 
 }
 
 /// The network over all rows.
-fn passes(network: &WideDeep, rows: &[f32], scores: &mut [f32]) -> Result<Vec<Pass>, Failure> {
+fn passes(network: &WideDeep, rows: &[f32], scores: &mut Scores) -> Result<Vec<Pass>, Failure> {
     let shape: Vec<String> =
         network.weights().hidden.iter().map(|layer| layer.bias.len().to_string()).collect();
     let n_inputs = network.features().len();
-    let what = format!("wide & deep, {n_inputs}-{}-1, float32", shape.join("-"));
-    let float =
-        Pass::measured(&what, n_inputs, || Ok(()), |()| Ok(network.predict(black_box(rows), scores)?))?;
-    Ok(vec![float])
+    let pass = |model: &dyn DenseModel, numbers: &str, scores: &mut [f32]| {
+        let what = format!("wide & deep, {n_inputs}-{}-1, {numbers}", shape.join("-"));
+        Pass::measured(&what, n_inputs, || Ok(()), |()| Ok(model.predict(black_box(rows), scores)?))
+    };
+    let in_bytes = pass(network.quantized(), "int8", &mut scores.quantized)?;
+    Ok(vec![pass(network, "float32", &mut scores.exact)?, in_bytes])
 }
 
 /// A network of the usual shape that has learned nothing.

@@ -1,67 +1,12 @@
-//! Inner products of rows of bytes with a vector of signed bytes: all the unsafe code there is.
-//!
-//! Integers have no rounding, so every instruction set gives the same answers. What is unsafe, and
-//! why it is sound:
-//!
-//! * calling a function compiled for instructions that the machine may lack: [`ISA`] names a set
-//!   only after the machine said that it has it, and [`Rows::products`] calls only the function of
-//!   that set;
-//! * loading registers through pointers: every load is given a reference to an array of exactly the
-//!   register's size or is masked to the length of a slice, and none has an alignment to respect;
-//! * prefetching: a hint that reads nothing, on a pointer taken from a slice.
-#![allow(unsafe_code, reason = "vector instructions for bytes and prefetches have no safe interface")]
+//! Inner products of rows of bytes with a vector of signed bytes.
 
-use std::sync::LazyLock;
+use super::{ISA, Isa};
 
 /// Rows are a multiple of this many bytes long.
 const STEP: usize = 16;
 
 /// Longest row: 255 * 127 times this stays within 32 bits.
 pub(crate) const LONGEST_ROW: usize = 1 << 16;
-
-/// What this machine has, looked up once.
-static ISA: LazyLock<Isa> = LazyLock::new(Isa::detect);
-
-/// Instruction sets with a kernel of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Isa {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512Vnni,
-    #[cfg(target_arch = "aarch64")]
-    Neon,
-}
-
-impl Isa {
-    fn detect() -> Self {
-        Self::all().last().copied().unwrap_or(Self::Portable)
-    }
-
-    /// What this machine has, the fastest last.
-    fn all() -> Vec<Self> {
-        let mut all = vec![Self::Portable];
-        if cfg!(miri) {
-            // It knows few of the vector instructions.
-            return all;
-        }
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") {
-                all.push(Self::Avx2);
-            }
-            if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
-                all.push(Self::Avx512Vnni);
-            }
-        }
-        #[cfg(target_arch = "aarch64")]
-        if std::arch::is_aarch64_feature_detected!("neon") {
-            all.push(Self::Neon);
-        }
-        all
-    }
-}
 
 /// Rows of unsigned bytes of one length, one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +47,7 @@ impl<'a> Rows<'a> {
             Isa::Portable => portable(*self, vector, which, products),
             // SAFETY: the machine was asked for these instructions before `isa` could name them.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { x86::avx2(*self, vector, which, products) },
+            Isa::Avx2 | Isa::AvxVnni => unsafe { x86::avx2(*self, vector, which, products) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => unsafe { x86::avx512_vnni(*self, vector, which, products) },
@@ -111,19 +56,6 @@ impl<'a> Rows<'a> {
             Isa::Neon => unsafe { arm::neon(*self, vector, which, products) },
         }
     }
-}
-
-/// Asks for the cache lines of `values`, which will be read soon.
-#[inline]
-pub(crate) fn prefetch<T>(values: &[T]) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    for line in (0..size_of_val(values)).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch only hints; the pointer stays within `values`.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().cast::<i8>().add(line)) };
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = values;
 }
 
 fn portable(rows: Rows<'_>, vector: &[i8], which: &[u32], products: &mut [i32]) {
