@@ -4,11 +4,13 @@ use crate::args::{Role, TrainArgs};
 use crate::registry::{Versions, told};
 use crate::{Failure, Session, model};
 use reco_core::interactions::ActionTally;
+use reco_core::rank::WideDeep;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, SystemClock};
 use reco_train::fit::stored;
 use reco_train::publish::{self, DataFacts, Metadata};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Serialize)]
@@ -23,6 +25,9 @@ struct Trained {
     items: usize,
     models: Vec<String>,
     bytes: Option<u64>,
+    /// How the learned ranker did on what training kept from it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metrics: BTreeMap<String, f64>,
     /// What the actions weigh.
     weights: Vec<ActionTally>,
     remarks: Vec<String>,
@@ -69,6 +74,7 @@ pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
         items: snapshot.catalog.len(),
         models: snapshot.models.names().map(ToString::to_string).collect(),
         bytes,
+        metrics: snapshot.models.get(WideDeep::NAME).map(WideDeep::metrics).unwrap_or_default(),
         weights,
         remarks,
     };

@@ -13,6 +13,7 @@ use crate::linalg::{LONGEST_ROW, Matrix};
 use deep::FloatDeep;
 use scoring::Scoring;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// Wide & Deep (Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS 2016): a linear model over all
@@ -72,6 +73,25 @@ pub struct Head {
     pub deep: Vec<f32>,
     /// What is added.
     pub bias: f32,
+    /// How it did on what training kept from it, where that is known.
+    #[serde(default)]
+    pub judged: Option<Judged>,
+}
+
+/// How well a head does on lists that its weights were not trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Lists in which the objective came true and in which it did not.
+    pub lists: u32,
+    /// Candidates of all lists, those without the objective among them.
+    pub rows: u32,
+    /// Candidates for which it came true.
+    pub taken: u32,
+    /// Mean NDCG@10 of these lists, 0 to 1.
+    pub ndcg: f64,
+    /// Expected calibration error over all these candidates, 0 to 1: how far probabilities are from shares, in the
+    /// mean over bins of equally many.
+    pub calibration_error: f64,
 }
 
 /// Why weights are refused.
@@ -145,7 +165,7 @@ impl Weights {
             finite(&part, bias)?;
             width = bias.len();
         }
-        for Head { objective, share, wide, deep, bias } in &self.heads {
+        for Head { objective, share, wide, deep, bias, .. } in &self.heads {
             shape(&format!("the wide part of head {objective}"), wide.len(), self.inputs.len())?;
             shape(&format!("the deep part of head {objective}"), deep.len(), width)?;
             finite(&format!("head {objective}"), &[wide, deep, &[*share, *bias][..]].concat())?;
@@ -184,6 +204,21 @@ impl WideDeep {
     /// Its weights.
     pub fn weights(&self) -> &Weights {
         &self.weights
+    }
+
+    /// How well it did on what training kept from it, by name: `wide_deep.take.ndcg@10` and so on.
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let of_head = |head: &Head| {
+            let Judged { lists, rows, taken, ndcg, calibration_error } = head.judged?;
+            let name = |metric: &str| format!("{}.{}.{metric}", Self::NAME, head.objective);
+            Some([
+                (name("lists"), f64::from(lists)),
+                (name("taken_share"), f64::from(taken) / f64::from(rows.max(1))),
+                (name("ndcg@10"), ndcg),
+                (name("calibration_error"), calibration_error),
+            ])
+        };
+        self.weights.heads.iter().filter_map(of_head).flatten().collect()
     }
 
     /// The same network with a deep part of bytes, made when it is first asked for.

@@ -23,6 +23,7 @@
 
 mod blend;
 mod bootstrap;
+mod calibration;
 mod cases;
 mod exposure;
 mod inputs;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use crate::data::{Split, Target};
 pub use bootstrap::mean_intervals;
+pub use calibration::expected_calibration_error;
 pub use exposure::{coverage, gini};
 pub use metrics::Metrics;
 pub use models::{MODELS, ModelError};

@@ -9,6 +9,7 @@ use super::rehearsal::{Rehearsal, Rehearsals};
 use crate::progress::Progress;
 use rayon::prelude::*;
 use reco_core::candidate::Candidates;
+use reco_core::event::Action;
 use reco_core::features::{Feature, FeatureMatrix, FeatureSchema};
 use reco_core::id::ItemId;
 use std::ops::Range;
@@ -50,6 +51,8 @@ pub struct ExampleList {
     pub rows: Range<usize>,
     /// Items that the user then took, proposed or not.
     pub n_taken: usize,
+    /// Items with which they then did each of the actions, proposed or not.
+    pub n_done: Vec<usize>,
 }
 
 /// Lists of candidates with their features, row by row.
@@ -63,6 +66,10 @@ pub struct Examples {
     pub items: Vec<ItemId>,
     /// Whether the user then took it.
     pub is_taken: Vec<bool>,
+    /// The actions of the data.
+    pub actions: Vec<Action>,
+    /// Whether the user then did each of the actions with the row's item, row by row.
+    pub is_done: Vec<bool>,
     /// One value per row and feature, row-major.
     pub values: Vec<f32>,
 }
@@ -102,8 +109,10 @@ impl Examples {
                 };
                 let (query, set) = rehearsal.ask(request)?;
                 let matrix = schema.matrix(&query, &set).map_err(FitError::Features)?;
-                let list = ExampleList { user: *user, asker, rows: 0..set.len(), n_taken: took.len() };
-                Ok(Self::of(list, matrix, &set, took))
+                let n_done = (0..rehearsal.actions.len()).map(|action| rehearsal.n_done(*user, action));
+                let (rows, n_taken, n_done) = (0..set.len(), took.len(), n_done.collect());
+                let list = ExampleList { user: *user, asker, rows, n_taken, n_done };
+                Ok(Self::of(list, matrix, &set, took, rehearsal))
             });
             lists.collect::<Result<Vec<Self>, FitError>>()
         };
@@ -122,13 +131,24 @@ impl Examples {
     }
 
     /// One list.
-    fn of(list: ExampleList, matrix: FeatureMatrix, set: &Candidates, took: &[ItemId]) -> Self {
+    fn of(
+        list: ExampleList,
+        matrix: FeatureMatrix,
+        set: &Candidates,
+        took: &[ItemId],
+        rehearsal: &Rehearsal,
+    ) -> Self {
         let (features, values) = matrix.into_parts();
+        let (user, actions) = (list.user, rehearsal.actions.clone());
+        let done = |&id: &ItemId| (0..actions.len()).map(move |action| rehearsal.did(user, id, action));
+        let is_done = set.ids().iter().flat_map(done).collect();
         Self {
             features,
             lists: vec![list],
             items: set.ids().to_vec(),
             is_taken: set.ids().iter().map(|id| took.binary_search(id).is_ok()).collect(),
+            actions,
+            is_done,
             values,
         }
     }
@@ -137,6 +157,8 @@ impl Examples {
     fn append(&mut self, other: Self) {
         let first = self.items.len();
         self.features = other.features;
+        self.actions = other.actions;
+        self.is_done.extend(other.is_done);
         self.lists.extend(other.lists.into_iter().map(|list| {
             let rows = first + list.rows.start..first + list.rows.end;
             ExampleList { rows, ..list }

@@ -6,7 +6,7 @@ use super::{FitError, bad};
 use crate::data::{Dataset, Division, Split, split};
 use crate::progress::Progress;
 use reco_core::candidate::Candidates;
-use reco_core::event::ActionWeights;
+use reco_core::event::{Action, ActionWeights};
 use reco_core::id::{ItemId, ItemKey};
 use reco_core::pipeline::{BuildError, Recommender, RecommenderBuilder};
 use reco_core::query::Query;
@@ -15,7 +15,7 @@ use reco_core::request::{Context, Request};
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{ManualClock, Timestamp};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Makes the pipeline that is to serve a snapshot.
@@ -70,17 +70,15 @@ impl<'a> Rehearsals<'a> {
     /// too few users on both sides.
     pub(super) fn next(&mut self, progress: &dyn Progress) -> Result<Option<Rehearsal>, FitError> {
         let Some(dataset) = self.left.take() else { return Ok(None) };
-        let Some(Cut { earlier, asked_at, took }) =
-            Cut::of(&dataset, self.plan, self.cuts.held_out, self.weights)
-        else {
-            return Ok(None);
-        };
+        let cut = Cut::of(&dataset, self.plan, self.cuts.held_out, self.weights);
+        let Some(Cut { earlier, asked_at, took, did }) = cut else { return Ok(None) };
+        let actions = dataset.log.actions.clone();
         self.cuts.count -= 1;
         self.left = (self.cuts.count > 0).then(|| Cow::Owned(earlier.clone()));
         let snapshot = models(None, earlier, self.plan, self.weights, "rehearsal", progress)?;
         let clock = ManualClock::starting_at(asked_at);
         let recommender = (self.assemble)(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
-        Ok(Some(Rehearsal { recommender, asked_at, took }))
+        Ok(Some(Rehearsal { recommender, asked_at, took, did, actions }))
     }
 }
 
@@ -91,6 +89,10 @@ pub(super) struct Rehearsal {
     asked_at: Timestamp,
     /// Rows of users that the earlier data knows, with what they then took; items ascend.
     pub(super) took: Vec<(u32, Vec<ItemId>)>,
+    /// What they did, by user, item and action as a position in `actions`.
+    did: BTreeSet<(u32, ItemId, u8)>,
+    /// The actions of the data.
+    pub(super) actions: Vec<Action>,
 }
 
 impl Rehearsal {
@@ -100,6 +102,17 @@ impl Rehearsal {
     /// What the models knew at the cut.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.recommender.snapshot()
+    }
+
+    /// Whether a user did it with the item after the cut, in a way that counts.
+    pub(super) fn did(&self, user: u32, item: ItemId, action: usize) -> bool {
+        self.did.contains(&(user, item, action as u8))
+    }
+
+    /// With how many items a user did it after the cut, proposed or not.
+    pub(super) fn n_done(&self, user: u32, action: usize) -> usize {
+        let of_user = (user, ItemId::new(0), 0)..=(user, ItemId::new(u32::MAX), u8::MAX);
+        self.did.range(of_user).filter(|(_, _, done)| usize::from(*done) == action).count()
     }
 
     /// What the pipeline would choose from. Filters count: what it would not show teaches nothing.
@@ -136,6 +149,8 @@ struct Cut {
     asked_at: Timestamp,
     /// Who came back after it with what they took.
     took: Vec<(u32, Vec<ItemId>)>,
+    /// What they did, by user, item and action.
+    did: BTreeSet<(u32, ItemId, u8)>,
 }
 
 impl Cut {
@@ -151,8 +166,10 @@ impl Cut {
             is_known[log.user[row as usize] as usize] = true;
         }
         let mut took: BTreeMap<u32, Vec<ItemId>> = BTreeMap::new();
+        let mut did = BTreeSet::new();
         for row in test.into_iter().map(|row| row as usize).filter(|&row| is_known[log.user[row] as usize]) {
             took.entry(log.user[row]).or_default().push(log.item[row]);
+            did.insert((log.user[row], log.item[row], log.action[row]));
         }
         if took.len() < Rehearsal::FEWEST_USERS {
             return None;
@@ -166,7 +183,7 @@ impl Cut {
         let earlier =
             Dataset { catalog: dataset.catalog.clone(), log: log.select(&train), ..Dataset::default() };
         let asked_at = cut.or(earlier.log.span().map(|(_, last)| last)).unwrap_or_default();
-        Some(Self { earlier, asked_at, took })
+        Some(Self { earlier, asked_at, took, did })
     }
 }
 

@@ -3,6 +3,7 @@
 mod batches;
 mod calibration;
 mod network;
+mod objectives;
 mod scaling;
 #[cfg(test)]
 mod tests;
@@ -13,9 +14,12 @@ use crate::progress::Progress;
 use batches::Batches;
 pub(super) use batches::dropout;
 use network::Network;
+use objectives::Objective;
 use reco_core::features::FeatureConfig;
 use reco_core::rank::WideDeep;
+use reco_core::rank::wide_deep::{Head, Judged, Weights};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Parameters of the ranker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub struct WideDeepParams {
     /// holds out as large a share of what the one after it knew. All models are fitted anew to what was known at
     /// each.
     pub cuts: usize,
+    /// What is foreseen and how much it counts, above 0: actions by name (`purchase`, `click`, `rating`), and `take` for
+    /// any that counts. None is `take` alone. A score is the mean of their probabilities, weighed so.
+    pub objectives: BTreeMap<String, f32>,
     /// Outputs of the hidden layers of the deep part, each at least 1; none leaves the wide part.
     pub hidden: Vec<usize>,
     /// Passes over the lists, at least 1; the one that orders the lists kept for validation best is taken.
@@ -50,6 +57,7 @@ impl Default for WideDeepParams {
     fn default() -> Self {
         Self {
             cuts: 3,
+            objectives: BTreeMap::new(),
             hidden: vec![128, 64],
             epochs: 12,
             learning_rate: 2e-3,
@@ -75,8 +83,13 @@ impl WideDeepParams {
                 problems.push(bad(name, number, "at least 1"));
             }
         }
-        if self.hidden.contains(&0) {
-            problems.push(bad("hidden", format!("{:?}", self.hidden), "numbers of at least 1"));
+        for (name, share) in self.objectives.iter().filter(|(_, share)| !(share.is_finite() && **share > 0.0))
+        {
+            problems.push(bad(&format!("objectives.{name}"), share, "above 0"));
+        }
+        if !self.hidden.iter().all(|&width| (1..=Weights::MOST_INPUTS).contains(&width)) {
+            let range = format!("numbers of 1 to {}", Weights::MOST_INPUTS);
+            problems.push(bad("hidden", format!("{:?}", self.hidden), &range));
         }
         if self.candidates < 2 {
             problems.push(bad("candidates", self.candidates, "at least 2"));
@@ -112,10 +125,14 @@ pub fn fit(
         progress.end(&format!("left out, for fewer than {FEWEST_LISTS} lists have something that was taken"));
         return Ok(None);
     }
+    let objectives = Objective::all(examples, params, [&training, &validation], progress)?;
+    if objectives.is_empty() {
+        return Ok(None);
+    }
     let inputs = scaling::inputs(examples, &training, features);
     let scaled = scaling::scaled(examples, &inputs);
-    let mut batches = Batches::new(examples, &scaled, training, params);
-    let mut network = Network::new(inputs.len(), params)?;
+    let mut batches = Batches::new(examples, &objectives, &scaled, training, params);
+    let mut network = Network::new(inputs.len(), objectives.len(), params)?;
     let mut best: Option<(f64, Network)> = None;
     progress.begin("wide & deep", params.epochs as u64);
     for epoch in 0..params.epochs {
@@ -124,15 +141,20 @@ pub fn fit(
             network.step(&batch, passed)?;
         }
         batches.shuffle();
-        let ndcg = network.ndcg(examples, &scaled, &validation)?;
+        let ndcg = network.ndcg(examples, &objectives, &scaled, &validation)?;
         if best.as_ref().is_none_or(|(known, _)| ndcg > *known) {
             best = Some((ndcg, network.copied()?));
         }
         progress.advance(1);
     }
-    let Some((ndcg, best)) = best else { return Ok(None) };
-    let model = best.into_model(inputs, examples, &scaled, &validation)?;
-    progress.end(&format!("NDCG@10 {ndcg:.4} on the lists kept for validation"));
+    let Some((_, best)) = best else { return Ok(None) };
+    let model = best.into_model(inputs, &objectives, examples, &scaled, &validation)?;
+    let of_head = |head: &Head| {
+        let Judged { ndcg, calibration_error, .. } = head.judged.unwrap_or_default();
+        format!("{} NDCG@10 {ndcg:.4}, calibration error {calibration_error:.4}", head.objective)
+    };
+    let judged: Vec<String> = model.weights().heads.iter().map(of_head).collect();
+    progress.end(&format!("on the lists kept for validation: {}", judged.join("; ")));
     Ok(Some(model))
 }
 

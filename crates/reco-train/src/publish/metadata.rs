@@ -102,7 +102,7 @@ impl Metadata {
             models: snapshot.models.names().map(ToString::to_string).collect(),
             features: inputs.map(|input| input.name.to_string()).collect(),
             seeds,
-            metrics: BTreeMap::new(),
+            metrics: ranker.map(WideDeep::metrics).unwrap_or_default(),
             configuration,
         }
     }

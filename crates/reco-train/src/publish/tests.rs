@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use reco_core::catalog::{Catalog, ItemRecord};
 use reco_core::event::Action;
 use reco_core::linalg::Matrix;
-use reco_core::rank::wide_deep::{Head, Hidden, Input, Weights, WideDeep};
+use reco_core::rank::wide_deep::{Head, Hidden, Input, Judged, Weights, WideDeep};
 use reco_core::time::Timestamp;
 use safetensors::SafeTensors;
 use serde_json::json;
@@ -20,6 +20,7 @@ fn network() -> WideDeep {
         wide: vec![0.25, -0.25],
         deep: vec![1.0, 2.0, 3.0],
         bias: -1.0,
+        judged: Some(Judged { lists: 3, rows: 60, taken: 6, ndcg: 0.5, calibration_error: 0.01 }),
     };
     let hidden = vec![Hidden { weights, bias: vec![0.1, 0.2, 0.3] }];
     Weights { inputs: vec![input("a"), input("b")], hidden, heads: vec![head] }.try_into().unwrap()
@@ -50,6 +51,7 @@ fn a_version_says_what_it_is() {
     let described =
         Metadata::new(&snapshot, facts, Some("v6".to_owned()), configuration, Timestamp::default());
     assert_eq!((described.seeds["train.als.seed"], described.features.len()), (42, 2));
+    assert!(described.metrics["wide_deep.purchase.calibration_error"] > 0.0);
     assert_eq!(publish(&registry, "shop", &snapshot, &described).unwrap(), 1);
     assert_eq!(metadata(&registry, "shop", 1).unwrap(), described);
     let loaded = load(&registry, "shop", 1).unwrap();

@@ -205,6 +205,7 @@ fn untrained(matrix: &FeatureMatrix) -> Result<WideDeep, Failure> {
         wide: vec![0.1; inputs.len()],
         deep: vec![0.1; SHAPE[2]],
         bias: 0.0,
+        judged: None,
     };
     let hidden = vec![weights(SHAPE[1], inputs.len()), weights(SHAPE[2], SHAPE[1])];
     Ok(WideDeep::try_from(Weights { inputs, hidden, heads: vec![head] })?)

@@ -25,6 +25,7 @@ fn weights() -> Weights {
             wide: vec![0.25, 0.0],
             deep: vec![1.0, 2.0, -1.0],
             bias: -1.0,
+            judged: None,
         }],
     }
 }
@@ -103,6 +104,7 @@ fn drawn(n_inputs: usize, hidden: &[usize], seed: u32) -> Weights {
         wide,
         deep,
         bias: -0.5,
+        judged: None,
     };
     let inputs = (0..n_inputs).map(|i| Input { name: format!("{i}").into(), ..input("") }).collect();
     let bound = (3.0 / width as f32).sqrt();

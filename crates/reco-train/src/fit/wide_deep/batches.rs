@@ -1,6 +1,7 @@
 //! Lists of candidates, several at a time.
 
 use super::WideDeepParams;
+use super::objectives::Objective;
 use crate::fit::examples::Examples;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -13,7 +14,8 @@ pub(super) struct Batch {
     pub(super) rows: Vec<f32>,
     /// What is added to the logit of each row: the logarithm of how many candidates it stands for.
     pub(super) offsets: Vec<f32>,
-    /// The share of each row in what the user took; sums to 1 over a list.
+    /// For each row, objective by objective, its share of that for which the objective came true, times the
+    /// objective's share of all; sums to the latter over a list in which it came true.
     pub(super) targets: Vec<f32>,
 }
 
@@ -31,13 +33,14 @@ pub(super) fn divided(examples: &Examples, params: &WideDeepParams) -> (Vec<usiz
 }
 
 /// Scatters rows of users, which may well have been numbered by something that matters.
-fn spread(user: u32) -> u32 {
+pub(super) fn spread(user: u32) -> u32 {
     user.wrapping_mul(2_654_435_761) >> 8
 }
 
 /// Batches of lists in an order of their own every time.
 pub(super) struct Batches<'a> {
     examples: &'a Examples,
+    objectives: &'a [Objective],
     scaled: &'a [f32],
     params: &'a WideDeepParams,
     lists: Vec<usize>,
@@ -48,12 +51,13 @@ pub(super) struct Batches<'a> {
 impl<'a> Batches<'a> {
     pub(super) fn new(
         examples: &'a Examples,
+        objectives: &'a [Objective],
         scaled: &'a [f32],
         lists: Vec<usize>,
         params: &'a WideDeepParams,
     ) -> Self {
         let rng = Pcg64Mcg::seed_from_u64(params.seed);
-        let mut batches = Self { examples, scaled, params, lists, next: 0, rng };
+        let mut batches = Self { examples, objectives, scaled, params, lists, next: 0, rng };
         batches.shuffle();
         batches
     }
@@ -82,7 +86,7 @@ impl<'a> Batches<'a> {
             n_lists: lists.len(),
             rows: Vec::with_capacity(n_rows * width),
             offsets: Vec::with_capacity(n_rows),
-            targets: Vec::with_capacity(n_rows),
+            targets: Vec::with_capacity(n_rows * self.objectives.len()),
         };
         for list in lists {
             self.add(list, width, &mut batch);
@@ -100,17 +104,25 @@ impl<'a> Batches<'a> {
         let n_others = others.len().min(n_candidates - taken.len());
         let stands_for = others.len() as f32 / n_others.max(1) as f32;
         let (drawn, _) = others.partial_shuffle(&mut self.rng, n_others);
-        let target = 1.0 / taken.len() as f32;
-        let rows = taken.iter().map(|&row| (row, 0.0, target));
-        for (row, offset, target) in rows.chain(drawn.iter().map(|&row| (row, stands_for.ln(), 0.0))) {
+        let counted = |objective: &Objective| {
+            let n = taken.iter().filter(|&&row| objective.came_true[row]).count();
+            objective.share / n.max(1) as f32
+        };
+        let targets: Vec<f32> = self.objectives.iter().map(counted).collect();
+        let rows = taken.iter().map(|&row| (row, 0.0));
+        for (row, offset) in rows.chain(drawn.iter().map(|&row| (row, stands_for.ln()))) {
             batch.rows.extend_from_slice(&self.scaled[row * width..(row + 1) * width]);
             batch.offsets.push(offset);
-            batch.targets.push(target);
+            let objectives = self.objectives.iter().zip(&targets);
+            let target = |(objective, &target): (&Objective, &f32)| {
+                if objective.came_true[row] { target } else { 0.0 }
+            };
+            batch.targets.extend(objectives.map(target));
         }
         let n_missing = n_candidates - taken.len() - n_others;
         batch.rows.extend(std::iter::repeat_n(0.0, n_missing * width));
         batch.offsets.extend(std::iter::repeat_n(NO_CHANCE, n_missing));
-        batch.targets.extend(std::iter::repeat_n(0.0, n_missing));
+        batch.targets.extend(std::iter::repeat_n(0.0, n_missing * self.objectives.len()));
     }
 }
 

@@ -1,10 +1,82 @@
 //! From logits to probabilities.
 
+use super::batches::spread;
+use super::objectives::Objective;
+use crate::evaluate::expected_calibration_error;
+use crate::fit::examples::Examples;
+use reco_core::rank::wide_deep::Judged;
+
+/// How logits become probabilities, and how well.
+pub(super) struct Calibrated {
+    pub(super) slope: f32,
+    pub(super) intercept: f32,
+    pub(super) judged: Judged,
+}
+
+/// Calibrates the logits of these lists. Half of their users judge the calibration by the other half, and these by
+/// them: on its own rows a calibration would look better than it is.
+pub(super) fn calibrated(
+    objective: &Objective,
+    examples: &Examples,
+    lists: &[usize],
+    logits: &[Vec<f32>],
+) -> Calibrated {
+    let halves =
+        [0, 1].map(|half| Rows::of(objective, examples, lists, logits, |user| half_of(user) == half));
+    let (mut chances, mut came_true) = (Vec::new(), Vec::new());
+    for (judging, judged) in [(0, 1), (1, 0)] {
+        let (slope, intercept) = platt(&halves[judging].logits, &halves[judging].came_true);
+        let chance = |logit: &f32| 1.0 / (1.0 + (-(slope * logit + intercept)).exp());
+        chances.extend(halves[judged].logits.iter().map(chance));
+        came_true.extend_from_slice(&halves[judged].came_true);
+    }
+    let all = Rows::of(objective, examples, lists, logits, |_| true);
+    let (slope, intercept) = platt(&all.logits, &all.came_true);
+    let judged = Judged {
+        lists: objective.n_lists(examples, lists) as u32,
+        rows: all.logits.len() as u32,
+        taken: all.came_true.iter().filter(|&&came_true| came_true).count() as u32,
+        ndcg: objective.ndcg(examples, lists, logits),
+        calibration_error: expected_calibration_error(&chances, &came_true),
+    };
+    Calibrated { slope, intercept, judged }
+}
+
+/// One of two halves of the users, whichever of them validate.
+fn half_of(user: u32) -> u32 {
+    spread(user) >> 12 & 1
+}
+
+/// Rows of lists, one after the other.
+struct Rows {
+    logits: Vec<f32>,
+    came_true: Vec<bool>,
+}
+
+impl Rows {
+    /// Of those lists whose user is chosen.
+    fn of(
+        objective: &Objective,
+        examples: &Examples,
+        lists: &[usize],
+        logits: &[Vec<f32>],
+        is_chosen: impl Fn(u32) -> bool,
+    ) -> Self {
+        let mut rows = Self { logits: Vec::new(), came_true: Vec::new() };
+        let chosen = lists.iter().zip(logits).filter(|(list, _)| is_chosen(examples.lists[**list].user));
+        for (&list, logits) in chosen {
+            rows.logits.extend_from_slice(logits);
+            rows.came_true.extend_from_slice(&objective.came_true[examples.lists[list].rows.clone()]);
+        }
+        rows
+    }
+}
+
 /// Slope and intercept that make 1 / (1 + e^-(slope * logit + intercept)) the share of rows taken at each logit
 /// (Platt, "Probabilistic Outputs for Support Vector Machines", 1999), by Newton's method with targets smoothed as
 /// there, so that it ends where everything or nothing was taken. The slope is never below 0, for it must not turn
 /// an order around.
-pub(super) fn platt(logits: &[f32], is_taken: &[bool]) -> (f32, f32) {
+fn platt(logits: &[f32], is_taken: &[bool]) -> (f32, f32) {
     let n_taken = is_taken.iter().filter(|&&is_taken| is_taken).count() as f64;
     let n_others = is_taken.len() as f64 - n_taken;
     let (high, low) = ((n_taken + 1.0) / (n_taken + 2.0), 1.0 / (n_others + 2.0));

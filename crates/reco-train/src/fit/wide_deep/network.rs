@@ -2,7 +2,8 @@
 
 use super::WideDeepParams;
 use super::batches::{Batch, dropout};
-use crate::evaluate::Metrics;
+use super::calibration::{self, Calibrated};
+use super::objectives::Objective;
 use crate::fit::FitError;
 use crate::fit::examples::Examples;
 use candle_core::{D, Device, Tensor, Var};
@@ -18,9 +19,12 @@ use reco_core::rank::wide_deep::{Head, Hidden, Input, Weights};
 pub(super) struct Network {
     params: WideDeepParams,
     n_inputs: usize,
+    n_heads: usize,
     /// Per hidden layer its weights, inputs x outputs, and bias.
     hidden: Vec<(Var, Var)>,
+    /// Inputs x heads.
     wide: Var,
+    /// Outputs of the last hidden layer x heads.
     deep: Var,
     optimizer: AdamW,
     rng: Pcg64Mcg,
@@ -28,7 +32,7 @@ pub(super) struct Network {
 
 impl Network {
     /// A deep part of random weights (He et al., ICCV 2015) beside a wide part that has no opinion yet.
-    pub(super) fn new(n_inputs: usize, params: &WideDeepParams) -> Result<Self, FitError> {
+    pub(super) fn new(n_inputs: usize, n_heads: usize, params: &WideDeepParams) -> Result<Self, FitError> {
         let mut rng = Pcg64Mcg::seed_from_u64(params.seed);
         let device = Device::Cpu;
         let mut hidden = Vec::new();
@@ -41,8 +45,8 @@ impl Network {
             hidden.push((weights, bias));
             width = n_outputs;
         }
-        let wide = Var::from_vec(vec![0f32; n_inputs], (n_inputs, 1), &device)?;
-        let deep = Var::from_vec(vec![0f32; width], (width, 1), &device)?;
+        let wide = Var::from_vec(vec![0f32; n_inputs * n_heads], (n_inputs, n_heads), &device)?;
+        let deep = Var::from_vec(vec![0f32; width * n_heads], (width, n_heads), &device)?;
         let layers = hidden.iter().flat_map(|(weights, bias)| [weights.clone(), bias.clone()]);
         let all: Vec<Var> = layers.chain([wide.clone(), deep.clone()]).collect();
         let settings = ParamsAdamW {
@@ -51,7 +55,7 @@ impl Network {
             ..ParamsAdamW::default()
         };
         let optimizer = AdamW::new(all, settings)?;
-        Ok(Self { params: params.clone(), n_inputs, hidden, wide, deep, optimizer, rng })
+        Ok(Self { params: params.clone(), n_inputs, n_heads, hidden, wide, deep, optimizer, rng })
     }
 
     /// One step after a share `passed` of all.
@@ -59,18 +63,19 @@ impl Network {
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * passed.min(1.0)).cos());
         self.optimizer.set_learning_rate(self.params.learning_rate * cosine);
         let n_rows = batch.offsets.len();
-        let shape = (batch.n_lists, n_rows / batch.n_lists);
+        let (n_lists, n_candidates) = (batch.n_lists, n_rows / batch.n_lists);
+        let shape = (n_lists, n_candidates, self.n_heads);
         let rows = Tensor::from_slice(&batch.rows, (n_rows, self.n_inputs), &Device::Cpu)?;
-        let offsets = Tensor::from_slice(&batch.offsets, shape, &Device::Cpu)?;
+        let offsets = Tensor::from_slice(&batch.offsets, (n_lists, n_candidates, 1), &Device::Cpu)?;
         let targets = Tensor::from_slice(&batch.targets, shape, &Device::Cpu)?;
         let logits = self.logits(&rows, true)?.reshape(shape)?;
-        let chances = log_softmax(&(logits + offsets)?, D::Minus1)?;
-        let loss = ((chances * targets)?.sum_all()? / -(batch.n_lists as f64))?;
+        let chances = log_softmax(&logits.broadcast_add(&offsets)?, D::Minus2)?;
+        let loss = ((chances * targets)?.sum_all()? / -(n_lists as f64))?;
         self.optimizer.backward_step(&loss)?;
         Ok(())
     }
 
-    /// The logits of scaled rows.
+    /// The logits of scaled rows, a column per head.
     fn logits(&mut self, rows: &Tensor, is_training: bool) -> Result<Tensor, FitError> {
         let mut hidden = rows.clone();
         for layer in 0..self.hidden.len() {
@@ -84,44 +89,42 @@ impl Network {
         Ok((rows.matmul(&self.wide)? + hidden.matmul(&self.deep)?)?)
     }
 
-    /// The logits of the rows of these lists, one after the other.
+    /// For every head and each of these lists the logits of its rows.
     pub(super) fn logits_of(
         &mut self,
         examples: &Examples,
         scaled: &[f32],
         lists: &[usize],
-    ) -> Result<Vec<Vec<f32>>, FitError> {
-        let of_list = |&list: &usize| {
+    ) -> Result<Vec<Vec<Vec<f32>>>, FitError> {
+        let mut of_heads = vec![Vec::with_capacity(lists.len()); self.n_heads];
+        for &list in lists {
             let rows = examples.lists[list].rows.clone();
             let values = &scaled[rows.start * self.n_inputs..rows.end * self.n_inputs];
             let values = Tensor::from_slice(values, (rows.len(), self.n_inputs), &Device::Cpu)?;
-            Ok(self.logits(&values, false)?.flatten_all()?.to_vec1::<f32>()?)
-        };
-        lists.iter().map(of_list).collect()
+            let logits: Vec<Vec<f32>> = self.logits(&values, false)?.t()?.to_vec2()?;
+            of_heads.iter_mut().zip(logits).for_each(|(lists, logits)| lists.push(logits));
+        }
+        Ok(of_heads)
     }
 
-    /// Mean NDCG@10 over these lists.
+    /// Mean NDCG@10 over these lists, of all objectives by their shares.
     pub(super) fn ndcg(
         &mut self,
         examples: &Examples,
+        objectives: &[Objective],
         scaled: &[f32],
         lists: &[usize],
     ) -> Result<f64, FitError> {
         let logits = self.logits_of(examples, scaled, lists)?;
-        let of_list = |(logits, &list): (Vec<f32>, &usize)| {
-            let example = &examples.lists[list];
-            let mut order: Vec<usize> = (0..logits.len()).collect();
-            order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-            let is_taken = order.iter().take(10).map(|&row| examples.is_taken[example.rows.start + row]);
-            Metrics::at(10, &is_taken.collect::<Vec<bool>>(), example.n_taken).ndcg
+        let of_objective = |(objective, logits): (&Objective, &Vec<Vec<f32>>)| {
+            f64::from(objective.share) * objective.ndcg(examples, lists, logits)
         };
-        let sum: f64 = logits.into_iter().zip(lists).map(of_list).sum();
-        Ok(sum / lists.len().max(1) as f64)
+        Ok(objectives.iter().zip(&logits).map(of_objective).sum())
     }
 
     /// The same weights, no longer bound to this network.
     pub(super) fn copied(&self) -> Result<Self, FitError> {
-        let copy = Self::new(self.n_inputs, &self.params)?;
+        let copy = Self::new(self.n_inputs, self.n_heads, &self.params)?;
         for ((weights, bias), (to_weights, to_bias)) in self.hidden.iter().zip(&copy.hidden) {
             to_weights.set(&weights.as_tensor().copy()?)?;
             to_bias.set(&bias.as_tensor().copy()?)?;
@@ -131,35 +134,39 @@ impl Network {
         Ok(copy)
     }
 
-    /// The model as served, whose scores are probabilities by what was taken of the lists kept for validation.
+    /// The model as served, whose scores are probabilities by what came true of the lists kept for validation.
     pub(super) fn into_model(
         mut self,
         inputs: Vec<Input>,
+        objectives: &[Objective],
         examples: &Examples,
         scaled: &[f32],
         validation: &[usize],
     ) -> Result<WideDeep, FitError> {
-        let logits = self.logits_of(examples, scaled, validation)?.concat();
-        let is_taken: Vec<bool> = validation
-            .iter()
-            .flat_map(|&list| examples.is_taken[examples.lists[list].rows.clone()].iter().copied())
-            .collect();
-        let (slope, intercept) = super::calibration::platt(&logits, &is_taken);
-        let scaled_by = |weights: Vec<f32>| weights.into_iter().map(|weight| weight * slope).collect();
-        let flat = |var: &Var| -> Result<Vec<f32>, FitError> { Ok(var.flatten_all()?.to_vec1()?) };
+        let logits = self.logits_of(examples, scaled, validation)?;
+        let (wide, deep): (Vec<Vec<f32>>, Vec<Vec<f32>>) =
+            (self.wide.t()?.to_vec2()?, self.deep.t()?.to_vec2()?);
         let mut hidden = Vec::new();
         for (weights, bias) in &self.hidden {
             let (n_in, n_out) = weights.dims2()?;
             let weights = weights.t()?.flatten_all()?.to_vec1()?;
-            hidden.push(Hidden { weights: Matrix::from_vec(n_out, n_in, weights), bias: flat(bias)? });
+            hidden.push(Hidden { weights: Matrix::from_vec(n_out, n_in, weights), bias: bias.to_vec1()? });
         }
-        let head = Head {
-            objective: "take".to_owned(),
-            share: 1.0,
-            wide: scaled_by(flat(&self.wide)?),
-            deep: scaled_by(flat(&self.deep)?),
-            bias: intercept,
-        };
-        Ok(WideDeep::try_from(Weights { inputs, hidden, heads: vec![head] })?)
+        let parts = objectives.iter().zip(&logits).zip(wide.into_iter().zip(deep));
+        let heads = parts.map(|((objective, logits), (wide, deep))| {
+            let Calibrated { slope, intercept, judged } =
+                calibration::calibrated(objective, examples, validation, logits);
+            let scaled_by = |weights: Vec<f32>| weights.into_iter().map(|weight| weight * slope).collect();
+            Head {
+                objective: objective.name.clone(),
+                share: objective.share,
+                wide: scaled_by(wide),
+                deep: scaled_by(deep),
+                bias: intercept,
+                judged: Some(judged),
+            }
+        });
+        let heads = heads.collect();
+        Ok(WideDeep::try_from(Weights { inputs, hidden, heads })?)
     }
 }

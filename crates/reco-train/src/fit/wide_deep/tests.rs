@@ -3,6 +3,7 @@ use crate::fit::examples::{Asker, ExampleList};
 use crate::progress::Silent;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use reco_core::event::Action;
 use reco_core::features::{Feature, FeatureKind};
 use reco_core::id::ItemId;
 use reco_core::rank::DenseModel;
@@ -33,7 +34,8 @@ fn examples() -> Examples {
             examples.values.extend(values);
         }
         let n_taken = examples.is_taken[rows.clone()].iter().filter(|&&is_taken| is_taken).count();
-        examples.lists.push(ExampleList { user: list as u32, asker: Asker::Regular, rows, n_taken });
+        let n_done = Vec::new();
+        examples.lists.push(ExampleList { user: list as u32, asker: Asker::Regular, rows, n_taken, n_done });
     }
     examples
 }
@@ -118,14 +120,15 @@ fn serving_scores_as_the_network_learned() {
     let (training, validation) = batches::divided(&examples, &params);
     let inputs = scaling::inputs(&examples, &training, &FeatureConfig::default());
     let scaled = scaling::scaled(&examples, &inputs);
-    let mut network = Network::new(inputs.len(), &params).unwrap();
-    let mut batches = Batches::new(&examples, &scaled, training, &params);
+    let objectives = Objective::all(&examples, &params, [&training, &validation], &Silent).unwrap();
+    let mut network = Network::new(inputs.len(), 1, &params).unwrap();
+    let mut batches = Batches::new(&examples, &objectives, &scaled, training, &params);
     while let Some(batch) = batches.next() {
         network.step(&batch, 0.5).unwrap();
     }
     let all: Vec<usize> = (0..N_LISTS).collect();
-    let logits = network.logits_of(&examples, &scaled, &all).unwrap().concat();
-    let model = network.into_model(inputs, &examples, &scaled, &validation).unwrap();
+    let logits = network.logits_of(&examples, &scaled, &all).unwrap().concat().concat();
+    let model = network.into_model(inputs, &objectives, &examples, &scaled, &validation).unwrap();
     // Calibration moves and stretches logits: the first two say how, all others must agree.
     let served: Vec<f32> =
         scores(&model, &examples).iter().map(|score| (score / (1.0 - score)).ln()).collect();
@@ -134,6 +137,81 @@ fn serving_scores_as_the_network_learned() {
         let expected = served[0] + slope * (logit - logits[0]);
         assert!((found - expected).abs() < 1e-3, "{found} is not {expected}");
     }
+}
+
+#[test]
+fn how_well_it_is_calibrated_is_told() {
+    let model = fitted(&params());
+    let metrics = model.metrics();
+    let error = metrics["wide_deep.take.calibration_error"];
+    assert!(error > 0.0 && error < 0.06, "{error}");
+    assert!(
+        metrics["wide_deep.take.ndcg@10"] > 0.9 && metrics["wide_deep.take.lists"] >= 10.0,
+        "{metrics:?}"
+    );
+    // One that overstates errs by far more.
+    let examples = examples();
+    let sure: Vec<f32> = scores(&model, &examples).iter().map(|score| 0.5 + score / 2.0).collect();
+    assert!(crate::evaluate::expected_calibration_error(&sure, &examples.is_taken) > 3.0 * error);
+}
+
+/// The same lists, of which a row is bought for its first feature and clicked for its second.
+fn of_two_actions() -> Examples {
+    let mut examples = examples();
+    examples.actions = vec![Action::Click, Action::Purchase];
+    for list in 0..N_LISTS {
+        let rows = examples.lists[list].rows.clone();
+        let mut n_done = vec![0; 2];
+        for row in rows {
+            let done = [examples.row(row)[1] > 2.0, examples.row(row)[0] > 2.0];
+            examples.is_done.extend(done);
+            examples.is_taken[row] = done.contains(&true);
+            n_done.iter_mut().zip(done).for_each(|(n, done)| *n += usize::from(done));
+        }
+        examples.lists[list].n_taken = n_done.iter().sum();
+        examples.lists[list].n_done = n_done;
+    }
+    examples
+}
+
+#[test]
+fn objectives_order_as_their_weights_say() {
+    let examples = of_two_actions();
+    let areas = |purchase: f32, click: f32| {
+        let objectives = [("purchase".to_owned(), purchase), ("click".to_owned(), click)];
+        let params = WideDeepParams { objectives: objectives.into(), ..params() };
+        let model = fit(&examples, &FeatureConfig::default(), &params, &Silent).unwrap().unwrap();
+        let shares: Vec<f32> = model.weights().heads.iter().map(|head| head.share).collect();
+        assert!((shares[0] - click / (click + purchase)).abs() < 1e-6, "{shares:?}");
+        let scores = scores(&model, &examples);
+        assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)));
+        let of_action = |action: usize| {
+            let came_true: Vec<bool> = examples.is_done.iter().skip(action).step_by(2).copied().collect();
+            ordered(&scores, &came_true)
+        };
+        (of_action(1), of_action(0))
+    };
+    let (bought, clicked) = areas(1.0, 0.05);
+    assert!(bought > 0.95 && clicked < 0.85, "purchases {bought}, clicks {clicked}");
+    let (bought, clicked) = areas(0.05, 1.0);
+    assert!(bought < 0.85 && clicked > 0.95, "purchases {bought}, clicks {clicked}");
+    let (bought, clicked) = areas(1.0, 1.0);
+    assert!(bought > 0.8 && clicked > 0.8, "purchases {bought}, clicks {clicked}");
+}
+
+#[test]
+fn objectives_that_the_data_do_not_have_are_named() {
+    let fitted = |name: &str, share: f32| {
+        let params = WideDeepParams { objectives: [(name.to_owned(), share)].into(), ..params() };
+        fit(&of_two_actions(), &FeatureConfig::default(), &params, &Silent)
+    };
+    let error = fitted("purchse", 1.0).unwrap_err().to_string();
+    assert!(
+        error.contains("objectives.purchse: the data have no such action; there are click, purchase"),
+        "{error}"
+    );
+    assert!(fitted("click", -1.0).unwrap_err().to_string().contains("objectives.click is -1"));
+    assert!(fitted("take", 1.0).unwrap().is_some());
 }
 
 #[test]

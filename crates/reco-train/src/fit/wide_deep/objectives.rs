@@ -1,0 +1,111 @@
+//! What the ranker learns to foresee.
+
+use super::{FEWEST_LISTS, WideDeepParams};
+use crate::evaluate::Metrics;
+use crate::fit::FitError;
+use crate::fit::examples::Examples;
+use crate::progress::Progress;
+use reco_core::event::Action;
+
+/// Something that users do with items, and how much it counts.
+#[derive(Clone, Debug)]
+pub(super) struct Objective {
+    pub(super) name: String,
+    /// Its share of all objectives; these sum to 1.
+    pub(super) share: f32,
+    /// Whether it came true, row by row.
+    pub(super) came_true: Vec<bool>,
+    /// For how many items it came true, proposed or not, list by list.
+    pub(super) n_relevant: Vec<usize>,
+}
+
+impl Objective {
+    /// That the user takes the item, whatever they do that counts.
+    const TAKE: &'static str = "take";
+
+    /// Those that were asked for and of which enough lists tell; others are said to be left out.
+    pub(super) fn all(
+        examples: &Examples,
+        params: &WideDeepParams,
+        sides: [&[usize]; 2],
+        progress: &dyn Progress,
+    ) -> Result<Vec<Self>, FitError> {
+        if params.objectives.is_empty() {
+            return Ok(vec![Self::take(examples, 1.0)]);
+        }
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        for (name, &share) in &params.objectives {
+            match Self::named(name, share, examples) {
+                None => problems.push(unknown(name, examples)),
+                Some(objective) => {
+                    if sides.iter().all(|side| objective.n_lists(examples, side) >= FEWEST_LISTS) {
+                        all.push(objective);
+                    } else {
+                        progress.begin("wide & deep", 0);
+                        progress.end(&format!(
+                            "the objective {name} is left out: fewer than {FEWEST_LISTS} lists have it"
+                        ));
+                    }
+                }
+            }
+        }
+        FitError::check("wide_deep", problems)?;
+        let sum: f32 = all.iter().map(|objective| objective.share).sum();
+        all.iter_mut().for_each(|objective| objective.share /= sum);
+        Ok(all)
+    }
+
+    fn take(examples: &Examples, share: f32) -> Self {
+        Self {
+            name: Self::TAKE.to_owned(),
+            share,
+            came_true: examples.is_taken.clone(),
+            n_relevant: examples.lists.iter().map(|list| list.n_taken).collect(),
+        }
+    }
+
+    fn named(name: &str, share: f32, examples: &Examples) -> Option<Self> {
+        if name == Self::TAKE {
+            return Some(Self::take(examples, share));
+        }
+        let (action, n_actions) = (Action::from(name), examples.actions.len());
+        let place = examples.actions.iter().position(|known| *known == action)?;
+        Some(Self {
+            name: action.name().to_owned(),
+            share,
+            came_true: examples.is_done.iter().skip(place).step_by(n_actions).copied().collect(),
+            n_relevant: examples.lists.iter().map(|list| list.n_done[place]).collect(),
+        })
+    }
+
+    /// Lists among these in which it came true.
+    pub(super) fn n_lists(&self, examples: &Examples, lists: &[usize]) -> usize {
+        let has_it = |list: &&usize| self.came_true[examples.lists[**list].rows.clone()].contains(&true);
+        lists.iter().filter(has_it).count()
+    }
+
+    /// Mean NDCG@10 over those of these lists in which it came true; `logits` has a value per row of each.
+    pub(super) fn ndcg(&self, examples: &Examples, lists: &[usize], logits: &[Vec<f32>]) -> f64 {
+        let (mut sum, mut n_lists) = (0.0, 0.0f64);
+        for (&list, logits) in lists.iter().zip(logits) {
+            let came_true = &self.came_true[examples.lists[list].rows.clone()];
+            if !came_true.contains(&true) {
+                continue;
+            }
+            let mut order: Vec<usize> = (0..logits.len()).collect();
+            order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+            let hits: Vec<bool> = order.iter().take(10).map(|&row| came_true[row]).collect();
+            sum += Metrics::at(10, &hits, self.n_relevant[list]).ndcg;
+            n_lists += 1.0;
+        }
+        sum / n_lists.max(1.0)
+    }
+}
+
+fn unknown(name: &str, examples: &Examples) -> String {
+    let known: Vec<&str> = examples.actions.iter().map(Action::name).collect();
+    let known = known.join(", ");
+    format!(
+        "objectives.{name}: the data have no such action; there are {known}, and take for any that counts"
+    )
+}
