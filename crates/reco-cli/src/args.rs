@@ -2,11 +2,13 @@
 
 mod bench;
 mod models;
+mod tune;
 
 #[cfg(test)]
 pub(crate) use bench::MetricName;
 pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, RankArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
+pub(crate) use tune::TuneArgs;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
@@ -95,6 +97,8 @@ pub(crate) enum Command {
     Features(FeaturesArgs),
     /// Measures models on held-out interactions.
     Evaluate(EvaluateArgs),
+    /// Searches for the settings that make a metric best.
+    Tune(TuneArgs),
     /// Measures speed: pages in process, a running server, or a vector index.
     Bench(BenchArgs),
     /// Prints the configuration in effect, or the defaults.

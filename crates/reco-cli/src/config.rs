@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod documented;
 mod layers;
+mod patch;
 mod words;
 
 use crate::args::{DataArgs, Global};
@@ -37,6 +38,16 @@ pub(crate) struct Config {
     pub(crate) http: HttpConfig,
     /// Where trained versions are kept.
     pub(crate) registry: RegistryConfig,
+    /// What `reco tune` searches over.
+    pub(crate) tune: TuneConfig,
+}
+
+/// What `reco tune` searches over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TuneConfig {
+    /// Settings by their path with the values to try; see [`Space::read`](reco_train::tune::Space::read).
+    pub(crate) space: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Which clock is used.

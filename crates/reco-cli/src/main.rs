@@ -1,4 +1,4 @@
-//! The `reco` command: serve, import, train, score, recommend, similar, models, features, evaluate, config.
+//! The `reco` command: serve, import, train, score, recommend, similar, models, features, evaluate, tune, config.
 
 mod args;
 mod bars;
@@ -28,6 +28,18 @@ struct Session {
     config: config::Config,
     output: Output,
     progress: Box<dyn Progress>,
+    /// How much of it is told.
+    talk: Talk,
+}
+
+/// How progress is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Talk {
+    Nothing,
+    /// To logs and pipes.
+    Lines,
+    /// To a terminal.
+    Bars,
 }
 
 fn main() -> ExitCode {
@@ -82,6 +94,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Models(args) => commands::models::run(&session, &args)?,
         Command::Features(args) => commands::features::run(&session, &args)?,
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,
+        Command::Tune(args) => commands::tune::run(&session, &args)?,
         Command::Bench(args) => commands::bench::run(&session, &args)?,
         Command::Config(args) => commands::config::run(&session, &args)?,
     }
@@ -90,13 +103,17 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 
 fn session(global: &Global, output: Output) -> Result<Session, Failure> {
     let config = config::load(global, environment(), output)?;
-    let quiet = global.quiet || global.json || !std::io::stderr().is_terminal();
-    let progress: Box<dyn Progress> = match (quiet, global.quiet || global.json) {
-        (_, true) => Box::new(Silent),
-        (true, false) => Box::new(bars::Lines::default()),
-        (false, false) => Box::new(bars::Bars::default()),
+    let talk = match global.quiet || global.json {
+        true => Talk::Nothing,
+        false if std::io::stderr().is_terminal() => Talk::Bars,
+        false => Talk::Lines,
     };
-    Ok(Session { config, output, progress })
+    let progress: Box<dyn Progress> = match talk {
+        Talk::Nothing => Box::new(Silent),
+        Talk::Lines => Box::new(bars::Lines::default()),
+        Talk::Bars => Box::new(bars::Bars::default()),
+    };
+    Ok(Session { config, output, progress, talk })
 }
 
 /// The environment as text; a variable that is none cannot be a setting of ours.

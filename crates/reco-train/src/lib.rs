@@ -7,3 +7,4 @@ pub mod evaluate;
 pub mod fit;
 pub mod progress;
 pub mod publish;
+pub mod tune;

@@ -10,3 +10,4 @@ pub(crate) mod page;
 pub(crate) mod score;
 pub(crate) mod serve;
 pub(crate) mod train;
+pub(crate) mod tune;

@@ -47,4 +47,4 @@ pub use models::{MODELS, ModelError};
 pub use options::{EvaluateError, EvaluateOptions, MOST_CUT_OFF, Source};
 pub use per_user::PerUser;
 pub use report::{ModelReport, Report, Versus};
-pub use run::run;
+pub use run::{alone, run};

@@ -115,11 +115,14 @@ pub(super) fn baselines(target: Target) -> &'static [&'static str] {
     }
 }
 
-/// The models asked for, then the missing baselines; none twice.
-pub(super) fn names(options: &EvaluateOptions) -> Result<Vec<&str>, ModelError> {
+/// The models asked for, then those missing of `beside`; none twice.
+pub(super) fn names<'a>(
+    options: &'a EvaluateOptions,
+    beside: &[&'static str],
+) -> Result<Vec<&'a str>, ModelError> {
     let mut names: Vec<&str> = Vec::new();
     let asked = options.models.iter().map(String::as_str);
-    for name in asked.chain(baselines(options.target).iter().copied()) {
+    for name in asked.chain(beside.iter().copied()) {
         if !MODELS.contains(&name) {
             return Err(ModelError::Unknown { name: name.to_owned() });
         }

@@ -32,13 +32,35 @@ pub fn run(
     options: &EvaluateOptions,
     progress: &dyn Progress,
 ) -> Result<Report, EvaluateError> {
+    judged(source, options, models::baselines(options.target), progress)
+}
+
+/// As [`run`], without baselines beside the models asked for: for figures of one model among many.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn alone(
+    source: Source,
+    options: &EvaluateOptions,
+    progress: &dyn Progress,
+) -> Result<Report, EvaluateError> {
+    judged(source, options, &[], progress)
+}
+
+fn judged(
+    source: Source,
+    options: &EvaluateOptions,
+    beside: &[&'static str],
+    progress: &dyn Progress,
+) -> Result<Report, EvaluateError> {
     if options.k.is_empty() || options.k.contains(&0) {
         return Err(EvaluateError::CutOff);
     }
     if let Some(k) = Some(options.deepest()).filter(|k| *k > MOST_CUT_OFF) {
         return Err(EvaluateError::CutOffBeyond { k });
     }
-    let names = models::names(options)?;
+    let names = models::names(options, beside)?;
     let Gathered { inputs, weights, remarks } =
         Gathered::new(source, options.negatives.as_ref(), options.weights.clone(), options.seed)?;
     let options = &EvaluateOptions { weights, ..options.clone() };

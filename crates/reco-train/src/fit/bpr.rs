@@ -84,7 +84,8 @@ pub struct BprFit {
 ///
 /// # Errors
 ///
-/// [`FitError::Params`] for parameters out of range, [`FitError::Empty`] without interactions.
+/// [`FitError::Params`] for parameters out of range, [`FitError::Empty`] without interactions,
+/// [`FitError::NotFinite`] where the steps were too long.
 pub fn fit(interactions: &Csr, params: &BprParams, progress: &dyn Progress) -> Result<BprFit, FitError> {
     FitError::check("bpr", params.problems())?;
     if interactions.n_cells() == 0 {
@@ -103,6 +104,9 @@ pub fn fit(interactions: &Csr, params: &BprParams, progress: &dyn Progress) -> R
         let rate = params.learning_rate * 0.5 * (1.0 + (std::f32::consts::PI * done).cos());
         Strata::new(interactions, &mut rng).visit(&mut users, &mut items, rate, params);
         progress.advance(1);
+    }
+    if !(users.is_finite() && items.is_finite()) {
+        return Err(FitError::NotFinite { model: "bpr" });
     }
     let seconds_per_iteration = begun.elapsed().as_secs_f64() / params.epochs as f64;
     // Rows nobody touched say nothing.

@@ -76,3 +76,9 @@ fn params_out_of_range_are_all_named() {
     assert_eq!(wrong.problems().len(), 5);
     assert!(fit(&Csr::from_entries(1, 1, std::iter::empty()), &params(), &Silent).is_err());
 }
+
+#[test]
+fn steps_that_lead_nowhere_are_refused() {
+    let wild = BprParams { learning_rate: 1e20, ..params() };
+    assert!(matches!(fit(&tastes(), &wild, &Silent), Err(FitError::NotFinite { model: "bpr" })));
+}
