@@ -8,3 +8,4 @@ pub mod fit;
 pub mod progress;
 pub mod publish;
 pub mod tune;
+pub mod track;

@@ -132,6 +132,36 @@ pub enum Column {
     Times(Vec<Option<Timestamp>>),
 }
 
+impl Column {
+    /// The cells at these positions, in that order.
+    ///
+    /// # Panics
+    ///
+    /// Panics at a position that the column does not have.
+    #[must_use]
+    pub fn select(&self, rows: &[u32]) -> Self {
+        fn pick<T: Copy>(cells: &[T], rows: &[u32]) -> Vec<T> {
+            rows.iter().map(|&row| cells[row as usize]).collect()
+        }
+        let ids = rows.iter().map(|&row| ItemId::new(row));
+        match self {
+            Self::Labels(labels) => {
+                let mut some = Labels::default();
+                ids.for_each(|id| some.push(labels.get(id)));
+                Self::Labels(some)
+            }
+            Self::Tags(tags) => {
+                let mut some = TagSets::default();
+                ids.for_each(|id| some.push(tags.get(id)));
+                Self::Tags(some)
+            }
+            Self::Numbers(numbers) => Self::Numbers(pick(numbers, rows)),
+            Self::Flags(flags) => Self::Flags(pick(flags, rows)),
+            Self::Times(times) => Self::Times(pick(times, rows)),
+        }
+    }
+}
+
 /// Distinct strings, coded in order of first sight.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Dictionary {

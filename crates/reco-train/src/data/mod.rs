@@ -1,6 +1,7 @@
 //! Data sets: items, users and interactions, read from files.
 
 mod cells;
+pub mod clean;
 mod error;
 mod extra;
 mod files;
@@ -8,7 +9,7 @@ mod import;
 mod ipc;
 mod json_lines;
 mod layout;
-mod moments;
+pub(crate) mod moments;
 mod preset;
 mod rows;
 mod separated;
@@ -42,4 +43,18 @@ pub struct Dataset {
     pub users: Vec<BTreeMap<String, Value>>,
     /// Further columns of the interactions, one cell per row of `log`.
     pub extra: BTreeMap<String, Column>,
+}
+
+impl Dataset {
+    /// The rows named of the log, in that order, with what else is known about them; items and users stay.
+    #[must_use]
+    pub fn select(&self, rows: &[u32]) -> Self {
+        let extra = self.extra.iter().map(|(name, column)| (name.clone(), column.select(rows)));
+        Self {
+            catalog: self.catalog.clone(),
+            log: self.log.select(rows),
+            users: self.users.clone(),
+            extra: extra.collect(),
+        }
+    }
 }

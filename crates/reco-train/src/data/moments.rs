@@ -67,6 +67,12 @@ pub(super) fn from_text(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
 }
 
+/// In the form that every tool reads; what no calendar has, in milliseconds since 1970.
+pub(crate) fn written(at: Timestamp) -> String {
+    let known = jiff::Timestamp::from_millisecond(at.millis());
+    known.map_or_else(|_| at.millis().to_string(), |known| known.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
