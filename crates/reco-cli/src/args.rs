@@ -2,12 +2,14 @@
 
 mod bench;
 mod models;
+mod train;
 mod tune;
 
 #[cfg(test)]
 pub(crate) use bench::MetricName;
 pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, RankArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
+pub(crate) use train::TrainArgs;
 pub(crate) use tune::TuneArgs;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -179,22 +181,6 @@ pub(crate) struct ImportArgs {
     /// Folder to write items.parquet, users.parquet and interactions.parquet to.
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// File to write the snapshot to [default: model.reco, with a registry none].
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-    /// Publishes a version to this folder [default: registry.path].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) registry: Option<PathBuf>,
-    /// Goes on from the factors of an earlier snapshot, or of a version in the registry (v3, champion), in fewer
-    /// passes (train.als.warm_iterations).
-    #[arg(long, value_name = "FILE|VERSION")]
-    pub(crate) warm_start: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -16,9 +16,12 @@ use layers::Setting;
 use reco_core::event::ActionWeights;
 use reco_core::pipeline::PipelineConfig;
 use reco_http::HttpConfig;
+use reco_train::data::clean::CleanParams;
 use reco_train::data::{FileSpec, ImportSpec, Preset};
 use reco_train::fit::snapshot::Plan;
+use reco_train::flow::JudgeParams;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) clock: ClockName,
     /// Where the data is; without `data.interactions` the shipped demo data is used.
     pub(crate) data: ImportSpec,
+    /// What of the data is used.
+    pub(crate) clean: CleanParams,
     /// How strongly each action speaks for an item.
     pub(crate) weights: ActionWeights,
     /// What is fitted.
@@ -38,6 +43,10 @@ pub(crate) struct Config {
     pub(crate) http: HttpConfig,
     /// Where trained versions are kept.
     pub(crate) registry: RegistryConfig,
+    /// How what is trained is judged.
+    pub(crate) judge: JudgeParams,
+    /// The log of training runs.
+    pub(crate) runs: RunsConfig,
     /// What `reco tune` searches over.
     pub(crate) tune: TuneConfig,
 }
@@ -48,6 +57,14 @@ pub(crate) struct Config {
 pub(crate) struct TuneConfig {
     /// Settings by their path with the values to try; see [`Space::read`](reco_train::tune::Space::read).
     pub(crate) space: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Where training runs are logged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RunsConfig {
+    /// The folder; without one, runs are logged beside the registry.
+    pub(crate) path: Option<PathBuf>,
 }
 
 /// Which clock is used.
@@ -77,11 +94,27 @@ pub(crate) fn load(
 ) -> Result<Config, ConfigError> {
     let mut problems = Vec::new();
     let settings = layers::settings(global, environment, output, &mut problems);
-    let defaults = || Figment::from(Serialized::defaults(Config::default()));
-    let mut figment = defaults();
+    checked(&Config::default(), settings, problems)
+}
+
+/// The configuration with what a file sets under `train` and `pipeline`; all problems are reported at once.
+pub(crate) fn patched(config: &Config, patch: &Path) -> Result<Config, ConfigError> {
+    let mut problems = Vec::new();
+    let settings = layers::patch(patch, &mut problems);
+    checked(config, settings, problems)
+}
+
+/// A configuration with settings on top.
+fn checked(
+    config: &Config,
+    settings: Vec<Setting>,
+    mut problems: Vec<String>,
+) -> Result<Config, ConfigError> {
+    let below = || Figment::from(Serialized::defaults(config));
+    let mut figment = below();
     for Setting { path, value, origin, .. } in settings {
         // Each setting is tried by itself first, so that one mistake does not hide the next.
-        let alone = defaults().merge(Serialized::default(&path, value.clone())).extract::<Config>();
+        let alone = below().merge(Serialized::default(&path, value.clone())).extract::<Config>();
         match alone {
             Ok(_) => figment = figment.merge(Serialized::default(&path, value)),
             Err(error) => problems.extend(mistakes(&path, value.as_str(), &origin, error)),
@@ -126,10 +159,12 @@ impl Config {
         };
         let weights = self.weights.problems().into_iter().map(|line| format!("weights: {line}"));
         weights
+            .chain(under("clean", self.clean.problems()))
             .chain(under("train", self.train.problems()))
             .chain(under("pipeline", self.pipeline.problems()))
             .chain(under("http", self.http.problems()))
             .chain(under("registry", self.registry.problems()))
+            .chain(under("judge", self.judge.problems()))
             .collect()
     }
 
@@ -193,6 +228,7 @@ fn map_column(spec: &mut ImportSpec, text: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reco_core::time::Timestamp;
     use std::fs;
     use std::path::Path;
 
@@ -296,6 +332,44 @@ mod tests {
         assert_eq!((weights.at_least(&"rating".into()), weights.at_least(&"my_star".into())), (3.0, 2.0));
         let error = load_text("[weights]\nPurchase = 0\npurchase = 1\n", &[]).unwrap_err().to_string();
         assert!(error.contains("`weights.Purchase` and `weights.purchase` ("), "{error}");
+    }
+
+    #[test]
+    fn a_patch_changes_what_is_trained_and_served_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let patch = folder.path().join("wide.toml");
+        let mut config = Config::default();
+        config.train.vector_neighbors = 7;
+        fs::write(&patch, "pipeline.deadline_ms = 20\n[train]\nease = true\n[train.als]\nfactors = 8\n")
+            .unwrap();
+        let patched = patched(&config, &patch).unwrap();
+        assert_eq!((patched.train.vector_neighbors, patched.pipeline.deadline_ms), (7, 20));
+        assert!(patched.train.als.unwrap().factors == 8 && patched.train.ease.is_some());
+        fs::write(&patch, "judge.k = [3]\nclean.outliers = 0\n[train.als]\nfactor = 8\nfactors = 0\n")
+            .unwrap();
+        let error = super::patched(&config, &patch).unwrap_err().to_string();
+        for part in [
+            "judge.k (",
+            "clean.outliers (",
+            "train.als.factor (",
+            "factors is 0",
+            "only `train` and `pipeline`",
+        ] {
+            assert!(error.contains(part), "{part} is not in\n{error}");
+        }
+        let missing = super::patched(&config, folder.path()).unwrap_err().to_string();
+        assert!(missing.contains("is a folder"), "{missing}");
+    }
+
+    #[test]
+    fn dates_may_stand_in_quotes_or_not() {
+        let bare =
+            load_text("[clean]\nfrom = 2017-06-01\nuntil = 2017-06-02T12:00:00Z\n", &[]).unwrap().clean;
+        let quoted =
+            load_text("[clean]\nfrom = '2017-06-01'\n", &["clean.until=2017-06-02T12:00"]).unwrap().clean;
+        assert_eq!((bare.from.map(Timestamp::millis), &bare), (Some(1_496_275_200_000), &quoted));
+        let error = load_text("", &["clean.from=soon", "clean.last_days=-1"]).unwrap_err().to_string();
+        assert!(error.contains("clean.from (--set)") && error.contains("last_days is -1"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use reco_core::pipeline::Recommender;
 use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
+use reco_train::data::clean::{self, CleanParams, Cleaned};
 use reco_train::data::{self, Dataset, ImportSpec};
 use reco_train::fit;
 use reco_train::fit::snapshot::Plan;
@@ -26,18 +27,39 @@ pub(crate) fn dataset_with_remarks(
     session: &Session,
     args: &DataArgs,
 ) -> Result<(Dataset, Vec<String>), Failure> {
+    let Prepared { dataset, remarks, .. } = prepared(session, args)?;
+    Ok((dataset, remarks))
+}
+
+/// Data to train on.
+pub(crate) struct Prepared {
+    pub(crate) dataset: Dataset,
+    /// What of it was left out on purpose.
+    pub(crate) cleaned: Cleaned,
+    /// What to know about it.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// Reads the data asked for and leaves out what would mislead training.
+pub(crate) fn prepared(session: &Session, args: &DataArgs) -> Result<Prepared, Failure> {
+    let (read, mut remarks) = raw(session, args)?;
+    let (dataset, cleaned) = clean::clean(read, &session.config.clean)?;
+    remarks.extend(cleaned.remarks());
+    remarks.extend(remarks::on_actions(&dataset.log, &session.config.weights));
+    Ok(Prepared { dataset, cleaned, remarks })
+}
+
+/// The data as they are.
+fn raw(session: &Session, args: &DataArgs) -> Result<(Dataset, Vec<String>), Failure> {
     let Some(spec) = session.config.import(args)? else {
         session.progress.begin("reading demo data", 0);
         let dataset = demo::load()?;
         let (users, items, rows) = (dataset.log.users.len(), dataset.catalog.len(), dataset.log.len());
         session.progress.end(&format!("{users} users, {items} items, {rows} interactions: {}", demo::NAME));
-        let lines = remarks::on_actions(&dataset.log, &session.config.weights);
-        return Ok((dataset, lines));
+        return Ok((dataset, Vec::new()));
     };
     let (dataset, report) = data::read(&spec, &*session.progress)?;
-    let mut lines = remarks::on_reading(&report);
-    lines.extend(remarks::on_actions(&dataset.log, &session.config.weights));
-    Ok((dataset, lines))
+    Ok((dataset, remarks::on_reading(&report)))
 }
 
 /// The pipeline over data for which nothing is fitted yet. It has no page to offer, but it knows catalogue and
@@ -47,9 +69,14 @@ pub(crate) fn dataset_with_remarks(
 ///
 /// What the configuration asks of columns that the catalogue does not have.
 pub(crate) fn rehearsal(session: &Session, dataset: &Dataset) -> Result<Recommender, Failure> {
+    check(&session.config, dataset)
+}
+
+/// The same by any configuration.
+pub(crate) fn check(config: &Config, dataset: &Dataset) -> Result<Recommender, Failure> {
     let (catalog, users) = (dataset.catalog.clone(), dataset.log.users.clone());
     let snapshot = Snapshot { catalog, users, ..Snapshot::default() };
-    Ok(session.config.pipeline.builder(snapshot)?.build()?)
+    Ok(config.pipeline.builder(snapshot)?.build()?)
 }
 
 /// Fits everything the configuration asks for.
@@ -125,10 +152,15 @@ pub(crate) fn versions(session: &Session, args: &ModelArgs) -> Result<Option<Ver
 
 /// Settings that do nothing about a snapshot that was trained before are named.
 fn note_vain_settings(session: &Session) {
-    let Config { data, train, .. } = &session.config;
+    let Config { data, clean, train, .. } = &session.config;
     // Live events fade by the half-life, whatever else the snapshot was trained with.
     let usual = Plan { trend_half_life_days: train.trend_half_life_days, ..Plan::default() };
-    for (section, is_set) in [("data", *data != ImportSpec::default()), ("train", *train != usual)] {
+    let sections = [
+        ("data", *data != ImportSpec::default()),
+        ("clean", *clean != CleanParams::default()),
+        ("train", *train != usual),
+    ];
+    for (section, is_set) in sections {
         if is_set {
             session
                 .output

@@ -34,7 +34,9 @@ fn refusal(folder: &Path, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-const TRAIN: [&str; 5] = ["train", "--interactions", "interactions.csv", "--set", "train.blend=false"];
+/// Without a run: two of the same would be one.
+const TRAIN: [&str; 6] =
+    ["train", "--no-judge", "--interactions", "interactions.csv", "--set", "train.blend=false"];
 
 /// A registry that two processes published to at once.
 fn published() -> tempfile::TempDir {

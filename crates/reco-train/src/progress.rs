@@ -12,12 +12,12 @@ pub trait Progress: Send + Sync {
 
 /// Progress whose stages are named with something before.
 pub(crate) struct Prefixed<'a> {
-    prefix: &'static str,
+    prefix: &'a str,
     progress: &'a dyn Progress,
 }
 
 impl<'a> Prefixed<'a> {
-    pub(crate) fn new(prefix: &'static str, progress: &'a dyn Progress) -> Self {
+    pub(crate) fn new(prefix: &'a str, progress: &'a dyn Progress) -> Self {
         Self { prefix, progress }
     }
 }

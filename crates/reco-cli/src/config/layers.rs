@@ -11,6 +11,10 @@ use std::path::Path;
 
 const DEFAULT_FILE: &str = "reco.toml";
 const PREFIX: &str = "RECO_";
+/// The sections in which candidates may differ: all the others say what is judged, and how.
+const PATCHED: [&str; 2] = ["train", "pipeline"];
+/// The one name in what a bare date of TOML is to figment: a table with its text.
+const TOML_DATE: &str = "$__toml_private_datetime";
 
 /// One value somebody set, and where.
 pub(super) struct Setting {
@@ -30,13 +34,7 @@ pub(super) fn settings(
 ) -> Vec<Setting> {
     let mut layers = Layers { settings: Vec::new(), problems };
     match &global.config {
-        Some(path) if path.is_dir() => {
-            layers.problems.push(format!("{}: is a folder, must be a file", path.display()));
-        }
-        Some(path) if !path.is_file() => {
-            layers.problems.push(format!("{}: there is no such file", path.display()));
-        }
-        Some(path) => layers.file(path),
+        Some(path) => layers.named_file(path),
         None if Path::new(DEFAULT_FILE).is_file() => layers.file(Path::new(DEFAULT_FILE)),
         None => {}
     }
@@ -60,6 +58,19 @@ pub(super) fn settings(
     layers.settings
 }
 
+/// What a file of settings sets under [`PATCHED`].
+pub(super) fn patch(path: &Path, problems: &mut Vec<String>) -> Vec<Setting> {
+    let mut layers = Layers { settings: Vec::new(), problems };
+    layers.named_file(path);
+    let Layers { settings, problems } = layers;
+    let is_patch = |setting: &Setting| PATCHED.contains(&setting.path.split('.').next().unwrap_or_default());
+    let (settings, others): (Vec<Setting>, Vec<Setting>) = settings.into_iter().partition(is_patch);
+    for Setting { path, origin, .. } in others {
+        problems.push(format!("{path} ({origin}): a candidate sets only `train` and `pipeline`"));
+    }
+    settings
+}
+
 /// Whether the configuration has a section or a setting of this name.
 fn is_section(name: &str) -> bool {
     let defaults = Value::serialize(Config::default()).ok();
@@ -77,6 +88,17 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
+    /// A file that must be there.
+    fn named_file(&mut self, path: &Path) {
+        if path.is_dir() {
+            self.problems.push(format!("{}: is a folder, must be a file", path.display()));
+        } else if path.is_file() {
+            self.file(path);
+        } else {
+            self.problems.push(format!("{}: there is no such file", path.display()));
+        }
+    }
+
     fn file(&mut self, path: &Path) {
         let origin = path.display().to_string();
         match Toml::file_exact(path).data() {
@@ -95,6 +117,9 @@ impl Layers<'_> {
     /// Notes a value, and of a table each value in it, so that every mistake is found.
     fn set(&mut self, spelt: &str, value: Value, origin: &str) {
         if let Value::Dict(_, inner) = value {
+            if let Some(date) = inner.get(TOML_DATE) {
+                return self.push(spelt, date.clone(), origin);
+            }
             if !inner.is_empty() {
                 return self.table(spelt, inner, origin);
             }

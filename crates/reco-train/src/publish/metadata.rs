@@ -1,6 +1,10 @@
 //! What is known about a version when it is published.
 
 use crate::data::Dataset;
+use crate::data::clean::Cleaned;
+use crate::data::moments::written;
+use crate::flow::Verdict;
+use crate::track::RunId;
 use reco_core::rank::WideDeep;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::Timestamp;
@@ -28,8 +32,15 @@ pub struct Metadata {
     pub features: Vec<String>,
     /// Every seed of the configuration, by its path.
     pub seeds: BTreeMap<String, u64>,
-    /// Metrics by name, where they were measured.
+    /// The training run that made it, where there was one.
+    pub run: Option<String>,
+    /// What was left out of the data.
+    pub cleaned: Cleaned,
+    /// Metrics by name, of the same configuration fitted to earlier data and judged on the latest; empty where
+    /// nothing was judged.
     pub metrics: BTreeMap<String, f64>,
+    /// The 95 % intervals of these.
+    pub intervals: BTreeMap<String, (f64, f64)>,
     /// The configuration in effect.
     pub configuration: Value,
 }
@@ -51,6 +62,9 @@ pub struct DataFacts {
     /// The same for the same interactions, in whatever order they come: the sum of the 64-bit FNV-1a hashes of
     /// user, item, action, value and time of every row, in hexadecimal.
     pub fingerprint: String,
+    /// The same for the same items and users with the same attributes in the same order: the FNV-1a hash of their
+    /// encoding.
+    pub attributes: String,
 }
 
 impl DataFacts {
@@ -58,6 +72,11 @@ impl DataFacts {
     pub fn of(dataset: &Dataset) -> Self {
         let log = &dataset.log;
         let actions: Vec<String> = log.actions.iter().map(ToString::to_string).collect();
+        let mut attributes = Fnv::default();
+        // Both encode without an error whatever they hold.
+        for part in [postcard::to_stdvec(&dataset.catalog), postcard::to_stdvec(&dataset.users)] {
+            attributes.bytes(&part.unwrap_or_default());
+        }
         let span = log.has_times().then(|| log.span()).flatten();
         let mut sum = 0u64;
         for row in 0..log.len() {
@@ -73,9 +92,10 @@ impl DataFacts {
             rows: log.len(),
             users: log.users.len(),
             items: dataset.catalog.len(),
-            from: span.map(|(first, _)| moment(first)),
-            until: span.map(|(_, last)| moment(last)),
+            from: span.map(|(first, _)| written(first)),
+            until: span.map(|(_, last)| written(last)),
             fingerprint: format!("{sum:016x}"),
+            attributes: format!("{:016x}", attributes.0),
         }
     }
 }
@@ -94,7 +114,7 @@ impl Metadata {
         let mut seeds = BTreeMap::new();
         collect_seeds("", &configuration, &mut seeds);
         Self {
-            created: moment(now),
+            created: written(now),
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
             snapshot: snapshot.version.to_string(),
             trained_from,
@@ -102,9 +122,27 @@ impl Metadata {
             models: snapshot.models.names().map(ToString::to_string).collect(),
             features: inputs.map(|input| input.name.to_string()).collect(),
             seeds,
+            run: None,
+            cleaned: Cleaned::default(),
             metrics: ranker.map(WideDeep::metrics).unwrap_or_default(),
+            intervals: BTreeMap::new(),
             configuration,
         }
+    }
+}
+
+impl Metadata {
+    /// The same with what a run found: its id, and the figures of the pipeline where it was judged.
+    #[must_use]
+    pub fn of_run(mut self, run: &RunId, cleaned: Cleaned, verdict: &Verdict) -> Self {
+        self.run = Some(run.to_string());
+        self.cleaned = cleaned;
+        let pipeline = verdict.judgement().and_then(|judgement| judgement.models.first());
+        for (name, figure) in pipeline.iter().flat_map(|model| &model.figures) {
+            self.metrics.extend(figure.value.map(|value| (name.clone(), value)));
+            self.intervals.extend(figure.interval.map(|interval| (name.clone(), interval)));
+        }
+        self
     }
 }
 
@@ -118,12 +156,6 @@ fn collect_seeds(path: &str, value: &Value, seeds: &mut BTreeMap<String, u64>) {
             _ => collect_seeds(&path, value, seeds),
         }
     }
-}
-
-/// In the form that every tool reads; what no calendar has, in milliseconds since 1970.
-fn moment(at: Timestamp) -> String {
-    let known = jiff::Timestamp::from_millisecond(at.millis());
-    known.map_or_else(|_| at.millis().to_string(), |known| known.to_string())
 }
 
 /// The 64-bit FNV-1a hash (Fowler, Noll, Vo), which is the same everywhere and easily written elsewhere.

@@ -1,0 +1,56 @@
+//! `reco train`: data to a snapshot file, to a version in a registry, or both; judged and logged as a run, or not.
+
+mod places;
+mod run;
+mod told;
+
+use crate::args::TrainArgs;
+use crate::model::Prepared;
+use crate::registry::{Versions, told as told_of_registry};
+use crate::{Failure, Session, model};
+use places::Places;
+use reco_core::snapshot::Snapshot;
+use reco_core::time::{Clock, SystemClock};
+use reco_train::fit::stored;
+use reco_train::publish::{self, DataFacts, Metadata};
+use told::{Trained, rendered};
+
+pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
+    let places = Places::find(session, args)?;
+    let candidates = run::candidates(session, args)?;
+    let prepared = model::prepared(session, &args.data)?;
+    session.output.remarks(&prepared.remarks);
+    let trained = match &places.runs {
+        Some(runs) => run::judged(session, args.anew, &places, runs, &candidates, prepared)?,
+        None => unjudged(session, &places, prepared)?,
+    };
+    session.output.result(&trained, rendered)
+}
+
+/// Fits what is configured to everything, and that is all.
+fn unjudged(session: &Session, places: &Places, prepared: Prepared) -> Result<Trained, Failure> {
+    let Prepared { dataset, cleaned, remarks } = prepared;
+    let weights = dataset.log.tally(&session.config.weights);
+    let facts = DataFacts::of(&dataset);
+    let snapshot = match &places.start {
+        Some((_, earlier)) => model::refitted(session, earlier, dataset)?,
+        None => model::fitted(session, dataset)?,
+    };
+    let bytes = places.out.as_deref().map(|out| stored::save(&snapshot, out)).transpose()?;
+    let from = places.start.as_ref().map(|(name, _)| name.clone());
+    let published = match &places.versions {
+        Some(versions) => {
+            let configuration = serde_json::to_value(&session.config)?;
+            let metadata = Metadata::new(&snapshot, facts, from, configuration, SystemClock.wall());
+            Some(published(versions, &snapshot, &Metadata { cleaned: cleaned.clone(), ..metadata })?)
+        }
+        None => None,
+    };
+    let trained = Trained::new(places, &snapshot, bytes, published, weights);
+    Ok(Trained { cleaned, remarks, ..trained })
+}
+
+/// Publishes a version and says which.
+fn published(versions: &Versions, snapshot: &Snapshot, metadata: &Metadata) -> Result<u64, Failure> {
+    publish::publish(&versions.registry, &versions.model, snapshot, metadata).map_err(told_of_registry)
+}

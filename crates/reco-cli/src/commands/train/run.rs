@@ -1,0 +1,212 @@
+//! Training as a run: candidates judged, the best one fitted, everything logged and resumable.
+
+use super::places::Places;
+use super::published;
+use super::told::{RunTold, Trained};
+use crate::args::TrainArgs;
+use crate::config::{self, Config};
+use crate::model::Prepared;
+use crate::registry::Versions;
+use crate::{Failure, Session, model};
+use reco_core::registry::FolderRegistry;
+use reco_core::time::{Clock, SystemClock, Timestamp};
+use reco_train::fit::stored;
+use reco_train::flow::{self, Candidate, Run, Task, fingerprint};
+use reco_train::publish::{self, DataFacts, Metadata};
+use reco_train::track::{FolderTracker, Outcome, RunId, RunStart, flattened};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// A candidate with the whole configuration that it is.
+pub(super) struct Tried {
+    pub(super) candidate: Candidate,
+    config: Config,
+}
+
+/// The configuration itself, then what differs from it by each file; all slips are told before any data are read.
+pub(super) fn candidates(session: &Session, args: &TrainArgs) -> Result<Vec<Tried>, Failure> {
+    let mut all = vec![tried(BASE, session.config.clone())];
+    for path in &args.candidates {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let told = |problem| Failure::from(format!("--candidate {}: {problem}", path.display()));
+        name.parse::<RunId>().map_err(|error| told(error.to_string()))?;
+        if all.iter().any(|known| known.candidate.name == name) {
+            return Err(told(format!("there is another candidate `{name}`")));
+        }
+        all.push(tried(name, config::patched(&session.config, path)?));
+    }
+    Ok(all)
+}
+
+/// What the configuration itself is called beside candidates.
+const BASE: &str = "base";
+
+fn tried(name: &str, config: Config) -> Tried {
+    let (plan, pipeline) = (config.train.clone(), config.pipeline.clone());
+    Tried { candidate: Candidate { name: name.to_owned(), plan, pipeline }, config }
+}
+
+/// Runs the flow; a run that was begun before goes on.
+pub(super) fn judged(
+    session: &Session,
+    anew: bool,
+    places: &Places,
+    runs: &FolderTracker,
+    all: &[Tried],
+    prepared: Prepared,
+) -> Result<Trained, Failure> {
+    for Tried { candidate, config } in all {
+        model::check(config, &prepared.dataset).map_err(|error| format!("{}: {error}", candidate.name))?;
+        for remark in config.train.remarks() {
+            session.output.note(&format!("{}: train.{remark}", candidate.name));
+        }
+    }
+    let facts = DataFacts::of(&prepared.dataset);
+    let now = SystemClock.wall();
+    let start = |id| started(id, session, places, &facts, all, now);
+    let key = key(session, places, &facts, all)?;
+    let run = Run::open(runs, &[], &key, anew, now, start)?;
+    if run.resumed() {
+        session.output.note(&format!("run {} was begun before and goes on; --anew begins another", run.id()));
+    }
+    let outcome = finished(session, places, all, prepared, facts, &run);
+    let told =
+        outcome.as_ref().map_or_else(|error| Outcome::Failed(error.to_string()), |_| Outcome::Finished);
+    run.end(&told)?;
+    outcome
+}
+
+/// What is the same for the same task.
+fn key(session: &Session, places: &Places, facts: &DataFacts, all: &[Tried]) -> Result<String, Failure> {
+    let mut candidates = Vec::new();
+    for Tried { candidate, config } in all {
+        let settings = [serde_json::to_value(&config.train)?, serde_json::to_value(&config.pipeline)?];
+        candidates.push(json!([candidate.name, settings]));
+    }
+    let Config { clean, weights, judge, .. } = &session.config;
+    let judged = [serde_json::to_value(clean)?, serde_json::to_value(weights)?, serde_json::to_value(judge)?];
+    Ok(fingerprint(&json!({
+        "code_version": env!("CARGO_PKG_VERSION"),
+        "data": [facts.fingerprint, facts.attributes],
+        "model": session.config.registry.model,
+        "start": places.start.as_ref().map(|(name, snapshot)| [name.as_str(), &*snapshot.version]),
+        "judged": judged,
+        "candidates": candidates,
+    })))
+}
+
+/// What the log says of a run at its beginning.
+fn started(
+    id: RunId,
+    session: &Session,
+    places: &Places,
+    facts: &DataFacts,
+    all: &[Tried],
+    now: Timestamp,
+) -> RunStart {
+    let tags = [
+        ("code_version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("data.fingerprint", facts.fingerprint.clone()),
+        ("data.from", facts.from.clone().unwrap_or_default()),
+        ("data.until", facts.until.clone().unwrap_or_default()),
+        ("data.rows", facts.rows.to_string()),
+        ("trained_from", places.start.as_ref().map(|(name, _)| name.clone()).unwrap_or_default()),
+    ];
+    let Config { clean, weights, judge, .. } = &session.config;
+    let mut settings = json!({ "clean": clean, "weights": weights, "judge": judge });
+    for Tried { candidate, config } in all {
+        settings["candidates"][&candidate.name] =
+            json!({ "train": config.train, "pipeline": config.pipeline });
+    }
+    RunStart {
+        parameters: flattened(&settings),
+        tags: tags.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        ..RunStart::new(id, &session.config.registry.model).at(now)
+    }
+}
+
+/// The flow itself, and what is made of its snapshot.
+fn finished(
+    session: &Session,
+    places: &Places,
+    all: &[Tried],
+    prepared: Prepared,
+    facts: DataFacts,
+    run: &Run<'_>,
+) -> Result<Trained, Failure> {
+    let Prepared { dataset, cleaned, mut remarks } = prepared;
+    let config = &session.config;
+    let known = places.versions.as_ref().and_then(|versions| version_of(versions, run.id()));
+    let kept_at = known.as_ref().map(|(_, path)| path.as_path());
+    let candidates: Vec<Candidate> = all.iter().map(|tried| tried.candidate.clone()).collect();
+    let task = Task {
+        dataset: &dataset,
+        candidates: &candidates,
+        weights: &config.weights,
+        judge: &config.judge,
+        earlier: places.start.as_ref().map(|(_, snapshot)| snapshot),
+        version: run.id().as_str(),
+        kept_at,
+    };
+    let trained = flow::train(&task, run, &*session.progress)?;
+    let chosen = &all[trained.chosen];
+    let bytes = places.out.as_deref().map(|out| stored::save(&trained.snapshot, out)).transpose()?;
+    let number = match &places.versions {
+        Some(versions) => {
+            if known.is_none() {
+                run.forget(PUBLISH)?;
+            }
+            let number = run.step(PUBLISH, || -> Result<u64, Failure> {
+                // It may have been published by a process that was killed before it could note that.
+                if let Some((number, _)) = &known {
+                    return Ok(*number);
+                }
+                let from = places.start.as_ref().map(|(name, _)| name.clone());
+                let configuration = serde_json::to_value(&chosen.config)?;
+                let metadata =
+                    Metadata::new(&trained.snapshot, facts, from, configuration, SystemClock.wall());
+                let metadata = metadata.of_run(run.id(), cleaned.clone(), &trained.test);
+                published(versions, &trained.snapshot, &metadata)
+            })?;
+            run.let_snapshot_go()?;
+            Some(number)
+        }
+        None => None,
+    };
+    remarks.extend(run.remarks());
+    remarks.extend(to_serve(config, chosen));
+    let weights = dataset.log.tally(&config.weights);
+    let told = Trained::new(places, &trained.snapshot, bytes, number, weights);
+    let run = RunTold::new(run, &task, &trained);
+    session.output.remarks(&run.remarks());
+    Ok(Trained { cleaned, remarks, run: Some(run), ..told })
+}
+
+const PUBLISH: &str = "publish";
+
+/// The version that a run published, and its snapshot.
+fn version_of(versions: &Versions, run: &RunId) -> Option<(u64, PathBuf)> {
+    let Versions { registry, model } = versions;
+    let numbers = registry.list(model).ok()?;
+    let is_of_run = |number: &u64| {
+        let metadata = publish::metadata(registry, model, *number);
+        metadata.is_ok_and(|metadata| metadata.run.as_deref() == Some(run.as_str()))
+    };
+    let number = numbers.into_iter().rfind(is_of_run)?;
+    let folder: PathBuf = registry.open(model, number).ok()?;
+    Some((number, Path::new(&folder).join(FolderRegistry::ARTIFACT)))
+}
+
+/// Settings of the pipeline that won and are not those in effect: a snapshot does not carry them.
+fn to_serve(config: &Config, chosen: &Tried) -> Option<String> {
+    let settings = |config: &Config| flattened(&serde_json::to_value(&config.pipeline).unwrap_or_default());
+    let (ours, theirs) = (settings(config), settings(&chosen.config));
+    let changed: Vec<String> = theirs
+        .iter()
+        .filter(|(path, value)| ours.get(*path) != Some(value))
+        .map(|(path, value)| format!("pipeline.{path}={value}"))
+        .collect();
+    let name = &chosen.candidate.name;
+    (!changed.is_empty())
+        .then(|| format!("`{name}` won with settings to serve it with: {}", changed.join(", ")))
+}

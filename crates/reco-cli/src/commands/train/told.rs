@@ -1,0 +1,191 @@
+//! What training says at its end.
+
+use super::places::Places;
+use crate::output;
+use reco_core::interactions::ActionTally;
+use reco_core::rank::WideDeep;
+use reco_core::snapshot::Snapshot;
+use reco_train::data::clean::Cleaned;
+use reco_train::flow::{self, Judged, Judgement, Run, Step, Task, Verdict};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Trained {
+    /// The file, where one was written.
+    pub(super) snapshot: Option<PathBuf>,
+    /// The registry and the version in it, where one was published.
+    pub(super) registry: Option<PathBuf>,
+    pub(super) published: Option<String>,
+    pub(super) version: String,
+    pub(super) users: usize,
+    pub(super) items: usize,
+    pub(super) models: Vec<String>,
+    pub(super) bytes: Option<u64>,
+    /// How the learned ranker did on what training kept from it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) metrics: BTreeMap<String, f64>,
+    /// What was left out of the data.
+    pub(super) cleaned: Cleaned,
+    /// What the actions weigh.
+    pub(super) weights: Vec<ActionTally>,
+    pub(super) remarks: Vec<String>,
+    /// How it was judged, where it was.
+    pub(super) run: Option<RunTold>,
+}
+
+impl Trained {
+    pub(super) fn new(
+        places: &Places,
+        snapshot: &Snapshot,
+        bytes: Option<u64>,
+        published: Option<u64>,
+        weights: Vec<ActionTally>,
+    ) -> Self {
+        Self {
+            snapshot: places.out.clone(),
+            registry: places.versions.as_ref().map(|versions| versions.registry.root().to_owned()),
+            published: published.map(|number| format!("v{number}")),
+            version: snapshot.version.to_string(),
+            users: snapshot.users.len(),
+            items: snapshot.catalog.len(),
+            models: snapshot.models.names().map(ToString::to_string).collect(),
+            bytes,
+            metrics: snapshot.models.get(WideDeep::NAME).map(WideDeep::metrics).unwrap_or_default(),
+            cleaned: Cleaned::default(),
+            weights,
+            remarks: Vec::new(),
+            run: None,
+        }
+    }
+}
+
+/// A run and its findings.
+#[derive(Debug, Serialize)]
+pub(super) struct RunTold {
+    id: String,
+    folder: PathBuf,
+    /// Whether it was begun before.
+    resumed: bool,
+    steps: Vec<Step>,
+    /// What candidates were chosen by.
+    metric: String,
+    /// The candidates on valid.
+    valid: Vec<CandidateTold>,
+    chosen: String,
+    /// The chosen one on test, beside the baselines.
+    test: Verdict,
+}
+
+#[derive(Debug, Serialize)]
+struct CandidateTold {
+    name: String,
+    value: Option<f64>,
+    interval: Option<(f64, f64)>,
+    /// Why it could not be judged.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    problem: String,
+}
+
+impl RunTold {
+    pub(super) fn new(run: &Run<'_>, task: &Task<'_>, trained: &flow::Trained) -> Self {
+        let metric = &task.judge.metric;
+        let of_candidate = |(name, verdict): (String, &Verdict)| {
+            let figure = verdict.judgement().and_then(|judgement| figure(judgement.models.first(), metric));
+            let (value, interval) = figure.unwrap_or_default();
+            CandidateTold { name, value, interval, problem: verdict.problem().to_owned() }
+        };
+        let names: Vec<String> = task.candidates.iter().map(|candidate| candidate.name.clone()).collect();
+        Self {
+            id: run.id().to_string(),
+            folder: run.folder().to_owned(),
+            resumed: run.resumed(),
+            steps: run.steps(),
+            metric: metric.clone(),
+            chosen: names[trained.chosen].clone(),
+            valid: names.into_iter().zip(&trained.valid).map(of_candidate).collect(),
+            test: trained.test.clone(),
+        }
+    }
+
+    /// What to know of its figures.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let mut lines: Vec<String> = match &self.test {
+            Verdict::Judged(judgement) => judgement.remarks.clone(),
+            Verdict::Impossible(why) => vec![format!("trained, but not judged: {why}")],
+        };
+        let found = self.steps.iter().filter(|step| step.found).count();
+        if found > 0 {
+            lines.push(format!("{found} of {} steps were done before", self.steps.len()));
+        }
+        lines
+    }
+}
+
+/// A mean and its interval.
+type Shown = (Option<f64>, Option<(f64, f64)>);
+
+fn figure(model: Option<&Judged>, metric: &str) -> Option<Shown> {
+    let figure = model?.figures.get(metric)?;
+    Some((figure.value, figure.interval))
+}
+
+pub(super) fn rendered(trained: &Trained) -> String {
+    let Trained { version, users, items, models, .. } = trained;
+    let mut text = trained.run.as_ref().map(rendered_run).unwrap_or_default();
+    text.push_str(&format!("snapshot {version}: {users} users, {items} items, models {}", models.join(", ")));
+    if let (Some(path), Some(bytes)) = (&trained.snapshot, trained.bytes) {
+        let path = path.display();
+        text.push_str(&format!(
+            "\nwrote {bytes} bytes to {path}\nserve it with: reco serve --snapshot {path}"
+        ));
+    }
+    if let (Some(path), Some(version)) = (&trained.registry, &trained.published) {
+        let path = path.display();
+        text.push_str(&format!(
+            "\npublished {version} to {path}\nlet it serve with: reco models promote {version} --registry {path}"
+        ));
+    }
+    text
+}
+
+fn rendered_run(run: &RunTold) -> String {
+    let RunTold { metric, chosen, .. } = run;
+    let mut text = String::new();
+    if run.valid.len() > 1 {
+        let mut table = output::table(["candidate", &format!("{metric} on valid"), "95 %", ""]);
+        for candidate in &run.valid {
+            let [value, interval] = shown((candidate.value, candidate.interval));
+            let note = if candidate.name == *chosen { "chosen" } else { &candidate.problem };
+            table.add_row([&candidate.name, &value, &interval, note]);
+        }
+        text.push_str(&format!("{table}\n"));
+    }
+    if let Verdict::Judged(judgement) = &run.test {
+        text.push_str(&beside_baselines(judgement, metric, chosen));
+    }
+    text.push_str(&format!("run {}: {}\n", run.id, run.folder.display()));
+    text
+}
+
+fn beside_baselines(judgement: &Judgement, metric: &str, chosen: &str) -> String {
+    let mut table = output::table(["on test", metric, "95 %", "beside the best baseline"]);
+    for model in &judgement.models {
+        let name = if model.baseline { model.name.clone() } else { format!("{chosen} (pipeline)") };
+        let [value, interval] = shown(figure(Some(model), metric).unwrap_or_default());
+        let versus = model.figures.get(metric).and_then(|figure| figure.versus.as_ref());
+        let versus = versus.map_or_else(String::new, |(baseline, difference, (low, high))| {
+            format!("{difference:+.4} to {baseline}, {low:+.4} to {high:+.4}")
+        });
+        table.add_row([name, value, interval, versus]);
+    }
+    format!("{table}\nover {} users who came back\n", judgement.users)
+}
+
+fn shown((value, interval): Shown) -> [String; 2] {
+    [
+        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}")),
+        interval.map_or_else(String::new, |(low, high)| format!("{low:.4} to {high:.4}")),
+    ]
+}

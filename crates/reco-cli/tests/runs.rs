@@ -1,0 +1,194 @@
+//! Training as a run: judged, logged, killed and gone on with, by the command.
+
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Two tastes, people who come back every few days, and candidates of so many passes.
+fn shop(passes: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut rows = "user,item,action,timestamp\n".to_owned();
+    for user in 0..80usize {
+        for week in 0..8 {
+            let item = (user % 2) * 8 + (user / 2 + week * 3) % 8;
+            let day = 1 + week * 3 + user % 3;
+            rows.push_str(&format!(
+                "user{user},item{item},purchase,2020-01-{day:02}T10:{:02}:00\n",
+                user % 60
+            ));
+        }
+    }
+    fs::write(folder.path().join("interactions.csv"), rows).expect("a file");
+    for (name, factors) in [("wide", 8), ("narrow", 2)] {
+        let patch = format!("[train.als]\nfactors = {factors}\niterations = {passes}\n");
+        fs::write(folder.path().join(name).with_extension("toml"), patch).expect("a file");
+    }
+    folder
+}
+
+fn reco(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reco"));
+    command.current_dir(folder).env_clear();
+    command
+}
+
+const TRAIN: [&str; 7] =
+    ["train", "--interactions", "interactions.csv", "--candidate", "wide.toml", "--candidate", "narrow.toml"];
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    reco(folder).args(["--quiet", "--json"]).args(args).output().expect("the command runs")
+}
+
+fn answer(folder: &Path, args: &[&str]) -> Value {
+    let output = run(folder, args);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {told}");
+    serde_json::from_slice(&output.stdout).expect("an answer in JSON")
+}
+
+fn refusal(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    assert_eq!(output.status.code(), Some(1), "{args:?} is refused");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The names of a run's steps, and whether each was done before.
+fn steps(answer: &Value) -> Vec<(String, bool)> {
+    let steps = answer["run"]["steps"].as_array().expect("steps");
+    let of = |step: &Value| (step["name"].as_str().expect("a name").to_owned(), step["found"] == true);
+    steps.iter().map(of).collect()
+}
+
+fn only_run(runs: &Path) -> PathBuf {
+    let folders: Vec<PathBuf> = fs::read_dir(runs)
+        .expect("a folder of runs")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    assert_eq!(folders.len(), 1, "one task is one run: {folders:?}");
+    folders[0].clone()
+}
+
+fn read(path: PathBuf) -> Value {
+    serde_json::from_slice(&fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .expect("JSON")
+}
+
+/// Kills the command with SIGKILL once it begins a stage whose line has these words.
+fn killed_at(folder: &Path, args: &[&str], words: &str) {
+    let mut child =
+        reco(folder).args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("it was piped")).lines().map_while(Result::ok);
+    let found = lines.any(|line| line.contains(words));
+    child.kill().expect("a signal");
+    let status = child.wait().expect("it ends");
+    assert!(found && !status.success(), "it was killed at `{words}`: {status}");
+}
+
+/// Passes that take seconds, so that a kill comes before they are over.
+const SLOW: u32 = 8_000;
+
+#[test]
+fn a_killed_run_goes_on_with_the_same_command() {
+    let folder = shop(SLOW);
+    let folder = folder.path();
+    let train = [&TRAIN[..], &["--registry", "models"]].concat();
+    let runs = folder.join("models/reco/runs");
+    // In the middle of the second candidate, then of the third.
+    killed_at(folder, &train, "[2/5] wide on valid: for ranking: als");
+    let first = only_run(&runs).join("steps/valid-base.json");
+    let left = fs::read_to_string(&first).expect("the first step was done");
+    assert!(!only_run(&runs).join("steps/valid-wide.json").exists(), "the second was not");
+    assert_eq!(read(only_run(&runs).join("run.json"))["status"], "running");
+    killed_at(folder, &train, "[3/5] narrow on valid: for ranking: als");
+    assert_eq!(fs::read_to_string(&first).expect("still"), left, "a finished step is not repeated");
+    assert!(!folder.join("models/reco/v1").exists());
+
+    let trained = answer(folder, &train);
+    let names = ["valid/base", "valid/wide", "valid/narrow", "test", "fit", "publish"];
+    let found = [true, true, false, false, false, false];
+    assert!(
+        steps(&trained).into_iter().eq(names.map(str::to_owned).into_iter().zip(found)),
+        "{:?}",
+        steps(&trained)
+    );
+    assert_eq!((&trained["published"], &trained["run"]["resumed"]), (&"v1".into(), &true.into()));
+
+    // Without a kill the same comes out.
+    let undisturbed = shop(SLOW);
+    let other = answer(undisturbed.path(), &train);
+    let figures = |answer: &Value| answer["run"]["test"]["judged"]["models"][0]["figures"].clone();
+    assert_eq!(figures(&other), figures(&trained));
+    let artifact = |folder: &Path| fs::read(folder.join("models/reco/v1/wide_deep.safetensors")).ok();
+    assert_eq!(artifact(folder), artifact(undisturbed.path()));
+
+    let again = answer(folder, &train);
+    assert!(steps(&again).iter().all(|(_, found)| *found), "a finished run has nothing left to do");
+    assert_eq!((&again["published"], &again["run"]["id"]), (&"v1".into(), &trained["run"]["id"]));
+    let anew = answer(folder, &[&train[..], &["--anew"]].concat());
+    assert!(steps(&anew).iter().all(|(_, found)| !found) && anew["published"] == "v2");
+}
+
+#[test]
+fn a_version_says_how_good_it_is_and_where_it_comes_from() {
+    let folder = shop(12);
+    let folder = folder.path();
+    let trained = answer(folder, &[&TRAIN[..], &["--registry", "models"]].concat());
+    let run = &trained["run"];
+    let chosen = run["chosen"].as_str().expect("a candidate");
+    let metadata = answer(folder, &["models", "show", "v1", "--registry", "models"])["metadata"].clone();
+    assert_eq!(metadata["run"], run["id"]);
+    let tested = &run["test"]["judged"]["models"][0]["figures"]["ndcg@10"];
+    let close =
+        |a: &Value, b: &Value| (a.as_f64().expect("a number") - b.as_f64().expect("a number")).abs() < 1e-12;
+    assert!(close(&metadata["metrics"]["ndcg@10"], &tested["value"]));
+    assert!(close(&metadata["intervals"]["ndcg@10"][0], &tested["interval"][0]));
+    let factors = match chosen {
+        "base" => 96,
+        "wide" => 8,
+        _ => 2,
+    };
+    assert_eq!(metadata["configuration"]["train"]["als"]["factors"], factors);
+    assert_eq!(metadata["cleaned"]["kept"], 640);
+
+    let home = PathBuf::from(run["folder"].as_str().expect("a folder"));
+    let record = read(folder.join(&home).join("run.json"));
+    assert_eq!((&record["status"], &record["experiment"]), (&"finished".into(), &"reco".into()));
+    assert_eq!(record["parameters"]["candidates.wide.train.als.factors"], 8);
+    let lines = fs::read_to_string(folder.join(&home).join("metrics.jsonl")).expect("metrics");
+    let metrics: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    for part in ["valid/base", "valid/wide", "valid/narrow", "test"] {
+        let of_part = |metric: &&Value| {
+            metric["part"] == part && metric["name"] == "ndcg@10" && metric["model"] == "pipeline"
+        };
+        assert_eq!(metrics.iter().filter(of_part).count(), 1, "{part}");
+    }
+    assert!(!folder.join(home).join("model.reco").exists(), "the registry keeps it");
+}
+
+#[test]
+fn what_is_quick_stays_quick_and_slips_are_told_before_data_are_read() {
+    let folder = shop(12);
+    let folder = folder.path();
+    let data = ["train", "--interactions", "interactions.csv", "--set", "train.blend=false"];
+    assert!(answer(folder, &data)["run"].is_null() && !folder.join("runs").exists());
+    let judged = answer(folder, &[&data[..], &["--judge"]].concat());
+    assert_eq!(judged["run"]["valid"][0]["name"], "base");
+    assert!(only_run(&folder.join("runs")).join("model.reco").exists(), "nobody else keeps it");
+    fs::write(folder.join("bad.toml"), "[train.als]\nfactors = 0\nfactor = 1\n").expect("a file");
+    fs::copy(folder.join("wide.toml"), folder.join("base.toml")).expect("a file");
+    for (args, said) in [
+        (&["--candidate", "bad.toml"][..], "factors is 0"),
+        (&["--candidate", "bad.toml"], "train.als.factor "),
+        (&["--candidate", "base.toml"], "there is another candidate `base`"),
+        (&["--candidate", "none.toml"], "there is no such file"),
+        (&["--judge", "--set", "judge.metric=fame@3"], "judge.metric is"),
+        (&["--runs", "interactions.csv"], "interactions.csv"),
+    ] {
+        let told = refusal(folder, &[&["train", "--interactions", "none.csv"][..], args].concat());
+        assert!(told.contains(said) && !told.contains("none.csv: "), "{args:?}: {told}");
+    }
+}

@@ -1,0 +1,282 @@
+//! Flows over a small world: what is chosen, and that nothing is done twice.
+
+use super::*;
+use crate::progress::Silent;
+use crate::track::{FolderTracker, Outcome, RunId, RunStart, RunTracker, Status, TrackError};
+use reco_core::catalog::Catalog;
+use reco_core::event::Action;
+use reco_core::interactions::InteractionLog;
+use reco_core::time::Timestamp;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Sixty users of two tastes who come weekly for something of their half of the items.
+fn dataset() -> Dataset {
+    let mut catalog = Catalog::builder();
+    let items: Vec<_> = (0..16).map(|item| catalog.intern(&format!("item{item}")).unwrap()).collect();
+    let mut log = InteractionLog::default();
+    for user in 0..60usize {
+        let row = log.users.intern(&format!("user{user}"));
+        for week in 0..8 {
+            let item = items[(user % 2) * 8 + (user / 2 + week * 3) % 8];
+            let at = Timestamp::from_secs((week * 7 * 86_400 + user * 60) as i64);
+            log.push(row, item, &Action::Purchase, None, at);
+        }
+    }
+    Dataset { catalog: catalog.build(), log, ..Dataset::default() }
+}
+
+fn candidates() -> Vec<Candidate> {
+    let plan = |factors| {
+        let mut plan = Plan { blend: None, ..Plan::default() };
+        plan.als.as_mut().unwrap().factors = factors;
+        plan
+    };
+    let of = |name: &str, factors| Candidate {
+        name: name.to_owned(),
+        plan: plan(factors),
+        pipeline: PipelineConfig::default(),
+    };
+    vec![of("base", 2), of("wide", 8)]
+}
+
+fn flow(
+    runs: &FolderTracker,
+    further: &[&dyn RunTracker],
+    progress: &dyn Progress,
+) -> Result<(Trained, Vec<Step>), FlowError> {
+    let (dataset, candidates, weights, judge) =
+        (dataset(), candidates(), ActionWeights::default(), JudgeParams::default());
+    let now = Timestamp::from_secs(1_700_000_000);
+    let run = Run::open(runs, further, "00ff", false, now, |id| RunStart::new(id, "shop").at(now))?;
+    let task = Task {
+        dataset: &dataset,
+        candidates: &candidates,
+        weights: &weights,
+        judge: &judge,
+        earlier: None,
+        version: "v1",
+        kept_at: None,
+    };
+    let trained = train(&task, &run, progress)?;
+    Ok((trained, run.steps()))
+}
+
+fn only_run(runs: &FolderTracker) -> RunId {
+    let ids = runs.runs().unwrap();
+    assert_eq!(ids.len(), 1);
+    ids[0].clone()
+}
+
+/// The bytes of the snapshot that a run made.
+fn snapshot(runs: &FolderTracker) -> Vec<u8> {
+    fs::read(runs.folder(&only_run(runs)).join(Run::SNAPSHOT)).unwrap()
+}
+
+fn found(steps: &[Step]) -> Vec<bool> {
+    steps.iter().map(|step| step.found).collect()
+}
+
+#[test]
+fn candidates_are_judged_the_best_is_chosen_and_everything_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = FolderTracker::new(folder.path());
+    let (trained, steps) = flow(&runs, &[], &Silent).unwrap();
+    let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["valid/base", "valid/wide", "test", "fit"]);
+    assert_eq!(found(&steps), [false; 4]);
+    let value = |verdict: &Verdict| verdict.judgement().unwrap().value("ndcg@10").unwrap();
+    let best = usize::from(value(&trained.valid[1]) > value(&trained.valid[0]));
+    assert_eq!(trained.chosen, best);
+    let [valid, test] = [&trained.valid[0], &trained.test].map(|verdict| verdict.judgement().unwrap());
+    // The same shares of all 480, valid before test.
+    assert_eq!((valid.train_interactions, valid.test_interactions), (384, 48));
+    assert_eq!((test.train_interactions, test.test_interactions), (432, 48));
+    assert_eq!((trained.fitted.users, trained.snapshot.catalog.len()), (60, 16));
+    let id = only_run(&runs);
+    assert_eq!(id.as_str(), "20231114T221320Z-00ff");
+    let metrics = runs.read(&id).unwrap().metrics;
+    let logged = metrics.iter().find(|metric| metric.part == "test" && metric.name == "ndcg@10").unwrap();
+    assert_eq!(logged.model, "pipeline");
+    assert!((logged.value - value(&trained.test)).abs() < 1e-12);
+    assert!(logged.low.is_some_and(|low| low <= logged.value) && logged.high.is_some());
+
+    let (again, steps) = flow(&runs, &[], &Silent).unwrap();
+    assert_eq!(found(&steps), [true; 4], "the same task is the same run");
+    assert_eq!((again.valid, again.test, again.fitted), (trained.valid, trained.test, trained.fitted));
+    assert_eq!(runs.read(&id).unwrap().metrics, metrics, "what is found is not logged again");
+}
+
+/// Panics when it has been called so often: stands for a kill at any moment.
+struct Dies(AtomicU64);
+
+impl Progress for Dies {
+    fn begin(&self, stage: &str, _: u64) {
+        assert!(self.0.fetch_sub(1, Ordering::Relaxed) > 0, "killed at {stage}");
+    }
+    fn advance(&self, _: u64) {}
+    fn end(&self, _: &str) {}
+}
+
+#[test]
+fn a_flow_that_dies_anywhere_goes_on_and_ends_as_if_it_had_not() {
+    let undisturbed = tempfile::tempdir().unwrap();
+    let undisturbed = FolderTracker::new(undisturbed.path());
+    flow(&undisturbed, &[], &Silent).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let runs = FolderTracker::new(folder.path());
+    let (mut n_calls, mut n_done) = (0, 0);
+    let steps = loop {
+        // Each time it comes a little further than the last time.
+        n_calls += 2;
+        let dies = Dies(AtomicU64::new(n_calls));
+        if let Ok(ended) = catch_unwind(AssertUnwindSafe(|| flow(&runs, &[], &dies))) {
+            break ended.unwrap().1;
+        }
+        let folder = runs.folder(&only_run(&runs)).join("steps");
+        let files = ["valid-base.json", "valid-wide.json", "test.json", "fit.json"];
+        let done = files.iter().filter(|name| folder.join(name).is_file()).count();
+        assert!(done >= n_done, "a finished step stays finished");
+        n_done = done;
+    };
+    assert!(n_done > 0 && steps.len() == 4, "it died between steps, too: {steps:?}");
+    assert_eq!(snapshot(&runs), snapshot(&undisturbed));
+    let [one, other] = [&runs, &undisturbed].map(|runs| runs.read(&only_run(runs)).unwrap());
+    let value = |record: &crate::track::RunRecord| {
+        record
+            .metrics
+            .iter()
+            .rfind(|metric| metric.part == "test" && metric.name == "hr@5")
+            .map(|metric| metric.value)
+    };
+    assert_eq!(value(&one), value(&other));
+}
+
+#[test]
+fn what_was_lost_or_damaged_is_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = FolderTracker::new(folder.path());
+    flow(&runs, &[], &Silent).unwrap();
+    let first = snapshot(&runs);
+    let home = runs.folder(&only_run(&runs));
+    fs::write(home.join("steps/test.json"), "{").unwrap();
+    assert_eq!(found(&flow(&runs, &[], &Silent).unwrap().1), [true, true, false, true]);
+    fs::remove_file(home.join(Run::SNAPSHOT)).unwrap();
+    assert_eq!(found(&flow(&runs, &[], &Silent).unwrap().1), [true, true, true, false]);
+    assert_eq!(snapshot(&runs), first);
+}
+
+/// Cannot be reached.
+#[derive(Debug)]
+struct Away;
+
+impl RunTracker for Away {
+    fn name(&self) -> &'static str {
+        "away"
+    }
+    fn begin(&self, _: &RunStart) -> Result<(), TrackError> {
+        Err(TrackError::Store { place: "host".to_owned(), cause: "no route".into() })
+    }
+    fn log(&self, run: &RunId, _: &[Metric]) -> Result<(), TrackError> {
+        Err(TrackError::Unknown(run.clone()))
+    }
+    fn attach(&self, run: &RunId, _: &str, _: &[u8]) -> Result<(), TrackError> {
+        Err(TrackError::Unknown(run.clone()))
+    }
+    fn end(&self, run: &RunId, _: &Outcome) -> Result<(), TrackError> {
+        Err(TrackError::Unknown(run.clone()))
+    }
+}
+
+fn open<'a>(
+    runs: &'a FolderTracker,
+    further: &'a [&'a dyn RunTracker],
+    anew: bool,
+) -> Result<Run<'a>, FlowError> {
+    let now = Timestamp::from_secs(1_700_000_000);
+    Run::open(runs, further, "00ff", anew, now, |id| RunStart::new(id, "shop").at(now))
+}
+
+#[test]
+fn a_further_tracker_hears_of_it_and_may_be_away() {
+    let [folder, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (runs, copy) = (FolderTracker::new(folder.path()), FolderTracker::new(other.path()));
+    let further: [&dyn RunTracker; 2] = [&copy, &Away];
+    let run = open(&runs, &further, false).unwrap();
+    run.log(&[Metric::new("test", "pipeline", "hr@1", 0.5)]).unwrap();
+    run.attach("a.txt", b"a").unwrap();
+    run.end(&Outcome::Finished).unwrap();
+    let remarks = run.remarks();
+    assert_eq!(remarks.len(), 4);
+    assert!(
+        remarks[0].contains("away did not take note") && remarks[0].contains("host: no route"),
+        "{remarks:?}"
+    );
+    let [mine, theirs] = [&runs, &copy].map(|runs| runs.read(run.id()).unwrap());
+    assert_eq!(mine, theirs);
+    assert_eq!(mine.status, Status::Finished);
+}
+
+#[test]
+fn a_run_has_one_process_at_a_time_and_another_one_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = FolderTracker::new(folder.path());
+    let first = open(&runs, &[], false).unwrap();
+    assert!(!first.resumed());
+    let busy = open(&runs, &[], false).unwrap_err();
+    assert!(busy.to_string().contains("20231114T221320Z-00ff is under way"), "{busy}");
+    let second = open(&runs, &[], true).unwrap();
+    assert_eq!(second.id().as_str(), "20231114T221321Z-00ff", "no two runs share a name");
+    drop((first, second));
+    assert!(open(&runs, &[], false).unwrap().resumed());
+    assert_eq!(open(&runs, &[], false).unwrap().id().as_str(), "20231114T221321Z-00ff", "the latest goes on");
+    fs::write(folder.path().join("file"), "").unwrap();
+    let file = FolderTracker::new(Path::new(folder.path()).join("file"));
+    assert!(open(&file, &[], false).unwrap_err().to_string().contains("file"));
+}
+
+#[test]
+fn candidates_that_cannot_be_judged_cannot_be_chosen_from_but_one_is_fitted() {
+    let mut few = dataset();
+    few.log = few.log.select(&[0, 1]);
+    let (all, weights, judge) = (candidates(), ActionWeights::default(), JudgeParams::default());
+    let task = |candidates| Task {
+        dataset: &few,
+        candidates,
+        weights: &weights,
+        judge: &judge,
+        earlier: None,
+        version: "v1",
+        kept_at: None,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let runs = FolderTracker::new(folder.path());
+    let run = open(&runs, &[], false).unwrap();
+    let error = train(&task(&all), &run, &Silent).unwrap_err().to_string();
+    assert!(error.contains("candidates cannot be told apart"), "{error}");
+    let trained = train(&task(&all[..1]), &run, &Silent).unwrap();
+    assert!(
+        !trained.valid[0].problem().is_empty() && trained.test.judgement().is_none()
+            || trained.test.judgement().is_some()
+    );
+    assert!(matches!(train(&task(&[]), &run, &Silent), Err(FlowError::NoCandidate)));
+}
+
+#[test]
+fn slips_in_how_to_judge_are_named_together() {
+    let params = JudgeParams {
+        valid_share: 0.6,
+        test_share: 0.6,
+        metric: "ndgc@10".to_owned(),
+        k: vec![0],
+        ..JudgeParams::default()
+    };
+    assert_eq!(params.problems().len(), 3);
+    for metric in ["ndcg", "ndcg@0", "ndcg@x", "coverage@10", "ndcg@9999"] {
+        let params = JudgeParams { metric: metric.to_owned(), ..JudgeParams::default() };
+        assert!(params.problems()[0].contains("ndcg@10"), "{metric}");
+    }
+    assert_eq!(JudgeParams::default().problems(), [""; 0]);
+}
