@@ -97,18 +97,18 @@ fn a_killed_run_goes_on_with_the_same_command() {
     let train = [&TRAIN[..], &["--registry", "models"]].concat();
     let runs = folder.join("models/reco/runs");
     // In the middle of the second candidate, then of the third.
-    killed_at(folder, &train, "[2/5] wide on valid: for ranking: als");
+    killed_at(folder, &train, "[2/6] wide on valid: for ranking: als");
     let first = only_run(&runs).join("steps/valid-base.json");
     let left = fs::read_to_string(&first).expect("the first step was done");
     assert!(!only_run(&runs).join("steps/valid-wide.json").exists(), "the second was not");
     assert_eq!(read(only_run(&runs).join("run.json"))["status"], "running");
-    killed_at(folder, &train, "[3/5] narrow on valid: for ranking: als");
+    killed_at(folder, &train, "[3/6] narrow on valid: for ranking: als");
     assert_eq!(fs::read_to_string(&first).expect("still"), left, "a finished step is not repeated");
     assert!(!folder.join("models/reco/v1").exists());
 
     let trained = answer(folder, &train);
-    let names = ["valid/base", "valid/wide", "valid/narrow", "test", "fit", "publish"];
-    let found = [true, true, false, false, false, false];
+    let names = ["valid/base", "valid/wide", "valid/narrow", "test", "fit", "report", "publish"];
+    let found = [true, true, false, false, false, false, false];
     assert!(
         steps(&trained).into_iter().eq(names.map(str::to_owned).into_iter().zip(found)),
         "{:?}",

@@ -8,5 +8,6 @@ pub mod fit;
 pub mod flow;
 pub mod progress;
 pub mod publish;
+pub mod report;
 pub mod track;
 pub mod tune;

@@ -1,5 +1,7 @@
 //! Progress of long work, told to whoever watches.
 
+use std::sync::{Mutex, PoisonError};
+
 /// Hears how far long work has come. Implementations draw bars, write logs or ignore it.
 pub trait Progress: Send + Sync {
     /// A stage of `total` steps begins; the one before is over.
@@ -8,6 +10,9 @@ pub trait Progress: Send + Sync {
     fn advance(&self, steps: u64);
     /// The current stage is over; `note` says what came out of it.
     fn end(&self, note: &str);
+    /// A model that learns in `step`s has come to `value` by a measure such as `ndcg@10`; step 1 is the first. Most
+    /// who watch do not draw curves, so this does nothing unless written.
+    fn point(&self, _model: &str, _measure: &str, _step: u64, _value: f64) {}
 }
 
 /// Progress whose stages are named with something before.
@@ -33,6 +38,49 @@ impl Progress for Prefixed<'_> {
 
     fn end(&self, note: &str) {
         self.progress.end(note);
+    }
+
+    fn point(&self, model: &str, measure: &str, step: u64, value: f64) {
+        self.progress.point(model, measure, step, value);
+    }
+}
+
+/// Keeps the points of curves and passes everything on.
+pub(crate) struct Recorded<'a> {
+    progress: &'a dyn Progress,
+    points: Mutex<Vec<Point>>,
+}
+
+/// Model, measure, step and value.
+pub(crate) type Point = (String, String, u64, f64);
+
+impl<'a> Recorded<'a> {
+    pub(crate) fn new(progress: &'a dyn Progress) -> Self {
+        Self { progress, points: Mutex::default() }
+    }
+
+    pub(crate) fn into_points(self) -> Vec<Point> {
+        self.points.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Recorded<'_> {
+    fn begin(&self, stage: &str, total: u64) {
+        self.progress.begin(stage, total);
+    }
+
+    fn advance(&self, steps: u64) {
+        self.progress.advance(steps);
+    }
+
+    fn end(&self, note: &str) {
+        self.progress.end(note);
+    }
+
+    fn point(&self, model: &str, measure: &str, step: u64, value: f64) {
+        let point = (model.to_owned(), measure.to_owned(), step, value);
+        self.points.lock().unwrap_or_else(PoisonError::into_inner).push(point);
+        self.progress.point(model, measure, step, value);
     }
 }
 

@@ -34,6 +34,12 @@ impl Exposure<'_> {
         ]
     }
 
+    /// How the first `k` places of all lists fall on the items by popularity: the share of each tenth of the
+    /// catalogue, the most popular tenth first.
+    pub(super) fn deciles(&self, k: usize, lists: &[Vec<ItemId>]) -> [f64; 10] {
+        deciles(self.n_users_of, lists.iter().flat_map(|list| list.iter().take(k)).copied())
+    }
+
     fn novelty(&self, shown: &[u32]) -> f64 {
         let n_users = self.n_users.max(1) as f64;
         let surprise = |had_by: f32| -(f64::from(had_by.max(0.5)) / n_users).log2();
@@ -68,6 +74,21 @@ fn spread(list: &[ItemId], catalog: &Catalog) -> Option<f64> {
     let n_pairs = list.len() * list.len().saturating_sub(1) / 2;
     let alike: f64 = pairs.map(|(a, b)| f64::from(attribute_similarity(catalog, a, b))).sum();
     (n_pairs > 0).then(|| 1.0 - alike / n_pairs as f64)
+}
+
+/// The share of these items in each tenth of all items, the most popular tenth first; of equally popular ones the
+/// first by number counts as more popular. Items that nobody has a number of users of fall into the last tenth.
+pub(super) fn deciles(n_users_of: &[f32], items: impl Iterator<Item = ItemId>) -> [f64; 10] {
+    let mut order: Vec<usize> = (0..n_users_of.len()).collect();
+    order.sort_by(|&a, &b| n_users_of[b].total_cmp(&n_users_of[a]).then(a.cmp(&b)));
+    let mut decile = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(place, &item)| decile[item] = place * 10 / n_users_of.len());
+    let (mut counts, mut total) = ([0.0; 10], 0.0);
+    for item in items {
+        counts[decile.get(item.index()).copied().unwrap_or(9)] += 1.0;
+        total += 1.0;
+    }
+    counts.map(|count| if total > 0.0 { count / total } else { 0.0 })
 }
 
 /// Share of the catalogue that appears in any list, from how often each item does.
@@ -126,6 +147,19 @@ mod tests {
         // The first list is all of one category, the second of two, the third has no pair.
         close(diversity, 0.5);
         close(exposure.at(3, &[ids([3])])[2].1, 4.0);
+    }
+
+    #[test]
+    fn deciles_count_places_by_popularity() {
+        let n_users_of: Vec<f32> = (0..20).map(|item| f32::from(item as u8)).collect();
+        let shown = deciles(&n_users_of, ids([19, 18, 17, 0, 99]).into_iter());
+        let expected = [0.4, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.4];
+        shown.into_iter().zip(expected).for_each(|(share, expected)| close(share, expected));
+        assert_eq!(
+            deciles(&[1.0; 3], ids([0, 1, 2]).into_iter()).iter().filter(|share| **share > 0.0).count(),
+            3
+        );
+        assert!(deciles(&[], ids([]).into_iter()).iter().all(|share| share.abs() < 1e-12));
     }
 
     #[test]

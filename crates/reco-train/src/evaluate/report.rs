@@ -32,6 +32,9 @@ pub struct Report {
     pub negatives: bool,
     /// Seed.
     pub seed: u64,
+    /// How what the users took falls on the items by popularity in training: the share of each tenth of the
+    /// catalogue, the most popular tenth first.
+    pub taken_deciles: [f64; 10],
     /// What to know about the data before believing the figures.
     pub remarks: Vec<String>,
     /// One entry a model, in the order asked, then the baselines.
@@ -41,8 +44,8 @@ pub struct Report {
     pub per_user: PerUser,
 }
 
-/// One model's figures; the keys are `metric@k`, `metric@k_ci` with its 95 % interval and
-/// `metric@k_vs_baseline`.
+/// One model's figures; the keys are `metric@k`, `metric@k_ci` with its 95 % interval,
+/// `metric@k_vs_baseline` and `deciles@k`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelReport {
     /// Name.
@@ -58,6 +61,9 @@ pub struct ModelReport {
     /// `hr@10_vs_baseline` and so on; empty for a baseline.
     #[serde(flatten)]
     pub versus: BTreeMap<String, Versus>,
+    /// `deciles@10` and so on: how the places of the lists fall on the items by popularity, as `taken_deciles`.
+    #[serde(flatten)]
+    pub deciles: BTreeMap<String, [f64; 10]>,
     /// Wall time of fitting.
     pub train_seconds: f64,
     /// Of an iterative model.

@@ -2,7 +2,7 @@
 
 use super::bootstrap::mean_intervals;
 use super::cases::{Case, Cases};
-use super::exposure::Exposure;
+use super::exposure::{Exposure, deciles};
 use super::inputs::Gathered;
 use super::metrics::Metrics;
 use super::models::{self, Fitted, ModelError, TrainData};
@@ -77,6 +77,7 @@ fn judged(
     }
     let unknown_items = cases.tested.iter().flat_map(|case| &case.relevant).copied();
     let unknown_items = unknown_items.filter(|id| data.popularity.get(id.index()).is_none_or(|n| *n == 0.0));
+    let relevant = cases.tested.iter().flat_map(|case| &case.relevant).copied();
     Ok(Report {
         users: data.n_users(),
         items: data.dataset.catalog.len(),
@@ -90,6 +91,7 @@ fn judged(
         items_unknown_to_training: unknown_items.collect::<BTreeSet<_>>().len(),
         negatives: inputs.negatives.is_some(),
         seed: options.seed,
+        taken_deciles: deciles(&data.popularity, relevant),
         remarks,
         models: reports(&measured, options),
         per_user: PerUser {
@@ -139,6 +141,7 @@ fn measure(
         metrics: metrics.collect(),
         intervals: BTreeMap::new(),
         versus: BTreeMap::new(),
+        deciles: options.k.iter().map(|&k| (format!("deciles@{k}"), exposure.deciles(k, &lists))).collect(),
         train_seconds: fitted.train_seconds,
         seconds_per_iteration: fitted.seconds_per_iteration,
         peak_rss_mb: peak_rss_mb(),

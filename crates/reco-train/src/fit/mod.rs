@@ -8,6 +8,7 @@ pub mod content;
 pub mod counts;
 pub mod ease;
 pub mod examples;
+pub mod insight;
 pub mod item_item;
 mod item_table;
 mod ranking;
@@ -82,6 +83,9 @@ pub enum FitError {
     /// The neural ranker ended with weights that no one can score by.
     #[error("wide & deep: {0}; a smaller learning_rate may help")]
     Weights(#[from] WeightsError),
+    /// A ranker could not score what it was to be judged by.
+    #[error("ranker: {0}")]
+    Ranker(#[from] reco_core::rank::ModelError),
     /// A vector index refused a vector.
     #[error("vector neighbours: {0}")]
     Index(#[from] IndexError),

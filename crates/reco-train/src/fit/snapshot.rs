@@ -8,6 +8,7 @@ use super::content::{self, ContentParams};
 use super::counts::{self, PopularParams};
 use super::ease::{self, EaseParams};
 use super::examples::Examples;
+use super::insight::{self, RankerInsight};
 use super::item_item::{self, ItemItemParams};
 use super::ranking;
 use super::rehearsal::{Assemble, Cuts, Rehearsal, Rehearsals};
@@ -195,7 +196,20 @@ fn fit_after(
     progress: &dyn Progress,
 ) -> Result<Snapshot, FitError> {
     FitError::check("plan", plan.problems())?;
-    let rankers = rankers(&dataset, plan, assemble, weights, progress)?;
+    let rankers = rankers(&dataset, plan, assemble, weights, false, progress)?;
+    Ok(with_rankers(earlier, dataset, plan, rankers, weights, version, progress)?.0)
+}
+
+/// All models of the plan, with rankers that were learned before.
+pub(super) fn with_rankers(
+    earlier: Option<&Snapshot>,
+    dataset: Dataset,
+    plan: &Plan,
+    rankers: Rankers,
+    weights: &ActionWeights,
+    version: &str,
+    progress: &dyn Progress,
+) -> Result<(Snapshot, Option<RankerInsight>), FitError> {
     let mut snapshot = models(earlier, dataset, plan, weights, version, progress)?;
     if let Some(blend) = rankers.blend {
         snapshot.models.insert(BlendModels::NAME, blend);
@@ -203,23 +217,26 @@ fn fit_after(
     if let Some(wide_deep) = rankers.wide_deep {
         snapshot.models.insert(WideDeep::NAME, wide_deep);
     }
-    Ok(snapshot)
+    Ok((snapshot, rankers.insight))
 }
 
 /// What orders candidates.
 #[derive(Default)]
-struct Rankers {
+pub(super) struct Rankers {
     blend: Option<BlendModels>,
     wide_deep: Option<WideDeep>,
+    /// What the neural one is like, where that was asked for.
+    insight: Option<RankerInsight>,
 }
 
 /// Learns the rankers from models that know nothing of what is held out; an earlier snapshot may. None for data
 /// with too few users on both sides of the cut; the pipeline then ranks by votes.
-fn rankers(
+pub(super) fn rankers(
     dataset: &Dataset,
     plan: &Plan,
     assemble: &Assemble<'_>,
     weights: &ActionWeights,
+    inspects: bool,
     progress: &dyn Progress,
 ) -> Result<Rankers, FitError> {
     if plan.blend.is_none() && plan.wide_deep.is_none() {
@@ -238,15 +255,16 @@ fn rankers(
         return Ok(Rankers::default());
     };
     let blend = plan.blend.as_ref().map(|params| ranking::learn(&latest, params, progress)).transpose()?;
-    let wide_deep = match &plan.wide_deep {
-        Some(params) => {
-            let schema = FeatureSchema::default();
-            let examples = Examples::gather_all(latest, rehearsals, &schema, &fitting)?;
-            wide_deep::fit(&examples, &plan.features, params, progress)?
+    let mut rankers = Rankers { blend, ..Rankers::default() };
+    if let Some(params) = &plan.wide_deep {
+        let examples = Examples::gather_all(latest, rehearsals, &FeatureSchema::default(), &fitting)?;
+        rankers.wide_deep = wide_deep::fit(&examples, &plan.features, params, progress)?;
+        if let (true, Some(ranker)) = (inspects, &rankers.wide_deep) {
+            let lists = wide_deep::validation(&examples, params);
+            rankers.insight = Some(insight::inspect(ranker, &examples, &lists, params.seed, progress)?);
         }
-        None => None,
-    };
-    Ok(Rankers { blend, wide_deep })
+    }
+    Ok(rankers)
 }
 
 /// What a learned ranker would be shown: the candidates that `pipeline` proposes at the cuts, with the features of

@@ -145,6 +145,7 @@ pub fn fit(
         if best.as_ref().is_none_or(|(known, _)| ndcg > *known) {
             best = Some((ndcg, network.copied()?));
         }
+        progress.point(WideDeep::NAME, "ndcg@10", epoch as u64 + 1, ndcg);
         progress.advance(1);
     }
     let Some((_, best)) = best else { return Ok(None) };
@@ -156,6 +157,11 @@ pub fn fit(
     let judged: Vec<String> = model.weights().heads.iter().map(of_head).collect();
     progress.end(&format!("on the lists kept for validation: {}", judged.join("; ")));
     Ok(Some(model))
+}
+
+/// Numbers of the lists that a fit to these examples is validated by, and not trained on.
+pub(super) fn validation(examples: &Examples, params: &WideDeepParams) -> Vec<usize> {
+    batches::divided(examples, params).1
 }
 
 /// Fewer lists than these teach nothing that holds for others.

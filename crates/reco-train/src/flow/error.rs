@@ -4,6 +4,8 @@ use crate::evaluate::EvaluateError;
 use crate::fit::FitError;
 use crate::fit::stored::StoredError;
 use crate::track::{RunId, TrackError};
+use reco_core::error::RecommendError;
+use reco_core::pipeline::BuildError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +37,12 @@ pub enum FlowError {
     /// The last fit.
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// The pipeline over the last fit cannot be built.
+    #[error(transparent)]
+    Pipeline(#[from] BuildError),
+    /// The pipeline over the last fit gave no page.
+    #[error("example pages: {0}")]
+    Recommend(#[from] RecommendError),
     /// The snapshot of the run.
     #[error(transparent)]
     Stored(#[from] StoredError),

@@ -119,6 +119,9 @@ pub struct Judgement {
     pub test_interactions: usize,
     /// Users that all means are over.
     pub users: usize,
+    /// How what these users took falls on the items by popularity: the share of each tenth of the catalogue, the
+    /// most popular tenth first.
+    pub taken_deciles: [f64; 10],
     /// What to know about the figures.
     pub remarks: Vec<String>,
     /// The pipeline first, then the baselines.
@@ -134,6 +137,8 @@ pub struct Judged {
     pub baseline: bool,
     /// By `metric@k`.
     pub figures: BTreeMap<String, Figure>,
+    /// How the places of its lists fall on the items by popularity, by `deciles@k`.
+    pub deciles: BTreeMap<String, [f64; 10]>,
     /// Wall time of fitting.
     pub seconds: f64,
 }
@@ -176,6 +181,7 @@ impl From<Report> for Judgement {
             train_interactions: report.train_interactions,
             test_interactions: report.test_interactions,
             users: report.users_evaluated,
+            taken_deciles: report.taken_deciles,
             remarks: report.remarks,
             models: report.models.into_iter().map(Judged::from).collect(),
         }
@@ -192,7 +198,8 @@ impl From<ModelReport> for Judged {
             (name.clone(), Figure { value, interval, versus })
         };
         let figures = report.metrics.iter().map(figure).collect();
-        Self { figures, name: report.name, baseline: report.baseline, seconds: report.train_seconds }
+        let ModelReport { name, baseline, deciles, train_seconds: seconds, .. } = report;
+        Self { name, baseline, figures, deciles, seconds }
     }
 }
 

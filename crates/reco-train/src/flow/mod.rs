@@ -9,25 +9,31 @@
 //! configuration, seeds and the version of the code: the same task after a kill goes on where it was.
 
 mod error;
+mod examples;
 mod judge;
 mod run;
 #[cfg(test)]
 mod tests;
 
 pub use error::FlowError;
+pub use examples::{ExampleItem, ExamplePage};
 pub use judge::{Figure, JudgeParams, Judged, Judgement, Verdict};
 pub use run::{Run, Step, fingerprint};
 
+use crate::data::clean::Cleaned;
 use crate::data::{Dataset, Division, Split, split};
-use crate::fit::snapshot::{self, Plan};
+use crate::fit::insight::{self, RankerInsight};
+use crate::fit::snapshot::Plan;
 use crate::fit::stored;
-use crate::progress::{Prefixed, Progress};
+use crate::progress::{Point, Prefixed, Progress, Recorded};
+use crate::report::{self, Facts};
 use crate::track::Metric;
 use reco_core::event::ActionWeights;
 use reco_core::pipeline::PipelineConfig;
 use reco_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A configuration to try.
@@ -46,6 +52,8 @@ pub struct Candidate {
 pub struct Task<'a> {
     /// The data, cleaned.
     pub dataset: &'a Dataset,
+    /// What was left out of them.
+    pub cleaned: &'a Cleaned,
     /// What to try, at least one; the first wins a tie.
     pub candidates: &'a [Candidate],
     /// Weights of the actions.
@@ -64,7 +72,7 @@ pub struct Task<'a> {
 #[derive(Debug)]
 pub struct Trained {
     /// The chosen candidate, fitted to everything.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// The number of the chosen candidate.
     pub chosen: usize,
     /// What valid says of each candidate, in their order.
@@ -86,10 +94,19 @@ pub struct Fitted {
     pub models: Vec<String>,
     /// Wall time.
     pub seconds: f64,
+    /// How models that learn in steps came on.
+    pub curves: Vec<Metric>,
+    /// What the neural ranker is like, where one was fitted.
+    pub insight: Option<RankerInsight>,
+    /// Pages of some users.
+    pub examples: Vec<ExamplePage>,
 }
 
+/// The report in a run's folder.
+pub const REPORT: &str = "report.html";
+
 /// Steps of a flow besides the evaluation of each candidate.
-const FURTHER_STEPS: usize = 2;
+const FURTHER_STEPS: usize = 3;
 
 /// Runs the flow; steps that the run has finished before are not done again.
 ///
@@ -115,12 +132,40 @@ pub fn train(task: &Task<'_>, run: &Run<'_>, progress: &dyn Progress) -> Result<
     }
     let chosen = choose(&valid, task)?;
     let candidate = &task.candidates[chosen];
-    let prefix = stage(n_steps - 1, &format!("{} on test", candidate.name));
+    let prefix = stage(n_steps - 2, &format!("{} on test", candidate.name));
     let on_test = Prefixed::new(&prefix, progress);
     let test = judged(run, "test", task.dataset, parts.test, candidate, task, &on_test)?;
-    let prefix = stage(n_steps, &format!("{} on all data", candidate.name));
+    let prefix = stage(n_steps - 1, &format!("{} on all data", candidate.name));
     let (snapshot, fitted) = fitted(run, candidate, task, &Prefixed::new(&prefix, progress))?;
-    Ok(Trained { snapshot, chosen, valid, test, fitted })
+    let trained = Trained { snapshot, chosen, valid, test, fitted };
+    report(run, task, &trained, &Prefixed::new(&stage(n_steps, "writing"), progress))?;
+    Ok(trained)
+}
+
+/// The step that writes down what was found, for people.
+fn report(
+    run: &Run<'_>,
+    task: &Task<'_>,
+    trained: &Trained,
+    progress: &dyn Progress,
+) -> Result<(), FlowError> {
+    let names = task.candidates.iter().map(|candidate| candidate.name.clone());
+    let candidates: Vec<(String, Verdict)> = names.zip(trained.valid.iter().cloned()).collect();
+    run.step("report", || {
+        progress.begin(REPORT, 1);
+        let html = report::render(&Facts {
+            run: run.start(),
+            judge: task.judge,
+            cleaned: task.cleaned,
+            candidates: &candidates,
+            chosen: trained.chosen,
+            test: &trained.test,
+            fitted: &trained.fitted,
+        });
+        run.attach(REPORT, html.as_bytes())?;
+        progress.end(&format!("{} bytes", html.len()));
+        Ok(())
+    })
 }
 
 /// What is tested on what.
@@ -186,7 +231,7 @@ fn fitted(
     candidate: &Candidate,
     task: &Task<'_>,
     progress: &dyn Progress,
-) -> Result<(Snapshot, Fitted), FlowError> {
+) -> Result<(Arc<Snapshot>, Fitted), FlowError> {
     let path = run.folder().join(Run::SNAPSHOT);
     let kept = [Some(path.as_path()), task.kept_at].into_iter().flatten().find(|path| path.is_file());
     if kept.is_none() {
@@ -197,23 +242,47 @@ fn fitted(
         let begun = Instant::now();
         let Candidate { plan, pipeline, .. } = candidate;
         let (dataset, weights, version) = (task.dataset.clone(), task.weights, task.version);
-        let snapshot = match task.earlier {
-            Some(earlier) => snapshot::refit(earlier, dataset, plan, pipeline, weights, version, progress)?,
-            None => snapshot::fit(dataset, plan, pipeline, weights, version, progress)?,
-        };
+        let recorded = Recorded::new(progress);
+        let (snapshot, insight) =
+            insight::fit_inspected(task.earlier, dataset, plan, pipeline, weights, version, &recorded)?;
         stored::save(&snapshot, &path)?;
-        let fitted = Fitted {
+        let mut fitted = Fitted {
             users: snapshot.users.len(),
             items: snapshot.catalog.len(),
             models: snapshot.models.names().map(ToString::to_string).collect(),
             seconds: begun.elapsed().as_secs_f64(),
+            curves: curves(recorded.into_points()),
+            insight,
+            examples: Vec::new(),
         };
-        run.log(&[Metric::new("fit", &candidate.name, "seconds", fitted.seconds)])?;
+        let (snapshot, pages) = examples::pages(snapshot, pipeline)?;
+        fitted.examples = pages;
+        run.log(&fitted.metrics())?;
         made = Some(snapshot);
         Ok(fitted)
     })?;
     match made {
         Some(snapshot) => Ok((snapshot, fitted)),
-        None => Ok((stored::load(kept.unwrap_or(&path))?, fitted)),
+        None => Ok((Arc::new(stored::load(kept.unwrap_or(&path))?), fitted)),
+    }
+}
+
+fn curves(points: Vec<Point>) -> Vec<Metric> {
+    let metric =
+        |(model, measure, step, value): Point| Metric::new("fit", &model, &measure, value).step(step);
+    points.into_iter().map(metric).filter(|metric| metric.value.is_finite()).collect()
+}
+
+impl Fitted {
+    /// Everything as it is logged.
+    fn metrics(&self) -> Vec<Metric> {
+        let mut metrics = vec![Metric::new("fit", "pipeline", "seconds", self.seconds)];
+        metrics.extend(self.curves.iter().cloned());
+        if let Some(insight) = &self.insight {
+            let named =
+                [("ndcg@10 on validation", insight.ndcg), ("calibration error", insight.calibration_error)];
+            metrics.extend(named.map(|(name, value)| Metric::new("fit", &insight.ranker, name, value)));
+        }
+        metrics
     }
 }

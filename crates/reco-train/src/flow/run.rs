@@ -21,7 +21,7 @@ use std::time::Instant;
 pub struct Run<'a> {
     tracker: &'a FolderTracker,
     further: &'a Further<'a>,
-    id: RunId,
+    start: RunStart,
     folder: PathBuf,
     resumed: bool,
     steps: Mutex<Vec<Step>>,
@@ -92,25 +92,30 @@ impl<'a> Run<'a> {
             Err(TryLockError::WouldBlock) => return Err(FlowError::Busy(id)),
             Err(TryLockError::Error(cause)) => return Err(FlowError::io(&path)(cause)),
         }
-        let start = start(id.clone());
+        let start = start(id);
         tracker.begin(&start)?;
         let run = Self {
             tracker,
             further,
-            id,
+            start,
             folder,
             resumed,
             steps: Mutex::default(),
             remarks: Mutex::default(),
             _lock: lock,
         };
-        run.tell(|tracker| tracker.begin(&start));
+        run.tell(|tracker| tracker.begin(&run.start));
         Ok(run)
     }
 
     /// Its id.
     pub fn id(&self) -> &RunId {
-        &self.id
+        &self.start.id
+    }
+
+    /// What is known of it from the start.
+    pub fn start(&self) -> &RunStart {
+        &self.start
     }
 
     /// Its folder.
@@ -183,8 +188,8 @@ impl<'a> Run<'a> {
     ///
     /// [`FlowError::Track`] where the run's own log cannot be written.
     pub fn log(&self, metrics: &[Metric]) -> Result<(), FlowError> {
-        self.tracker.log(&self.id, metrics)?;
-        self.tell(|tracker| tracker.log(&self.id, metrics));
+        self.tracker.log(self.id(), metrics)?;
+        self.tell(|tracker| tracker.log(self.id(), metrics));
         Ok(())
     }
 
@@ -194,8 +199,8 @@ impl<'a> Run<'a> {
     ///
     /// As [`log`](Self::log).
     pub fn attach(&self, name: &str, bytes: &[u8]) -> Result<(), FlowError> {
-        self.tracker.attach(&self.id, name, bytes)?;
-        self.tell(|tracker| tracker.attach(&self.id, name, bytes));
+        self.tracker.attach(self.id(), name, bytes)?;
+        self.tell(|tracker| tracker.attach(self.id(), name, bytes));
         Ok(())
     }
 
@@ -205,8 +210,8 @@ impl<'a> Run<'a> {
     ///
     /// As [`log`](Self::log).
     pub fn end(&self, outcome: &Outcome) -> Result<(), FlowError> {
-        self.tracker.end(&self.id, outcome)?;
-        self.tell(|tracker| tracker.end(&self.id, outcome));
+        self.tracker.end(self.id(), outcome)?;
+        self.tell(|tracker| tracker.end(self.id(), outcome));
         Ok(())
     }
 
@@ -226,7 +231,7 @@ impl<'a> Run<'a> {
     fn tell(&self, what: impl Fn(&dyn RunTracker) -> Result<(), TrackError>) {
         for tracker in self.further {
             if let Err(error) = what(*tracker) {
-                let remark = format!("{} did not take note of run {}: {error}", tracker.name(), self.id);
+                let remark = format!("{} did not take note of run {}: {error}", tracker.name(), self.id());
                 self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
             }
         }

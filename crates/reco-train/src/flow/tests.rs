@@ -53,6 +53,7 @@ fn flow(
     let run = Run::open(runs, further, "00ff", false, now, |id| RunStart::new(id, "shop").at(now))?;
     let task = Task {
         dataset: &dataset,
+        cleaned: &Cleaned::default(),
         candidates: &candidates,
         weights: &weights,
         judge: &judge,
@@ -85,8 +86,8 @@ fn candidates_are_judged_the_best_is_chosen_and_everything_is_logged() {
     let runs = FolderTracker::new(folder.path());
     let (trained, steps) = flow(&runs, &[], &Silent).unwrap();
     let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
-    assert_eq!(names, ["valid/base", "valid/wide", "test", "fit"]);
-    assert_eq!(found(&steps), [false; 4]);
+    assert_eq!(names, ["valid/base", "valid/wide", "test", "fit", "report"]);
+    assert_eq!(found(&steps), [false; 5]);
     let value = |verdict: &Verdict| verdict.judgement().unwrap().value("ndcg@10").unwrap();
     let best = usize::from(value(&trained.valid[1]) > value(&trained.valid[0]));
     assert_eq!(trained.chosen, best);
@@ -104,7 +105,7 @@ fn candidates_are_judged_the_best_is_chosen_and_everything_is_logged() {
     assert!(logged.low.is_some_and(|low| low <= logged.value) && logged.high.is_some());
 
     let (again, steps) = flow(&runs, &[], &Silent).unwrap();
-    assert_eq!(found(&steps), [true; 4], "the same task is the same run");
+    assert_eq!(found(&steps), [true; 5], "the same task is the same run");
     assert_eq!((again.valid, again.test, again.fitted), (trained.valid, trained.test, trained.fitted));
     assert_eq!(runs.read(&id).unwrap().metrics, metrics, "what is found is not logged again");
 }
@@ -141,7 +142,7 @@ fn a_flow_that_dies_anywhere_goes_on_and_ends_as_if_it_had_not() {
         assert!(done >= n_done, "a finished step stays finished");
         n_done = done;
     };
-    assert!(n_done > 0 && steps.len() == 4, "it died between steps, too: {steps:?}");
+    assert!(n_done > 0 && steps.len() == 5, "it died between steps, too: {steps:?}");
     assert_eq!(snapshot(&runs), snapshot(&undisturbed));
     let [one, other] = [&runs, &undisturbed].map(|runs| runs.read(&only_run(runs)).unwrap());
     let value = |record: &crate::track::RunRecord| {
@@ -162,9 +163,9 @@ fn what_was_lost_or_damaged_is_done_again() {
     let first = snapshot(&runs);
     let home = runs.folder(&only_run(&runs));
     fs::write(home.join("steps/test.json"), "{").unwrap();
-    assert_eq!(found(&flow(&runs, &[], &Silent).unwrap().1), [true, true, false, true]);
+    assert_eq!(found(&flow(&runs, &[], &Silent).unwrap().1), [true, true, false, true, true]);
     fs::remove_file(home.join(Run::SNAPSHOT)).unwrap();
-    assert_eq!(found(&flow(&runs, &[], &Silent).unwrap().1), [true, true, true, false]);
+    assert_eq!(found(&flow(&runs, &[], &Silent).unwrap().1), [true, true, true, false, true]);
     assert_eq!(snapshot(&runs), first);
 }
 
@@ -242,8 +243,10 @@ fn candidates_that_cannot_be_judged_cannot_be_chosen_from_but_one_is_fitted() {
     let mut few = dataset();
     few.log = few.log.select(&[0, 1]);
     let (all, weights, judge) = (candidates(), ActionWeights::default(), JudgeParams::default());
+    let cleaned = Cleaned::default();
     let task = |candidates| Task {
         dataset: &few,
+        cleaned: &cleaned,
         candidates,
         weights: &weights,
         judge: &judge,

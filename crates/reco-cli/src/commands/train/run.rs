@@ -141,6 +141,7 @@ fn finished(
     let candidates: Vec<Candidate> = all.iter().map(|tried| tried.candidate.clone()).collect();
     let task = Task {
         dataset: &dataset,
+        cleaned: &cleaned,
         candidates: &candidates,
         weights: &config.weights,
         judge: &config.judge,
