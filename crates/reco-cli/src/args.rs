@@ -2,6 +2,7 @@
 
 mod bench;
 mod models;
+mod runs;
 mod train;
 mod tune;
 
@@ -9,6 +10,7 @@ mod tune;
 pub(crate) use bench::MetricName;
 pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, RankArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
+pub(crate) use runs::{Runs, RunsArgs};
 pub(crate) use train::TrainArgs;
 pub(crate) use tune::TuneArgs;
 
@@ -95,6 +97,8 @@ pub(crate) enum Command {
     Similar(SimilarArgs),
     /// Lists, compares and promotes the versions in a registry.
     Models(ModelsArgs),
+    /// Lists training runs and shows what they found.
+    Runs(RunsArgs),
     /// Lists what a learned ranker is told of every candidate, or writes the rows that it learns from.
     Features(FeaturesArgs),
     /// Measures models on held-out interactions.

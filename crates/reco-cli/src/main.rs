@@ -1,4 +1,4 @@
-//! The `reco` command: serve, import, train, score, recommend, similar, models, features, evaluate, tune, config.
+//! The `reco` command: serve, import, train, score, recommend, similar, models, runs, features, evaluate, tune, config.
 
 mod args;
 mod bars;
@@ -92,6 +92,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Recommend(args) => commands::page::recommend(&session, &args)?,
         Command::Similar(args) => commands::page::similar(&session, &args)?,
         Command::Models(args) => commands::models::run(&session, &args)?,
+        Command::Runs(args) => commands::runs::run(&session, &args)?,
         Command::Features(args) => commands::features::run(&session, &args)?,
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,
         Command::Tune(args) => commands::tune::run(&session, &args)?,

@@ -67,6 +67,11 @@ impl Versions {
         Some(Self { registry: FolderRegistry::new(path), model: model.clone() })
     }
 
+    /// The folder of the model.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.registry.root().join(&self.model)
+    }
+
     /// The number of a version.
     pub(crate) fn number(&self, role: Role) -> Result<u64, Failure> {
         match role {

@@ -166,7 +166,26 @@ fn a_version_says_how_good_it_is_and_where_it_comes_from() {
         };
         assert_eq!(metrics.iter().filter(of_part).count(), 1, "{part}");
     }
-    assert!(!folder.join(home).join("model.reco").exists(), "the registry keeps it");
+    assert!(!folder.join(&home).join("model.reco").exists(), "the registry keeps it");
+    let report = fs::read_to_string(folder.join(&home).join("report.html")).expect("a report");
+    assert!(
+        report.contains("reaches ndcg@10") && report.contains("id=\"examples\"") && report.contains("item3")
+    );
+
+    let listed = answer(folder, &["runs", "list", "--registry", "models"]);
+    let shown = answer(folder, &["runs", "show", "--registry", "models"]);
+    assert_eq!(
+        (&listed[0]["id"], &shown["id"], &shown["status"]),
+        (&run["id"], &run["id"], &"finished".into())
+    );
+    assert!(shown["files"][0].as_str().expect("a file").ends_with("report.html"));
+    assert!(
+        refusal(folder, &["runs", "show", "nothing", "--registry", "models"])
+            .contains("there is no run `nothing`")
+    );
+    fs::write(folder.join(home).join("run.json"), "{").expect("a file");
+    let damaged = answer(folder, &["runs", "list", "--registry", "models"]);
+    assert!(damaged[0]["problem"].as_str().expect("a problem").contains("run.json"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod features;
 pub(crate) mod import;
 pub(crate) mod models;
 pub(crate) mod page;
+pub(crate) mod runs;
 pub(crate) mod score;
 pub(crate) mod serve;
 pub(crate) mod train;

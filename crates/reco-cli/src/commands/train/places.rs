@@ -1,6 +1,7 @@
 //! Where training starts from and where its results go, known to be sound before any data are read.
 
 use crate::args::{Role, TrainArgs};
+use crate::commands::runs;
 use crate::registry::Versions;
 use crate::{Failure, Session};
 use reco_core::file;
@@ -28,17 +29,12 @@ impl Places {
             (out, _) => out.clone(),
         };
         out.as_deref().map(stored::check).transpose()?;
-        versions.as_ref().map(|versions| check_folder(&home(versions))).transpose()?;
+        versions.as_ref().map(|versions| check_folder(&versions.home())).transpose()?;
         let runs = runs(session, args, versions.as_ref());
         runs.as_ref().map(|runs| check_folder(runs.root())).transpose()?;
         let start = args.warm_start.as_deref().map(|path| earlier(path, versions.as_ref())).transpose()?;
         Ok(Self { out, versions, runs, start })
     }
-}
-
-/// The folder of a model in its registry.
-fn home(versions: &Versions) -> PathBuf {
-    versions.registry.root().join(&versions.model)
 }
 
 fn check_folder(folder: &Path) -> Result<(), Failure> {
@@ -48,15 +44,12 @@ fn check_folder(folder: &Path) -> Result<(), Failure> {
 /// The run log, where something asks for one: a flag, the configuration or a registry, whose versions should say
 /// how good they are.
 fn runs(session: &Session, args: &TrainArgs, versions: Option<&Versions>) -> Option<FolderTracker> {
-    let named = args.runs.as_ref().or(session.config.runs.path.as_ref());
-    if args.no_judge || !(args.asks_for_a_run() || named.is_some() || versions.is_some()) {
+    let is_named = args.runs.is_some() || session.config.runs.path.is_some();
+    if args.no_judge || !(args.asks_for_a_run() || is_named || versions.is_some()) {
         return None;
     }
-    let beside = || versions.map_or_else(|| PathBuf::from(RUNS), |versions| home(versions).join(RUNS));
-    Some(FolderTracker::new(named.cloned().unwrap_or_else(beside)))
+    Some(runs::log(session, args.runs.as_ref(), versions))
 }
-
-const RUNS: &str = "runs";
 
 /// Where training goes on from, and its name: a file, or else a version in the registry.
 fn earlier(path: &Path, versions: Option<&Versions>) -> Result<(String, Snapshot), Failure> {
