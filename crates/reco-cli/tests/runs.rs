@@ -136,6 +136,7 @@ fn a_version_says_how_good_it_is_and_where_it_comes_from() {
     let folder = shop(12);
     let folder = folder.path();
     let trained = answer(folder, &[&TRAIN[..], &["--registry", "models"]].concat());
+    assert!(trained["remarks"].as_array().expect("remarks").is_empty(), "a run was asked for");
     let run = &trained["run"];
     let chosen = run["chosen"].as_str().expect("a candidate");
     let metadata = answer(folder, &["models", "show", "v1", "--registry", "models"])["metadata"].clone();

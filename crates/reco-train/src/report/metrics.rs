@@ -53,7 +53,8 @@ pub(super) fn candidates(facts: &Facts<'_>) -> Markup {
     let metric = &facts.judge.metric;
     html! {
         p {
-            "Each was fitted to the earlier data and judged on valid, the " (facts.judge.valid_share)
+            "Each was fitted to the earlier data and judged on valid, the "
+            (format!("{:.0} %", 100.0 * facts.judge.valid_share))
             " of the interactions before test; the best by " (metric) " was chosen."
         }
         div class="wide" {

@@ -44,12 +44,14 @@ pub(super) fn lines(names: &Names<'_>, lines: &[Line], with_diagonal: bool) -> M
     let left = all().map(|point| point.0).fold(right, f64::min);
     let top = padded(highest.fold(0.0, f64::max).max(if with_diagonal { right } else { 0.0 }));
     let (left, right) = if with_diagonal { (0.0, padded(right)) } else { (left, right.max(left + 1e-9)) };
+    // The legend stands to the right of where the lines end.
+    let end = if lines.len() > 1 { right + 0.3 * (right - left) } else { right };
     drawn(names, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(60)
-            .build_cartesian_2d(left..right, 0.0..top)?;
+            .build_cartesian_2d(left..end, 0.0..top)?;
         chart
             .configure_mesh()
             .x_desc(names.x)
@@ -85,7 +87,7 @@ pub(super) fn lines(names: &Names<'_>, lines: &[Line], with_diagonal: bool) -> M
         if lines.len() > 1 {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::LowerRight)
+                .position(SeriesLabelPosition::UpperRight)
                 .label_font(("sans-serif", 13).into_font().color(&INK))
                 .draw()?;
         }

@@ -72,8 +72,11 @@ pub(super) fn judged(
     let outcome = finished(session, places, all, prepared, facts, &run);
     let told =
         outcome.as_ref().map_or_else(|error| Outcome::Failed(error.to_string()), |_| Outcome::Finished);
-    run.end(&told)?;
-    outcome
+    let ended = run.end(&told);
+    // What went wrong first is what to tell.
+    let trained = outcome?;
+    ended?;
+    Ok(trained)
 }
 
 /// What is the same for the same task.
