@@ -25,8 +25,8 @@ pub struct CleanParams {
     /// Days before `until`, or before the end of the data, that count, above 0.
     pub last_days: Option<f64>,
     /// Users with more events than this within some minute are bots, and all that they did is left out; 0 keeps
-    /// them. What the user was shown is no event of theirs, and what they bought at one moment is one basket and
-    /// one event. Data that know the hour at best cannot tell bots.
+    /// them. What the user was shown is no event of theirs; what they bought at one moment is one basket and one
+    /// event, and so is what they did by an action of your own, such as a return. Data that know the hour at best cannot tell bots.
     pub bots_per_minute: u32,
     /// How many times the usual distance from the usual value of its action a value may lie, on a logarithmic
     /// scale, at least 1; 0 keeps what is finite. See [`clean`].

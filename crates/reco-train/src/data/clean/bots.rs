@@ -21,18 +21,23 @@ pub(super) fn bots(log: &InteractionLog, rows: &[u32], per_minute: u32) -> Vec<b
     is_bot
 }
 
-/// User, moment and whether it is a purchase.
-type Event = (u32, i64, bool);
+/// User, moment and, where it may be one of a basket, the action.
+type Event = (u32, i64, Option<u8>);
 
-/// What each user did, by time; what was bought at one moment is there once.
+/// What each user did, by time; a basket of one moment is there once.
 fn by_user(log: &InteractionLog, rows: &[u32]) -> impl Iterator<Item = Vec<Event>> {
     let is_own: Vec<bool> = log.actions.iter().map(|action| *action != Action::Impression).collect();
-    let is_purchase: Vec<bool> = log.actions.iter().map(|action| *action == Action::Purchase).collect();
+    // People look, click and rate one by one; orders and what else a business logs, such as returns, come together.
+    let comes_together = |action: &Action| matches!(action, Action::Purchase | Action::Custom(_));
+    let comes_together: Vec<bool> = log.actions.iter().map(comes_together).collect();
     let rows = rows.iter().map(|&row| row as usize).filter(|&row| is_own[usize::from(log.action[row])]);
-    let event = |row: usize| (log.user[row], log.at[row].millis(), is_purchase[usize::from(log.action[row])]);
+    let event = |row: usize| {
+        let code = log.action[row];
+        (log.user[row], log.at[row].millis(), Some(code).filter(|&code| comes_together[usize::from(code)]))
+    };
     let mut events: Vec<Event> = rows.map(event).collect();
     events.sort_unstable();
-    events.dedup_by(|a, b| a.2 && a == b);
+    events.dedup_by(|a, b| a.2.is_some() && a == b);
     let users: Vec<Vec<Event>> = events.chunk_by(|a, b| a.0 == b.0).map(<[Event]>::to_vec).collect();
     users.into_iter()
 }

@@ -73,6 +73,7 @@ fn who_acts_too_fast_is_a_bot_wherever_the_minute_begins() {
     // One basket is one event, a page that was shown is none.
     check(&at("bob", "purchase", [50; 4]), &params, bot(0), &["ann", "bob"]);
     check(&at("bob", "purchase", [50, 51, 52, 53]), &params, bot(4), &["ann"]);
+    check(&at("bob", "return", [50; 4]), &params, bot(0), &["ann", "bob"]);
     check(&at("bob", "impression", [50; 4]), &params, bot(0), &["ann", "bob"]);
     check(
         &at("bob", "view", [50; 4]),
