@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from environment import DOCS, ROOT, build_reco, enter, machine  # noqa: E402
 
 PACKAGES = ["matplotlib==3.11.2"]
-MODELS = ["ials", "bpr", "ease", "spectral", "autoencoder", "sequence", "content", "trending", "again", "blend", "pipeline"]
+MODELS = ["ials", "bpr", "ease", "spectral", "autoencoder", "two_tower", "sequence", "content", "trending", "again", "blend", "pipeline"]
 HEADINGS = {"all": "what next: items may come again", "new": "what new: only items the user did not have"}
 
 

@@ -10,6 +10,7 @@ use crate::retrieve::neighbors::Neighbors;
 use crate::retrieve::popular::Popularity;
 use crate::retrieve::spectral::SpectralModel;
 use crate::retrieve::trending::Trends;
+use crate::retrieve::two_tower::TwoTowerModel;
 
 /// Moves of fewer places are not worth a sentence.
 const NOTABLE_MOVE: u32 = 2;
@@ -53,7 +54,9 @@ fn sentence(vote: &SourceReason, because: &[&Evidence], catalog: &Catalog) -> St
         (Neighbors::BY_USERS, false) => format!("Often chosen together with {own}"),
         (Neighbors::BY_REGRESSION, false) => format!("Goes with {own}"),
         (Neighbors::BY_SEQUENCE, false) => format!("Often chosen after {own}"),
-        (SpectralModel::NAME | AutoencoderModel::NAME, false) => format!("Liked by people who chose {own}"),
+        (SpectralModel::NAME | AutoencoderModel::NAME | TwoTowerModel::NAME, false) => {
+            format!("Liked by people who chose {own}")
+        }
         (Neighbors::BY_CONTENT, false) => format!("Similar to {own}"),
         (Neighbors::BY_VECTOR, false) => format!("Liked by the same people as {own}"),
         (Popularity::NAME, _) => "Popular with others".to_owned(),

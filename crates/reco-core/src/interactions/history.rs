@@ -146,6 +146,11 @@ impl Histories {
         &self.touches
     }
 
+    /// Number of users.
+    pub fn n_users(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
     /// A user's touches, newest first; empty for a row this snapshot does not have.
     pub fn of(&self, user: u32) -> &[Touch] {
         let user = user as usize;

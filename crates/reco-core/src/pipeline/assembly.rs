@@ -16,6 +16,7 @@ use crate::retrieve::neighbors::NeighborGenerator;
 use crate::retrieve::popular::PopularGenerator;
 use crate::retrieve::spectral::SpectralGenerator;
 use crate::retrieve::trending::TrendingGenerator;
+use crate::retrieve::two_tower::TwoTowerGenerator;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub struct PipelineConfig {
     /// Most items one request may ask for, at least 1.
     pub max_count: usize,
     /// Built-in generators by name: `again`, `als`, `autoencoder`, `bpr`, `content`, `ease`, `item_item`, `popular`, `sequence`,
-    /// `spectral`, `trending`, `vector`.
+    /// `spectral`, `trending`, `two_tower`, `vector`.
     pub sources: BTreeMap<String, SourceConfig>,
     /// The user's own items.
     pub again: AgainConfig,
@@ -125,6 +126,7 @@ impl Default for PipelineConfig {
             ("ease", SourceConfig::new(0, &[])),
             ("sequence", SourceConfig::new(0, &[])),
             ("spectral", SourceConfig::new(0, &[])),
+            ("two_tower", SourceConfig::new(0, &[])),
             ("item_item", SourceConfig::new(50, &[])),
             ("content", SourceConfig::new(30, &[])),
             ("vector", SourceConfig::new(0, &[("similar", 50)])),
@@ -267,7 +269,7 @@ impl PipelineConfig {
     }
 }
 
-const BUILT_IN: [&str; 12] = [
+const BUILT_IN: [&str; 13] = [
     "again",
     "als",
     "autoencoder",
@@ -279,6 +281,7 @@ const BUILT_IN: [&str; 12] = [
     "sequence",
     "spectral",
     "trending",
+    "two_tower",
     "vector",
 ];
 
@@ -295,6 +298,7 @@ fn generator(name: &str, again: &AgainConfig) -> Option<Arc<dyn CandidateGenerat
         "sequence" => Arc::new(NeighborGenerator::by_sequence()),
         "spectral" => Arc::new(SpectralGenerator),
         "trending" => Arc::new(TrendingGenerator),
+        "two_tower" => Arc::new(TwoTowerGenerator),
         "vector" => Arc::new(NeighborGenerator::by_vector()),
         _ => return None,
     })

@@ -13,6 +13,7 @@ mod taste;
 #[cfg(test)]
 mod tests;
 pub mod trending;
+pub mod two_tower;
 
 use crate::candidate::Hits;
 use crate::error::Fault;

@@ -7,6 +7,7 @@ use super::bpr::{BprDescent, BprGenerator, BprModel};
 use super::neighbors::{NeighborGenerator, Neighbors};
 use super::popular::{PopularGenerator, Popularity};
 use super::trending::{TrendingGenerator, Trends};
+use super::two_tower::{Parts, TwoTowerGenerator, TwoTowerModel};
 use super::*;
 use crate::conformance;
 use crate::error::FaultKind;
@@ -62,6 +63,14 @@ fn snapshot() -> Snapshot {
     let descent = BprDescent { regularization: 0.02, candidates: 8, length: 1.0 };
     let autoencoder = AutoencoderModel::new(matrix(n_items + 1, 4), matrix(n_items, 5));
     models.insert(AutoencoderModel::NAME, autoencoder);
+    let towers = Parts {
+        embeddings: matrix(n_items, 4),
+        items: matrix(n_items, 4),
+        hidden: matrix(3, 5),
+        bias: vec![0.5; 3],
+        output: matrix(4, 3),
+    };
+    models.insert(TwoTowerModel::NAME, TwoTowerModel::try_from(towers).unwrap());
     models.insert(BprModel::NAME, BprModel { users: matrix(1, 4), items: matrix(n_items, 4), descent });
     models.insert(AlsModel::NAME, AlsModel::new(matrix(1, 4), matrix(n_items, 4), loss));
     snapshot
@@ -76,6 +85,7 @@ fn generators() -> Vec<Box<dyn CandidateGenerator>> {
         Box::new(NeighborGenerator::by_vector()),
         Box::new(AlsGenerator),
         Box::new(AutoencoderGenerator),
+        Box::new(TwoTowerGenerator),
         Box::new(BprGenerator),
         Box::new(AgainGenerator::default()),
         Box::new(Arc::new(PopularGenerator)),

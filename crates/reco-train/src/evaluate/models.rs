@@ -5,22 +5,25 @@ use super::inputs::Inputs;
 use super::options::EvaluateOptions;
 use super::pipeline::Pages;
 use super::scorers::{
-    Again, Completed, Factors, Filtered, Following, Frequency, Near, Popular, Random, Scorer, Trending,
+    Again, Completed, Factors, Filtered, Following, Frequency, Near, Popular, Random, Scorer, Towers,
+    Trending,
 };
 use crate::data::{Dataset, Split, Target};
 use crate::fit::autoencoder::{self, AutoencoderParams};
 use crate::fit::spectral::SpectralParams;
+use crate::fit::two_tower::{self, TwoTowerParams};
 use crate::fit::{FitError, als, bpr, content, counts, ease, item_item, sequence, spectral};
 use crate::progress::Progress;
 use reco_core::event::ActionWeights;
 use reco_core::id::UserKey;
 use reco_core::interactions::{Csr, Histories};
 use reco_core::pipeline::BuildError;
+use reco_core::retrieve::two_tower::TwoTowerModel;
 use std::time::Instant;
 
 /// Names that `--model` takes. `pipeline` is the whole recommender as configured: generators, filters, ranker
 /// and rules.
-pub const MODELS: [&str; 15] = [
+pub const MODELS: [&str; 16] = [
     "popularity",
     "trending",
     "frequency",
@@ -34,6 +37,7 @@ pub const MODELS: [&str; 15] = [
     "ease",
     "spectral",
     "autoencoder",
+    "two_tower",
     "blend",
     "pipeline",
 ];
@@ -191,6 +195,11 @@ pub(super) fn fit<'a>(
                 AutoencoderParams { seed: options.seed, ..plan.autoencoder.clone().unwrap_or_default() };
             let model = autoencoder::fit(&train.matrix, &params, progress)?;
             Box::new(Completed { model, matrix: &train.matrix })
+        }
+        TwoTowerModel::NAME => {
+            let params = TwoTowerParams { seed: options.seed, ..plan.two_tower.clone().unwrap_or_default() };
+            let model = two_tower::fit(&train.histories, &train.dataset.catalog, &params, progress)?;
+            Box::new(Towers { model, histories: &train.histories })
         }
         "ease" => {
             let params = plan.ease.clone().unwrap_or_default();

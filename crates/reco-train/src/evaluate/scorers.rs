@@ -14,6 +14,7 @@ use reco_core::retrieve::neighbors::{Basis, Neighbors};
 use reco_core::retrieve::repeats::Repeats;
 use reco_core::retrieve::spectral::SpectralModel;
 use reco_core::retrieve::trending::Trends;
+use reco_core::retrieve::two_tower::TwoTowerModel;
 
 /// A fitted model.
 pub(super) trait Scorer: Sync {
@@ -173,6 +174,20 @@ impl Scorer for Completed<'_> {
             let items = items.iter().map(|&item| ItemId::new(item));
             self.model.score_all(&self.model.user_vector(items), scores);
         }
+        Ok(())
+    }
+}
+
+/// Where the user's tower points.
+pub(super) struct Towers<'a> {
+    pub(super) model: TwoTowerModel,
+    pub(super) histories: &'a Histories,
+}
+
+impl Scorer for Towers<'_> {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let liked = self.histories.of(case.user).iter().filter(|touch| touch.is_liked());
+        self.model.score_all(&self.model.user_vector(liked.map(|touch| touch.item)), scores);
         Ok(())
     }
 }

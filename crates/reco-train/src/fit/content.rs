@@ -80,7 +80,7 @@ pub fn fit(
 }
 
 /// An item's words, and its attributes as one term each, so that "store brand" stays one thing.
-fn terms(catalog: &Catalog, id: ItemId) -> Vec<String> {
+pub(super) fn terms(catalog: &Catalog, id: ItemId) -> Vec<String> {
     let mut terms: Vec<String> = words(catalog.title(id)).chain(words(catalog.text(id))).collect();
     let labels = [
         ("category", catalog.category()),

@@ -17,6 +17,7 @@ pub mod sequence;
 pub mod snapshot;
 pub mod spectral;
 pub mod stored;
+pub mod two_tower;
 pub mod vectors;
 pub mod wide_deep;
 

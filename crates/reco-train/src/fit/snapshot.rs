@@ -14,6 +14,7 @@ use super::ranking;
 use super::rehearsal::{Assemble, Cuts, Rehearsal, Rehearsals};
 use super::sequence::{self, SequenceParams};
 use super::spectral::{self, SpectralParams};
+use super::two_tower::{self, TwoTowerParams};
 use super::wide_deep::{self, WideDeepParams};
 use super::{FitError, bad, item_table, vectors};
 use crate::data::Dataset;
@@ -33,6 +34,7 @@ use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::repeats::Repeats;
 use reco_core::retrieve::spectral::SpectralModel;
 use reco_core::retrieve::trending::Trends;
+use reco_core::retrieve::two_tower::TwoTowerModel;
 use reco_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +60,9 @@ pub struct Plan {
     /// A low-pass filter over who took what.
     #[serde(with = "reco_core::switch")]
     pub spectral: Option<SpectralParams>,
+    /// A network of the user beside one of the item.
+    #[serde(with = "reco_core::switch")]
+    pub two_tower: Option<TwoTowerParams>,
     /// What follows what.
     #[serde(with = "reco_core::switch")]
     pub sequence: Option<SequenceParams>,
@@ -91,6 +96,7 @@ impl Default for Plan {
             item_item: Some(ItemItemParams::default()),
             ease: None,
             spectral: None,
+            two_tower: None,
             sequence: None,
             content: Some(ContentParams::default()),
             vector_neighbors: 50,
@@ -115,6 +121,7 @@ impl Plan {
             .chain(under("bpr", self.bpr.as_ref().map(BprParams::problems)))
             .chain(under("ease", self.ease.as_ref().map(EaseParams::problems)))
             .chain(under("spectral", self.spectral.as_ref().map(SpectralParams::problems)))
+            .chain(under("two_tower", self.two_tower.as_ref().map(TwoTowerParams::problems)))
             .chain(under("sequence", self.sequence.as_ref().map(SequenceParams::problems)))
             .chain(under("content", self.content.as_ref().map(ContentParams::problems)))
             .chain(under("blend", self.blend.as_ref().map(BlendParams::problems)))
@@ -371,6 +378,10 @@ pub(super) fn models(
     if let Some(params) = &plan.spectral {
         models.insert(SpectralModel::NAME, spectral::fit(&matrix, params, progress)?);
     }
+    let histories = Histories::from_log(&log, weights);
+    if let Some(params) = &plan.two_tower {
+        models.insert(TwoTowerModel::NAME, two_tower::fit(&histories, &catalog, params, progress)?);
+    }
     if let Some(params) = &plan.sequence {
         let sequence = sequence::fit(&log, catalog.len(), weights, params, progress)?;
         models.insert(Neighbors::BY_SEQUENCE, sequence);
@@ -378,7 +389,7 @@ pub(super) fn models(
     if let Some(params) = &plan.content {
         models.insert(Neighbors::BY_CONTENT, content::fit(&catalog, params, progress)?);
     }
-    snapshot.histories = Histories::from_log(&log, weights);
+    snapshot.histories = histories;
     let repeats = Repeats::of(&snapshot.histories, catalog.len());
     let table = item_table::fit(&log, &snapshot.histories, &repeats, &catalog, weights, &plan.features);
     snapshot.models.insert(ItemTable::NAME, table);

@@ -16,6 +16,7 @@ use reco_core::retrieve::popular::Popularity;
 use reco_core::retrieve::repeats::Repeats;
 use reco_core::retrieve::spectral::SpectralModel;
 use reco_core::retrieve::trending::Trends;
+use reco_core::retrieve::two_tower::TwoTowerModel;
 use reco_core::snapshot::{Model, Models, Snapshot};
 use reco_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,7 @@ struct Outgoing<'a> {
     autoencoder: Option<&'a AutoencoderModel>,
     bpr: Option<&'a BprModel>,
     spectral: Option<&'a SpectralModel>,
+    two_tower: Option<&'a TwoTowerModel>,
     neighbors: Vec<(&'a str, &'a Neighbors)>,
     popularity: Option<&'a Popularity>,
     trends: Option<&'a Trends>,
@@ -101,6 +103,7 @@ struct Incoming {
     autoencoder: Option<AutoencoderModel>,
     bpr: Option<BprModel>,
     spectral: Option<SpectralModel>,
+    two_tower: Option<TwoTowerModel>,
     neighbors: Vec<(String, Neighbors)>,
     popularity: Option<Popularity>,
     trends: Option<Trends>,
@@ -134,6 +137,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         autoencoder: models.get(AutoencoderModel::NAME),
         bpr: models.get(BprModel::NAME),
         spectral: models.get(SpectralModel::NAME),
+        two_tower: models.get(TwoTowerModel::NAME),
         neighbors: NEIGHBORS.iter().filter_map(|name| Some((*name, models.get(name)?))).collect(),
         popularity: models.get(Popularity::NAME),
         trends: models.get(Trends::NAME),
@@ -222,6 +226,7 @@ impl Incoming {
         put(models, AutoencoderModel::NAME, self.autoencoder);
         put(models, BprModel::NAME, self.bpr);
         put(models, SpectralModel::NAME, self.spectral);
+        put(models, TwoTowerModel::NAME, self.two_tower);
         put(models, Popularity::NAME, self.popularity);
         put(models, Trends::NAME, self.trends);
         put(models, BlendModels::NAME, self.blend);
@@ -248,6 +253,7 @@ mod tests {
     use crate::fit::autoencoder::AutoencoderParams;
     use crate::fit::bpr::BprParams;
     use crate::fit::snapshot::{Plan, fit};
+    use crate::fit::two_tower::TwoTowerParams;
     use crate::progress::Silent;
     use reco_core::catalog::{Catalog, ItemRecord};
     use reco_core::event::{Action, ActionWeights};
@@ -268,6 +274,7 @@ mod tests {
         let plan = Plan {
             bpr: Some(BprParams::default()),
             autoencoder: Some(AutoencoderParams::default()),
+            two_tower: Some(TwoTowerParams::default()),
             ..Plan::default()
         };
         let pipeline = PipelineConfig::default();
