@@ -4,14 +4,20 @@
 
 #[path = "../examples/axum_service.rs"]
 mod axum_service;
+#[path = "../examples/custom_feature.rs"]
+mod custom_feature;
 #[path = "../examples/custom_generator.rs"]
 mod custom_generator;
+#[path = "../examples/custom_ranker.rs"]
+mod custom_ranker;
 #[path = "../examples/embed.rs"]
 mod embed;
 #[path = "../examples/filters.rs"]
 mod filters;
 #[path = "../examples/live_events.rs"]
 mod live_events;
+#[path = "../examples/train_and_deploy.rs"]
+mod train_and_deploy;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -63,6 +69,40 @@ fn the_custom_generator_brings_candidates_and_reasons() {
     let (uji, rest) = text.split_once("\n2. ").expect("more than one place");
     assert!(uji.contains("by Uji") && uji.contains("Suggested by same_brand because of"), "{text}");
     assert!(!rest.contains("same_brand"), "Ben has nothing of the other brands: {text}");
+}
+
+#[test]
+fn the_custom_feature_is_learned_from_and_served_with() {
+    let text = written(custom_feature::run);
+    assert!(text.contains("the ranker reads cross.organic_match: true"), "{text}");
+    let organic = |user: &str| {
+        let line = text.lines().find(|line| line.starts_with(user)).expect("a line for each");
+        assert!(line.ends_with("rung Full"), "the ranker did not fail: {text}");
+        line.split(": ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|n| n.parse::<u32>().ok())
+    };
+    assert!(organic("organic-0") > organic("other-0"), "{text}");
+}
+
+#[test]
+fn the_custom_ranker_reorders_by_price() {
+    let text = written(custom_ranker::run);
+    assert!(text.starts_with("thrifty keeps every promise"), "{text}");
+    let line = |start| text.lines().find_map(|line| line.strip_prefix(start)).expect("both pages").trim();
+    assert_ne!(line("as usual:"), line("thrifty:"), "{text}");
+}
+
+#[test]
+fn a_good_version_takes_over_and_a_bad_one_is_refused() {
+    let text = written(train_and_deploy::run);
+    for expected in [
+        "v1 serves\n",
+        "v2 serves, ",
+        "every request was answered, by v1 and v2\n",
+        "v3 was refused: ",
+        "v2 goes on; champion is v2 again\n",
+    ] {
+        assert!(text.contains(expected), "{expected}\nis not in\n{text}");
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! A small tea shop that the examples share: sixteen items, a dozen customers, a winter of purchases.
+#![allow(dead_code, reason = "no example needs all of the shop")]
 
 use reco::catalog::{Catalog, ItemRecord};
 use reco::event::{Action, ActionWeights};
@@ -60,7 +61,8 @@ pub(crate) fn snapshot() -> Result<Snapshot, Box<dyn Error>> {
     Ok(fit(dataset, &Plan::default(), &pipeline(), &ActionWeights::default(), "winter", &Silent)?)
 }
 
-fn dataset() -> Result<Dataset, Box<dyn Error>> {
+/// What is for sale and what was bought.
+pub(crate) fn dataset() -> Result<Dataset, Box<dyn Error>> {
     let mut catalog = Catalog::builder();
     for (key, title, category, brand, price, tags) in ITEMS {
         catalog.push(ItemRecord {

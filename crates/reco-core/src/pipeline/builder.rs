@@ -160,6 +160,14 @@ impl RecommenderBuilder {
         self
     }
 
+    /// Adds a ranker that is asked before all others, such as those that a configuration brought; when it fails, they
+    /// take its place.
+    pub fn ranker_first(mut self, ranker: impl Ranker) -> Self {
+        let name = ranker.name().into();
+        self.rankers.insert(0, Policed { name, part: Arc::new(ranker), on_fault: OnFault::StepDown });
+        self
+    }
+
     /// Adds a re-ranker that is left out when it fails or time is up.
     pub fn reranker(self, reranker: impl Reranker) -> Self {
         self.reranker_with(Arc::new(reranker), OnFault::Skip)
