@@ -61,16 +61,15 @@ fn beyond(own: toml::Table, usual: &toml::Table) -> toml::Table {
         }
         (value, usual) => (Some(&value) != usual).then(|| (name, tidy(value))),
     };
-    own.into_iter().filter_map(differs).collect()
+    let is_empty = |value: &toml::Value| value.as_table().is_some_and(toml::Table::is_empty);
+    own.into_iter().filter_map(differs).filter(|(_, value)| !is_empty(value)).collect()
 }
 
 fn tidy(value: toml::Value) -> toml::Value {
     match value {
         toml::Value::Float(number) => shortest(number).into(),
         toml::Value::Array(list) => list.into_iter().map(tidy).collect::<Vec<_>>().into(),
-        toml::Value::Table(table) => {
-            table.into_iter().map(|(name, value)| (name, tidy(value))).collect::<toml::Table>().into()
-        }
+        toml::Value::Table(table) => beyond(table, &toml::Table::new()).into(),
         other => other,
     }
 }
@@ -82,5 +81,50 @@ fn shortest(number: f64) -> f64 {
         single.to_string().parse().unwrap_or(number)
     } else {
         number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn patched(values: &serde_json::Value) -> Result<Config, Vec<String>> {
+        Config::default().patched(values.as_object().unwrap(), "trial")
+    }
+
+    #[test]
+    fn what_differs_from_the_defaults_makes_the_same_configuration() {
+        let values = json!({
+            "train.als.regularization": 0.0213, "train.als.factors": 48, "train.ease.regularization": 70.5,
+            "train.content": false, "pipeline.sources.ease.quota": 50, "pipeline.seen": { "within_days": 3.0 },
+            "weights.view": 0.7,
+        });
+        let config = patched(&values).unwrap();
+        let text = config.beyond_defaults().unwrap();
+        assert!(text.contains("regularization = 0.0213\n") && !text.contains("iterations"), "{text}");
+        let again: serde_json::Value = toml::from_str(&text).unwrap();
+        assert_eq!(patched(&again).unwrap(), config, "{text}");
+        assert_eq!(Config::default().beyond_defaults().unwrap(), "");
+    }
+
+    #[test]
+    fn settings_are_read_as_they_were_written() {
+        let config = Config::default();
+        assert_eq!(config.setting("train.als.regularization"), Some(json!(0.005)));
+        assert_eq!(config.setting("train.ease"), Some(json!(false)));
+        assert_eq!(config.setting("train.ease.regularization"), None);
+    }
+
+    #[test]
+    fn all_mistakes_of_a_patch_are_told() {
+        let told =
+            patched(&json!({ "train.als.factor": 1, "pipeline.ranker": "best" })).unwrap_err().join("\n");
+        assert!(
+            told.contains("train.als.factor (trial): there is no") && told.contains("is \"best\""),
+            "{told}"
+        );
+        let told = patched(&json!({ "train.als.factors": 0 })).unwrap_err().join("\n");
+        assert!(told.contains("train.als.factors is 0"), "{told}");
     }
 }

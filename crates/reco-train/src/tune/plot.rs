@@ -98,20 +98,17 @@ fn draw_setting(
     values: std::ops::Range<f64>,
 ) -> Result<(), PlotError> {
     let Parameter { path, domain } = parameter;
+    let axis = Axis::new(domain);
     let mut chart = ChartBuilder::on(area)
         .margin(8)
         .caption(path, ("sans-serif", 13))
         .x_label_area_size(24)
-        .y_label_area_size(44)
-        .build_cartesian_2d(0.0..1.0, values)?;
-    let label = |place: &f64| label(domain, *place);
-    let n_labels = match domain {
-        Domain::Choices(choices) => choices.len() * 2 + 1,
-        _ => 5,
-    };
+        .y_label_area_size(62)
+        .build_cartesian_2d(axis.from..axis.to, values)?;
+    let label = |at: &f64| axis.label(*at);
     chart
         .configure_mesh()
-        .x_labels(n_labels)
+        .x_labels(axis.n_labels)
         .x_label_formatter(&label)
         .y_labels(4)
         .y_label_formatter(&|value| format!("{value:.3}"))
@@ -120,22 +117,43 @@ fn draw_setting(
         .draw()?;
     let point = |done: &&Finished| {
         let place = domain.place(done.task.settings.get(path)?)?;
-        Some(dot((place, done.value()?), done.task.trial))
+        Some(dot((axis.at(place), done.value()?), done.task.trial))
     };
     chart.draw_series(judged.iter().filter_map(point))?;
     Ok(())
 }
 
-/// What stands below a place of an axis.
-fn label(domain: &Domain, place: f64) -> String {
-    let value = domain.at(place.clamp(0.0, 1.0));
-    match domain {
-        Domain::Choices(_) => {
-            let is_middle = domain.place(&value).is_some_and(|middle| (middle - place).abs() < 0.01);
-            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            if is_middle { text } else { String::new() }
+/// Where values stand: ranges from 0 to 1, choices at whole numbers, which are where labels can be.
+struct Axis<'a> {
+    domain: &'a Domain,
+    from: f64,
+    to: f64,
+    n_labels: usize,
+}
+
+impl<'a> Axis<'a> {
+    fn new(domain: &'a Domain) -> Self {
+        match domain {
+            Domain::Choices(choices) => {
+                Self { domain, from: -0.5, to: choices.len() as f64 - 0.5, n_labels: choices.len() }
+            }
+            _ => Self { domain, from: 0.0, to: 1.0, n_labels: 5 },
         }
-        _ => value.to_string(),
+    }
+
+    /// From a place between 0 and 1.
+    fn at(&self, place: f64) -> f64 {
+        self.from + place * (self.to - self.from)
+    }
+
+    fn label(&self, at: f64) -> String {
+        let place = ((at - self.from) / (self.to - self.from)).clamp(0.0, 1.0);
+        let value = self.domain.at(place);
+        let is_choice = matches!(self.domain, Domain::Choices(_));
+        if is_choice && (at - at.round()).abs() > 1e-6 {
+            return String::new();
+        }
+        value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a search found, for people and for machines.
 
 use crate::output;
-use reco_train::tune::{Assignment, Judgement, Outcome, Standing};
+use reco_train::tune::{Assignment, Domain, Judgement, Outcome, Space, Standing};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) best: Standing,
     pub(super) on_test: OnTest,
     pub(super) leaderboard: Vec<Standing>,
+    /// What to know about it.
+    pub(super) remarks: Vec<String>,
 }
 
 /// Figures on the part of the data that no trial saw.
@@ -26,6 +28,26 @@ pub(super) struct Found {
 pub(super) struct OnTest {
     pub(super) best: Judgement,
     pub(super) as_configured: Judgement,
+}
+
+/// Share of a range that is its end.
+const END: f64 = 0.02;
+
+/// Which of the best settings lie at the end of their range, one line each.
+pub(super) fn at_the_end(space: &Space, best: &Assignment) -> Vec<String> {
+    let ranges = space.parameters().iter().filter(|it| !matches!(it.domain, Domain::Choices(_)));
+    let line = |parameter: &reco_train::tune::Parameter| {
+        let value = best.get(&parameter.path)?;
+        let place = parameter.domain.place(value)?;
+        let is_end = !(END..=1.0 - END).contains(&place);
+        is_end.then(|| {
+            format!(
+                "the best {}, {value}, is at the end of its range; a wider one may hold better",
+                parameter.path
+            )
+        })
+    };
+    ranges.filter_map(line).collect()
 }
 
 /// Places that people see; machines see all.

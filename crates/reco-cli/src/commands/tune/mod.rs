@@ -75,12 +75,15 @@ pub(crate) fn run(session: &Session, args: &TuneArgs) -> Result<(), Failure> {
         best: best.clone(),
         on_test,
         leaderboard: board.clone(),
+        remarks: found::at_the_end(&schedule.space, &best.settings),
     };
     let report = Report::new(&schedule, &finished, &found)?;
     write(&args.out.join("trials.svg"), &report.trials)?;
     write(&args.out.join("settings.svg"), &report.settings)?;
     write(&args.out.join("report.html"), &report.page)?;
-    session.output.result(&found, found::rendered)
+    session.output.result(&found, found::rendered)?;
+    session.output.remarks(&found.remarks);
+    Ok(())
 }
 
 fn question(args: &TuneArgs) -> Question {
