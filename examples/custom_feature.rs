@@ -23,6 +23,7 @@ use reco::request::Request;
 use reco::snapshot::Snapshot;
 use reco::time::Timestamp;
 use reco::train::data::Dataset;
+use reco::train::fit::rehearsal::Cuts;
 use reco::train::fit::snapshot::{Plan, examples, fit};
 use reco::train::fit::wide_deep::{self, WideDeepParams};
 use reco::train::progress::Silent;
@@ -82,8 +83,8 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let schema = FeatureSchema::default().with(OrganicMatch);
 
     // Training: what the pipeline proposed at an earlier moment, told by the schema, and what was then taken.
-    let share = 0.3;
-    let rows = examples(&dataset, &plan, &pipeline, &schema, share, &weights, &Silent)?;
+    let cuts = Cuts { held_out: 0.3, count: 1 };
+    let rows = examples(&dataset, &plan, &pipeline, &schema, cuts, &weights, &Silent)?;
     let rows = rows.ok_or("too few customers came back to learn from")?;
     let params = WideDeepParams { hidden: vec![16], epochs: 4, ..WideDeepParams::default() };
     let ranker = wide_deep::fit(&rows, &plan.features, &params, &Silent)?.ok_or("too few lists")?;

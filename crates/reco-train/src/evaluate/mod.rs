@@ -40,7 +40,8 @@ mod tests;
 
 pub use crate::data::{Split, Target};
 pub use bootstrap::mean_intervals;
-pub use calibration::expected_calibration_error;
+pub(crate) use calibration::BINS;
+pub use calibration::{Bin, calibration_error, expected_calibration_error, reliability};
 pub use exposure::{coverage, gini};
 pub use metrics::Metrics;
 pub use models::{MODELS, ModelError};

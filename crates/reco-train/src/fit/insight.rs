@@ -8,7 +8,7 @@ use super::FitError;
 use super::examples::Examples;
 use super::snapshot::{self, Plan};
 use crate::data::Dataset;
-use crate::evaluate::Metrics;
+use crate::evaluate::{BINS, Bin, Metrics, calibration_error, reliability};
 use crate::progress::Progress;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -40,17 +40,6 @@ pub struct RankerInsight {
     pub calibration_error: f64,
     /// Every feature the ranker reads, the most important first.
     pub importance: Vec<Importance>,
-}
-
-/// Candidates of like score.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Bin {
-    /// How many.
-    pub rows: usize,
-    /// Their mean score, a probability.
-    pub predicted: f64,
-    /// The share of them that was taken.
-    pub observed: f64,
 }
 
 /// How much a feature matters.
@@ -85,7 +74,6 @@ pub fn fit_inspected(
 
 /// More lists than these say little more about a feature, and take their time for every one.
 const MOST_LISTS: usize = 100;
-const BINS: usize = 10;
 
 /// Looks into a ranker by what it makes of these lists. Importance is by permutation (Breiman, "Random Forests",
 /// 2001), over at most 100 of the lists, evenly chosen; the same seed gives the same on any number of threads.
@@ -184,29 +172,4 @@ impl<'a> Inputs<'a> {
         };
         self.lists.iter().map(of_list).sum::<f64>() / self.lists.len().max(1) as f64
     }
-}
-
-/// Rows in bins of equally many by ascending score: where most scores are small, bins of equal width would hold
-/// everything in one (Nguyen & O'Connor, "Posterior calibration and exploratory analysis for natural language
-/// processing models", EMNLP 2015). Fewer rows than bins make a bin each.
-pub fn reliability(scores: &[f32], is_taken: &[bool], bins: usize) -> Vec<Bin> {
-    let mut order: Vec<usize> = (0..scores.len().min(is_taken.len())).collect();
-    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(a.cmp(&b)));
-    let bins = bins.clamp(1, order.len().max(1));
-    let bin = |number: usize| {
-        let rows = &order[order.len() * number / bins..order.len() * (number + 1) / bins];
-        let n = rows.len().max(1) as f64;
-        let predicted = rows.iter().map(|&row| f64::from(scores[row])).sum::<f64>() / n;
-        let observed = rows.iter().filter(|&&row| is_taken[row]).count() as f64 / n;
-        Bin { rows: rows.len(), predicted, observed }
-    };
-    (0..bins).map(bin).filter(|bin| bin.rows > 0).collect()
-}
-
-/// The expected calibration error: the mean distance between the mean score and the share taken of a bin, weighted by
-/// its rows (Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015).
-pub fn calibration_error(bins: &[Bin]) -> f64 {
-    let rows: usize = bins.iter().map(|bin| bin.rows).sum();
-    let sum: f64 = bins.iter().map(|bin| bin.rows as f64 * (bin.observed - bin.predicted).abs()).sum();
-    sum / rows.max(1) as f64
 }

@@ -2,6 +2,7 @@
 
 use super::figures;
 use super::plots::{self, Line, Names};
+use crate::evaluate::Bin;
 use crate::fit::insight::RankerInsight;
 use maud::{Markup, html};
 
@@ -16,7 +17,7 @@ pub(super) fn calibration(insight: Option<&RankerInsight>) -> Markup {
     let caption = "Candidates in ten groups of equal size by their score: the mean score of each group beside the \
                    share of it that was taken. Probabilities that come true lie on the dashed line.";
     let names = Names { caption, x: "mean score", y: "share taken" };
-    let row = |bin: &crate::fit::insight::Bin| {
+    let row = |bin: &Bin| {
         let [predicted, observed] = [bin.predicted, bin.observed].map(|share| format!("{share:.5}"));
         vec![bin.rows.to_string(), predicted, observed]
     };

@@ -1,7 +1,8 @@
 //! The page is well-formed, complete, self-contained, and shows ids as they are.
 
 use super::*;
-use crate::fit::insight::{Bin, Importance, RankerInsight};
+use crate::evaluate::Bin;
+use crate::fit::insight::{Importance, RankerInsight};
 use crate::flow::{ExampleItem, Figure, Judged, Judgement};
 use crate::track::Metric;
 use serde_json::json;

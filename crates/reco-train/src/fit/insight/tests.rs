@@ -3,7 +3,6 @@
 use super::*;
 use crate::fit::examples::{Asker, ExampleList};
 use crate::progress::Silent;
-use proptest::prelude::*;
 use reco_core::features::{Feature, FeatureKind};
 use reco_core::id::ItemId;
 use reco_core::rank::ModelError;
@@ -55,31 +54,4 @@ fn what_a_ranker_lives_by_matters_and_nothing_else_does() {
     assert!(insight.importance[0].drop > 0.5 && insight.importance[1].drop.abs() < 1e-12, "{insight:?}");
     let again = inspect(&First(names), &examples, &lists, 1, &Silent).unwrap();
     assert_eq!(again, insight);
-}
-
-#[test]
-fn probabilities_that_come_true_have_no_error() {
-    let scores: Vec<f32> = (0..100).map(|row| if row < 50 { 0.1 } else { 0.8 }).collect();
-    let is_taken: Vec<bool> =
-        (0..100).map(|row| if row < 50 { row % 10 == 0 } else { row % 5 != 0 }).collect();
-    let bins = reliability(&scores, &is_taken, 2);
-    assert_eq!(bins.iter().map(|bin| bin.rows).collect::<Vec<_>>(), [50, 50]);
-    assert!(calibration_error(&bins) < 1e-6);
-    let sure = reliability(&[1.0; 4], &[true, false, false, false], 1);
-    assert!((calibration_error(&sure) - 0.75).abs() < 1e-12);
-    assert!(reliability(&[], &[], 10).is_empty() && calibration_error(&[]).abs() < 1e-12);
-}
-
-proptest! {
-    #[test]
-    fn bins_hold_every_row_once_and_the_error_is_a_share(
-        rows in prop::collection::vec((0f32..1.0, any::<bool>()), 0..80),
-        bins in 1usize..12,
-    ) {
-        let (scores, is_taken): (Vec<f32>, Vec<bool>) = rows.into_iter().unzip();
-        let bins = reliability(&scores, &is_taken, bins);
-        prop_assert_eq!(bins.iter().map(|bin| bin.rows).sum::<usize>(), scores.len());
-        prop_assert!(bins.is_sorted_by(|a, b| a.predicted <= b.predicted + 1e-9));
-        prop_assert!((0.0..=1.0).contains(&calibration_error(&bins)));
-    }
 }
