@@ -89,22 +89,17 @@ impl Network {
     pub(super) fn step(&mut self, batch: &Batch, passed: f64) -> Result<(), FitError> {
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * passed.min(1.0)).cos());
         self.optimizer.set_learning_rate(self.params.learning_rate * cosine);
-        let (n_pairs, n_history) = (batch.items.len(), self.params.history);
-        let items = Tensor::from_slice(&batch.items, n_pairs, &Device::Cpu)?;
-        let history = Tensor::from_slice(&batch.history, n_pairs * n_history, &Device::Cpu)?;
-        let weights = Tensor::from_slice(&batch.weights, (n_pairs, n_history, 1), &Device::Cpu)?;
-        let mean_of = |rows: &Tensor| -> Result<Tensor, FitError> {
-            let width = rows.dim(1)?;
-            let rows = rows.index_select(&history, 0)?.reshape((n_pairs, n_history, width))?;
-            Ok(rows.broadcast_mul(&weights)?.sum(1)?)
-        };
-        let contents = mean_of(&self.contents)?.matmul(&self.of_contents)?;
-        let mean = (mean_of(&self.embeddings)? + contents)?;
+        let (n_pairs, n_items) = (batch.own.len(), batch.items.len());
+        let items = Tensor::from_slice(&batch.items, n_items, &Device::Cpu)?;
+        let own = Tensor::from_slice(&batch.own, n_pairs, &Device::Cpu)?;
+        let weights = Tensor::from_slice(&batch.weights, (n_pairs, n_items), &Device::Cpu)?;
         let sizes: Vec<f32> = batch.n_others.iter().map(|&n| TwoTowerModel::size(n)).collect();
         let sizes = Tensor::from_vec(sizes, (n_pairs, 1), &Device::Cpu)?;
+        let contents = self.contents.index_select(&items, 0)?.matmul(&self.of_contents)?;
+        let known = (self.embeddings.index_select(&items, 0)? + contents)?;
+        let mean = weights.matmul(&known)?;
         let users = self.user.vectors(&Tensor::cat(&[&mean, &sizes], 1)?, &mean)?;
-        let own = self.contents.index_select(&items, 0)?.matmul(&self.of_contents)?;
-        let own = (self.embeddings.index_select(&items, 0)? + own)?;
+        let own = known.index_select(&own, 0)?;
         let items = self.item.vectors(&own, &own)?;
         let logits = (users.matmul(&items.t()?)? / self.params.temperature)?;
         let offsets = Tensor::from_slice(&batch.offsets, (n_pairs, n_pairs), &Device::Cpu)?;

@@ -8,13 +8,13 @@ use reco_core::interactions::Histories;
 
 /// Some pairs.
 pub(super) struct Batch {
-    /// The item of each.
+    /// All items that it speaks of, once each.
     pub(super) items: Vec<u32>,
-    /// Other items of its user, as many for each pair; filled up with those of weight 0.
-    pub(super) history: Vec<u32>,
-    /// What each of them counts in their mean.
+    /// The item of each pair, as a position in `items`.
+    pub(super) own: Vec<u32>,
+    /// What each of `items` counts in the mean of the pair's other items, row-major; mostly 0.
     pub(super) weights: Vec<f32>,
-    /// How many there are.
+    /// How many others there are.
     pub(super) n_others: Vec<f32>,
     /// What is added to the logit of a pair's user with the item of each pair, row-major: the correction, and far below
     /// for other items that the user has, too.
@@ -84,20 +84,24 @@ impl<'a> Pairs<'a> {
             return None;
         }
         let item_of = |&(user, place): &(u32, u32)| self.users[user as usize][place as usize];
-        let items: Vec<u32> = pairs.iter().map(item_of).collect();
-        let offsets = self.offsets(&pairs, &items);
-        let (mut history, mut weights, mut n_others) = (Vec::new(), Vec::new(), Vec::new());
-        for &(user, place) in &pairs {
-            let n_drawn = self.draw(user, place, &mut history);
-            n_others.push(n_drawn as f32);
-            let each = 1.0 / n_drawn as f32;
-            weights.extend((0..self.params.history).map(|turn| if turn < n_drawn { each } else { 0.0 }));
+        let own: Vec<u32> = pairs.iter().map(item_of).collect();
+        let offsets = self.offsets(&pairs, &own);
+        let others: Vec<Vec<u32>> = pairs.iter().map(|&(user, place)| self.draw(user, place)).collect();
+        let mut items: Vec<u32> = others.iter().flatten().chain(&own).copied().collect();
+        items.sort_unstable();
+        items.dedup();
+        let place = |item: &u32| items.binary_search(item).expect("all items are there");
+        let mut weights = vec![0.0; pairs.len() * items.len()];
+        for (others, weights) in others.iter().zip(weights.chunks_exact_mut(items.len())) {
+            others.iter().for_each(|item| weights[place(item)] = 1.0 / others.len() as f32);
         }
-        Some(Batch { items, history, weights, n_others, offsets })
+        let n_others = others.iter().map(|others| others.len() as f32).collect();
+        let own = own.iter().map(|item| place(item) as u32).collect();
+        Some(Batch { items, own, weights, n_others, offsets })
     }
 
-    /// Draws a run of the user's items without the one at `place`, and gives their number.
-    fn draw(&mut self, user: u32, place: u32, history: &mut Vec<u32>) -> usize {
+    /// Draws a run of the user's items without the one at `place`.
+    fn draw(&mut self, user: u32, place: u32) -> Vec<u32> {
         let items = &self.users[user as usize];
         let n_others = items.len() - 1;
         let most = n_others.min(self.params.history);
@@ -106,9 +110,7 @@ impl<'a> Pairs<'a> {
         // In order of time, as serving will see the latest.
         let first = if n_drawn < n_others { self.rng.random_range(0..=n_others - n_drawn) } else { 0 };
         let other = |turn: usize| if turn < place as usize { items[turn] } else { items[turn + 1] };
-        history.extend((first..first + n_drawn).map(other));
-        history.extend(std::iter::repeat_n(0, self.params.history - n_drawn));
-        n_drawn
+        (first..first + n_drawn).map(other).collect()
     }
 
     fn offsets(&self, pairs: &[(u32, u32)], items: &[u32]) -> Vec<f32> {
