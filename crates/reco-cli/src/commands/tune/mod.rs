@@ -59,13 +59,13 @@ pub(crate) fn run(session: &Session, args: &TuneArgs) -> Result<(), Failure> {
         let why = board.first().map(Standing::told).unwrap_or_default();
         return Err(format!("no trial could be judged; the first says: {why}").into());
     };
-    let on_test = judged_on_test(session, &trials, best, tested, &mut journal)?;
     let config_path = args.out.join("best.toml");
     let mut config = trials.configured(&best.settings)?;
     if let Some(spec) = spec {
         config.data = spec;
     }
     write(&config_path, &configuration(&config, args, best)?)?;
+    let on_test = judged_on_test(session, &trials, best, tested, &mut journal)?;
     let found = Found {
         metric: args.metric.to_string(),
         model: args.model.clone(),
