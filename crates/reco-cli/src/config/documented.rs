@@ -15,6 +15,7 @@ const BY_SOURCE: [&str; 2] = ["pipeline.sources", "pipeline.votes.sources"];
 /// The first two cells of the row of every setting.
 fn rows(path: &str, value: &Value, rows: &mut Vec<String>) {
     match value {
+        Value::Object(inner) if inner.is_empty() => rows.push(format!("| `{path}` | {{}} |")),
         Value::Object(inner) => {
             for (name, value) in inner {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

@@ -71,6 +71,12 @@ fn one(model: &str) -> Option<Value> {
             "train.autoencoder.learning_rate": { "min": 0.0003, "max": 0.005, "log": true },
             "train.autoencoder.input_dropout": { "min": 0.1, "max": 0.8 },
         }),
+        "two_tower" => json!({
+            "train.two_tower.epochs": { "min": 3, "max": 20, "log": true },
+            "train.two_tower.learning_rate": { "min": 0.0005, "max": 0.01, "log": true },
+            "train.two_tower.temperature": { "min": 0.03, "max": 0.3, "log": true },
+            "train.two_tower.history": { "min": 5, "max": 50, "log": true },
+        }),
         "content" => json!({
             "train.content.neighbors": { "min": 10, "max": 200, "log": true },
             "train.content.terms.max_share": { "min": 0.05, "max": 1.0, "log": true },
