@@ -48,17 +48,16 @@ def data_sets(folder):
             yield name, folder / name
 
 
-def divided(folder, scratch):
-    """Files of the interactions before the latest tenth, and of that."""
+def earlier(interactions, scratch):
+    """A file of the interactions before the latest tenth, for a peer to learn from."""
     import pandas
 
-    log = pandas.read_parquet(folder / "interactions.parquet")
+    log = pandas.read_parquet(interactions)
     at = next(column for column in ("timestamp", "time", "at") if column in log.columns)
     moment = log[at].sort_values(kind="stable").iloc[int(len(log) * (1 - TEST_SHARE))]
-    files = scratch / "train.parquet", scratch / "test.parquet"
-    for file, rows in zip(files, (log[log[at] < moment], log[log[at] >= moment])):
-        rows.to_parquet(file)
-    return files
+    file = scratch / "train.parquet"
+    log[log[at] < moment].to_parquet(file)
+    return file
 
 
 class Question:
@@ -67,7 +66,8 @@ class Question:
     def __init__(self, reco, name, folder, scratch):
         self.reco, self.scratch = reco, scratch
         self.items = ["--items", folder / "items.parquet"]
-        self.train, self.test = divided(folder, scratch)
+        self.interactions = folder / "interactions.parquet"
+        self.train = earlier(self.interactions, scratch)
         settings = [*COMMON, *OWN.get(name, [])]
         self.settings = [part for setting in settings for part in ("--set", setting)]
 
@@ -76,7 +76,7 @@ class Question:
         import pandas
 
         out = self.scratch / "users.parquet"
-        data = ["--train", self.train, "--test", self.test, *self.items]
+        data = ["--interactions", self.interactions, *self.items, "--split", "time", "--test-share", str(TEST_SHARE)]
         extra = [part for setting in extra for part in ("--set", setting)]
         asked = ["--model", model, "--k", "10", "--per-user", out, "--json", "--quiet"]
         command = [self.reco, "evaluate", *data, *self.settings, *extra, *asked]

@@ -2,6 +2,7 @@
 
 use reco_core::event::{Action, ActionWeights};
 use reco_core::interactions::{ActionTally, InteractionLog};
+use reco_core::pipeline::{PipelineConfig, RankerName};
 use reco_train::data::ImportReport;
 
 /// Highest value of a scale of five stars, for which the default threshold of ratings is meant.
@@ -20,6 +21,16 @@ pub(crate) fn on_reading(report: &ImportReport) -> Vec<String> {
         lines.push(format!("left out: {unnamed} more bad rows"));
     }
     lines
+}
+
+/// That a ranker made elsewhere may know what it is judged by.
+pub(crate) fn on_ranker(pipeline: &PipelineConfig) -> Option<String> {
+    let RankerName::File(path) = &pipeline.ranker else { return None };
+    Some(format!(
+        "{} is judged fairly only if it learned from nothing later than what trains here: `reco features --export` \
+         takes --set clean.until=TIME",
+        path.display()
+    ))
 }
 
 /// Which actions do not count, in part or at all, and how to change that.

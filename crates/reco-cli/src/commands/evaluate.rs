@@ -1,7 +1,7 @@
 //! `reco evaluate`: models on held-out interactions.
 
 use crate::args::{DataArgs, EvaluateArgs, Target};
-use crate::{Failure, Session, model, output};
+use crate::{Failure, Session, model, output, remarks as known};
 use reco_core::file;
 use reco_train::data::ImportSpec;
 use reco_train::evaluate::{self, EvaluateOptions, ModelReport, Report, Source, Split, Versus};
@@ -26,6 +26,9 @@ pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure>
         seed: args.seed,
     };
     let mut report = evaluate::run(source, &options, &*session.progress)?;
+    if args.model.iter().any(|model| model == "pipeline") {
+        remarks.extend(known::on_ranker(&session.config.pipeline));
+    }
     remarks.append(&mut report.remarks);
     report.remarks = remarks;
     if let Some(path) = &args.per_user {

@@ -14,7 +14,7 @@ pub(super) fn calibration(insight: Option<&RankerInsight>) -> Markup {
     let RankerInsight { ranker, lists, rows, taken, ndcg, calibration_error, reliability, .. } = insight;
     let points = reliability.iter().map(|bin| (bin.predicted, bin.observed)).collect();
     let line = Line { name: ranker.clone(), points, band: Vec::new() };
-    let caption = "Candidates in ten groups of equal size by their score: the mean score of each group beside the \
+    let caption = "Candidates in groups of equal size by their score: the mean score of each group beside the \
                    share of it that was taken. Probabilities that come true lie on the dashed line.";
     let names = Names { caption, x: "mean score", y: "share taken" };
     let row = |bin: &Bin| {

@@ -7,7 +7,8 @@ use crate::args::TrainArgs;
 use crate::config::{self, Config};
 use crate::model::Prepared;
 use crate::registry::Versions;
-use crate::{Failure, Session, model};
+use crate::{Failure, Session, model, remarks};
+use reco_core::pipeline::RankerName;
 use reco_core::registry::FolderRegistry;
 use reco_core::time::{Clock, SystemClock, Timestamp};
 use reco_train::fit::stored;
@@ -55,12 +56,16 @@ pub(super) fn judged(
     all: &[Tried],
     prepared: Prepared,
 ) -> Result<Trained, Failure> {
+    let mut judged_rankers: Vec<String> = Vec::new();
     for Tried { candidate, config } in all {
+        judged_rankers.extend(remarks::on_ranker(&config.pipeline));
         model::check(config, &prepared.dataset).map_err(|error| format!("{}: {error}", candidate.name))?;
         for remark in config.train.remarks() {
             session.output.note(&format!("{}: train.{remark}", candidate.name));
         }
     }
+    judged_rankers.dedup();
+    session.output.notes(&judged_rankers);
     let facts = DataFacts::of(&prepared.dataset);
     let now = SystemClock.wall();
     let start = |id| started(id, session, places, &facts, all, now);
@@ -84,7 +89,13 @@ fn key(session: &Session, places: &Places, facts: &DataFacts, all: &[Tried]) -> 
     let mut candidates = Vec::new();
     for Tried { candidate, config } in all {
         let settings = [serde_json::to_value(&config.train)?, serde_json::to_value(&config.pipeline)?];
-        candidates.push(json!([candidate.name, settings]));
+        let ranker = match &config.pipeline.ranker {
+            RankerName::File(path) => {
+                std::fs::read(path).map(|bytes| fingerprint(&json!(String::from_utf8_lossy(&bytes)))).ok()
+            }
+            _ => None,
+        };
+        candidates.push(json!([candidate.name, settings, ranker]));
     }
     let Config { clean, weights, judge, .. } = &session.config;
     let judged = [serde_json::to_value(clean)?, serde_json::to_value(weights)?, serde_json::to_value(judge)?];
@@ -177,8 +188,9 @@ fn finished(
         }
         None => None,
     };
-    remarks.extend(run.remarks());
-    remarks.extend(to_serve(config, chosen));
+    let found: Vec<String> = run.remarks().into_iter().chain(to_serve(config, chosen)).collect();
+    session.output.remarks(&found);
+    remarks.extend(found);
     let weights = dataset.log.tally(&config.weights);
     let told = Trained::new(places, &trained.snapshot, bytes, number, weights);
     let run = RunTold::new(run, &task, &trained);
