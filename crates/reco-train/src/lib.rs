@@ -6,6 +6,7 @@ pub mod data;
 pub mod evaluate;
 pub mod fit;
 pub mod flow;
+mod fnv;
 pub mod progress;
 pub mod publish;
 pub mod report;

@@ -36,6 +36,14 @@ impl Metrics {
         ]
     }
 
+    /// Of candidates ranked by descending score, of equals the first first.
+    pub(crate) fn of_scores(k: usize, scores: &[f32], is_relevant: &[bool], n_relevant: usize) -> Self {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+        let hits: Vec<bool> = order.iter().take(k).map(|&row| is_relevant[row]).collect();
+        Self::at(k, &hits, n_relevant)
+    }
+
     /// Of a ranking given as whether each place is relevant, best first.
     pub fn at(k: usize, hits: &[bool], n_relevant: usize) -> Self {
         let (mut found, mut gain, mut precisions, mut first) = (0usize, 0.0, 0.0, 0.0);

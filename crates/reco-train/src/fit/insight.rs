@@ -165,10 +165,8 @@ impl<'a> Inputs<'a> {
             let example = &self.examples.lists[list];
             let scores = &scores[first..first + example.rows.len()];
             first += example.rows.len();
-            let mut order: Vec<usize> = (0..scores.len()).collect();
-            order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
-            let hits = order.iter().take(10).map(|&row| self.examples.is_taken[example.rows.start + row]);
-            Metrics::at(10, &hits.collect::<Vec<bool>>(), example.n_taken).ndcg
+            let is_taken = &self.examples.is_taken[example.rows.clone()];
+            Metrics::of_scores(10, scores, is_taken, example.n_taken).ndcg
         };
         self.lists.iter().map(of_list).sum::<f64>() / self.lists.len().max(1) as f64
     }

@@ -213,10 +213,7 @@ fn judged(
 
 /// The number of the candidate that is best on valid.
 fn choose(valid: &[Verdict], task: &Task<'_>) -> Result<usize, FlowError> {
-    let value = |verdict: &Verdict| match verdict {
-        Verdict::Judged(judgement) => judgement.value(&task.judge.metric),
-        Verdict::Impossible(_) => None,
-    };
+    let value = |verdict: &Verdict| verdict.judgement()?.value(&task.judge.metric);
     if let ([first, _, ..], true) = (valid, valid.iter().all(|verdict| value(verdict).is_none())) {
         return Err(FlowError::NoChoice { why: first.problem().to_owned() });
     }

@@ -1,12 +1,12 @@
 //! A run and its finished steps.
 
 use super::FlowError;
+use crate::fnv::Fnv;
 use crate::track::{FolderTracker, Metric, Outcome, RunId, RunStart, RunTracker, TrackError};
 use reco_core::file;
 use reco_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -238,13 +238,11 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The same for the same JSON: its 64-bit FNV-1a hash (Fowler, Noll, Vo) in hexadecimal.
-pub fn fingerprint(value: &Value) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for byte in value.to_string().bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    format!("{hash:016x}")
+/// The same for the same bytes: their 64-bit FNV-1a hash (Fowler, Noll, Vo) in hexadecimal.
+pub fn fingerprint(bytes: &[u8]) -> String {
+    let mut hash = Fnv::default();
+    hash.bytes(bytes);
+    format!("{:016x}", hash.0)
 }
 
 /// As `20260131T120000Z-00ff…`, a second later for every run that has the name already.

@@ -4,6 +4,7 @@ use crate::data::Dataset;
 use crate::data::clean::Cleaned;
 use crate::data::moments::written;
 use crate::flow::Verdict;
+use crate::fnv::Fnv;
 use crate::track::RunId;
 use reco_core::rank::WideDeep;
 use reco_core::snapshot::Snapshot;
@@ -155,28 +156,5 @@ fn collect_seeds(path: &str, value: &Value, seeds: &mut BTreeMap<String, u64>) {
             }
             _ => collect_seeds(&path, value, seeds),
         }
-    }
-}
-
-/// The 64-bit FNV-1a hash (Fowler, Noll, Vo), which is the same everywhere and easily written elsewhere.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn bytes(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    /// A byte that no text has ends it, so that neighbours do not run together.
-    fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-        self.bytes(&[0xff]);
     }
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use std::error::Error;
 
@@ -85,11 +86,7 @@ pub(super) fn lines(names: &Names<'_>, lines: &[Line], with_diagonal: bool) -> M
             chart.draw_series(line.points.iter().map(|&point| Circle::new(point, 3, color.filled())))?;
         }
         if lines.len() > 1 {
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .label_font(("sans-serif", 13).into_font().color(&INK))
-                .draw()?;
+            draw_legend(&mut chart)?;
         }
         Ok(())
     })
@@ -129,11 +126,7 @@ pub(super) fn bars(names: &Names<'_>, of: &[String], series: &[(String, Vec<f64>
                 .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], color.filled()));
         }
         if series.len() > 1 {
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .label_font(("sans-serif", 13).into_font().color(&INK))
-                .draw()?;
+            draw_legend(&mut chart)?;
         }
         Ok(())
     })
@@ -182,6 +175,17 @@ fn padded(highest: f64) -> f64 {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// What the lines of several series are called.
+fn draw_legend<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>) -> Result<(), Box<dyn Error>> {
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .label_font(("sans-serif", 13).into_font().color(&INK))
+        .draw()?;
+    Ok(())
+}
 
 fn drawn(names: &Names<'_>, draw: impl FnOnce(&Area<'_>) -> Result<(), Box<dyn Error>>) -> Markup {
     drawn_in(SIZE, names, draw)

@@ -90,23 +90,22 @@ fn key(session: &Session, places: &Places, facts: &DataFacts, all: &[Tried]) -> 
     for Tried { candidate, config } in all {
         let settings = [serde_json::to_value(&config.train)?, serde_json::to_value(&config.pipeline)?];
         let ranker = match &config.pipeline.ranker {
-            RankerName::File(path) => {
-                std::fs::read(path).map(|bytes| fingerprint(&json!(String::from_utf8_lossy(&bytes)))).ok()
-            }
+            RankerName::File(path) => std::fs::read(path).map(|bytes| fingerprint(&bytes)).ok(),
             _ => None,
         };
         candidates.push(json!([candidate.name, settings, ranker]));
     }
     let Config { clean, weights, judge, .. } = &session.config;
     let judged = [serde_json::to_value(clean)?, serde_json::to_value(weights)?, serde_json::to_value(judge)?];
-    Ok(fingerprint(&json!({
+    let task = json!({
         "code_version": env!("CARGO_PKG_VERSION"),
         "data": [facts.fingerprint, facts.attributes],
         "model": session.config.registry.model,
         "start": places.start.as_ref().map(|(name, snapshot)| [name.as_str(), &*snapshot.version]),
         "judged": judged,
         "candidates": candidates,
-    })))
+    });
+    Ok(fingerprint(task.to_string().as_bytes()))
 }
 
 /// What the log says of a run at its beginning.

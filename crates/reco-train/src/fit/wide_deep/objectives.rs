@@ -92,10 +92,7 @@ impl Objective {
             if !came_true.contains(&true) {
                 continue;
             }
-            let mut order: Vec<usize> = (0..logits.len()).collect();
-            order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-            let hits: Vec<bool> = order.iter().take(10).map(|&row| came_true[row]).collect();
-            sum += Metrics::at(10, &hits, self.n_relevant[list]).ndcg;
+            sum += Metrics::of_scores(10, logits, came_true, self.n_relevant[list]).ndcg;
             n_lists += 1.0;
         }
         sum / n_lists.max(1.0)
