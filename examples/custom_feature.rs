@@ -87,7 +87,7 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let rows = examples(&dataset, &plan, &pipeline, &schema, cuts, &weights, &Silent)?;
     let rows = rows.ok_or("too few customers came back to learn from")?;
     let params = WideDeepParams { hidden: vec![16], epochs: 4, ..WideDeepParams::default() };
-    let ranker = wide_deep::fit(&rows, &plan.features, &params, &Silent)?.ok_or("too few lists")?;
+    let ranker = wide_deep::fit(&rows, &plan.features, &params, &Silent)?.ok_or("too few lists")?.ranker;
     let reads_it = ranker.weights().inputs.iter().any(|input| &*input.name == NAME);
     writeln!(out, "trained on {} candidates; the ranker reads {NAME}: {reads_it}", rows.items.len())?;
 

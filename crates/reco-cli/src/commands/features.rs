@@ -5,7 +5,7 @@ use crate::{Failure, Session, model, output};
 use reco_core::features::{Feature, FeatureSchema};
 use reco_core::file;
 use reco_train::fit::rehearsal::Cuts;
-use reco_train::fit::snapshot;
+use reco_train::fit::{rankers, snapshot};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +58,7 @@ fn export(session: &Session, args: &FeaturesArgs, path: &Path) -> Result<(), Fai
     let dataset = model::dataset(session, &args.data)?;
     let config = &session.config;
     let schema = FeatureSchema::default();
-    let examples = snapshot::examples(
+    let examples = rankers::examples(
         &dataset,
         &config.train,
         &config.pipeline,

@@ -48,6 +48,14 @@ impl FeatureMatrix {
         self.features.iter().position(|feature| &*feature.name == name)
     }
 
+    /// Overwrites the column of a feature, if it is there, with a value per row.
+    pub fn overwrite(&mut self, name: &str, values: &[f32]) {
+        let Some(column) = self.column(name) else { return };
+        let n_columns = self.n_columns();
+        let cells = self.values.iter_mut().skip(column).step_by(n_columns);
+        cells.zip(values).for_each(|(cell, &value)| *cell = value);
+    }
+
     /// The features named of all rows, row by row: what a model reads that was trained with these.
     ///
     /// # Errors

@@ -23,4 +23,5 @@ pub use feature::{Feature, FeatureGroup, FeatureKind, MISSING};
 pub use item_table::{ItemTable, ItemTableBuilder};
 pub use matrix::{Block, FeatureMatrix};
 pub use schema::{FeatureConfig, FeatureSchema};
+pub use sources::BLEND;
 pub use user_features::{FeatureSource, UserFeatures};

@@ -1,16 +1,19 @@
-//! Features of how the generators placed an item.
+//! Features of how the generators placed an item, and what the blend makes of that.
 
-use super::{Block, Feature, FeatureGroup, FeatureKind};
+use super::{Block, Feature, FeatureGroup, FeatureKind, MISSING};
 use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::query::Query;
-use crate::rank::{Opinion, opinions};
+use crate::rank::{BlendModels, Opinion, opinions, voted};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
-/// Every source's [`Opinion`] of the item, and how many had one.
+/// Every source's [`Opinion`] of the item, how many had one, and what the snapshot's blend makes of them.
 #[derive(Debug)]
 pub(super) struct Sources;
+
+/// The feature that the blend alone would order by: what a learned ranker begins with.
+pub const BLEND: &str = "source.blend";
 
 /// The sides of an [`Opinion`].
 const SIDES: [(&str, &str); Opinion::SIDES] = [
@@ -31,19 +34,26 @@ impl FeatureGroup for Sources {
                 Feature::new(format!("source.{source}.{side}"), FeatureKind::Source, about)
             })
         };
-        let count = Feature::new("source.count", FeatureKind::Source, "sources that proposed the item");
-        sources.iter().flat_map(of_source).chain([count]).collect()
+        let of_all = [
+            Feature::new("source.count", FeatureKind::Source, "sources that proposed the item"),
+            Feature::new(BLEND, FeatureKind::Source, "weighted sum of what the sources say (`train.blend`)"),
+        ];
+        sources.iter().flat_map(of_source).chain(of_all).collect()
     }
 
-    fn fill(&self, _: &Query, set: &Candidates, block: &mut Block<'_>) -> Result<(), Fault> {
+    fn fill(&self, query: &Query, set: &Candidates, block: &mut Block<'_>) -> Result<(), Fault> {
+        let models = query.snapshot.models.get::<BlendModels>(BlendModels::NAME);
+        let weights = models.and_then(|models| models.of(query, set)).map(|model| model.weights_for(set));
         block.rows().for_each(|row| row.fill(0.0));
-        let count = block.width() - 1;
+        let (count, blend) = (block.width() - 2, block.width() - 1);
         let mut rows: Vec<&mut [f32]> = block.rows().collect();
-        for (row, source, Opinion(sides)) in opinions(set) {
+        for (row, source, opinion) in opinions(set) {
             let row = &mut *rows[row];
-            row[source * Opinion::SIDES..(source + 1) * Opinion::SIDES].copy_from_slice(&sides);
+            row[source * Opinion::SIDES..(source + 1) * Opinion::SIDES].copy_from_slice(&opinion.0);
             row[count] += 1.0;
+            row[blend] += weights.as_ref().map_or(MISSING, |weights| voted(&weights[source], opinion));
         }
+        rows.iter_mut().filter(|row| row[count] < 1.0).for_each(|row| row[blend] = MISSING);
         Ok(())
     }
 }

@@ -106,17 +106,33 @@ impl BlendModel {
         self.sources.iter().find(|known| known.source == source).map(|known| &known.weights)
     }
 
-    /// Overwrites `scores` with e to the sum of the weighted opinions; 0 for what no source proposed.
-    fn odds(&self, set: &Candidates, scores: &mut [f32]) {
-        let stranger = self.weights_of_a_stranger();
-        let weights: Vec<&[f32; Opinion::SIDES]> =
-            set.sources().iter().map(|name| self.weights_of(name).unwrap_or(&stranger)).collect();
-        scores.fill(f32::NEG_INFINITY);
+    /// Overwrites `logits` with the sum of the weighted opinions of every candidate: the logarithm of the odds that
+    /// it is taken, up to a constant of the list. No number for what no source proposed.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there are not as many logits as candidates.
+    pub fn logits(&self, set: &Candidates, logits: &mut [f32]) {
+        assert_eq!(logits.len(), set.len(), "a logit per candidate");
+        let weights = self.weights_for(set);
+        logits.fill(f32::NAN);
         for (row, source, opinion) in opinions(set) {
-            let sum = if scores[row].is_finite() { scores[row] } else { 0.0 };
-            scores[row] = sum + voted(weights[source], opinion);
+            let sum = if logits[row].is_nan() { 0.0 } else { logits[row] };
+            logits[row] = sum + voted(&weights[source], opinion);
         }
-        scores.iter_mut().for_each(|score| *score = score.min(MOST).exp());
+    }
+
+    /// Overwrites `scores` with e to the logits; 0 for what no source proposed.
+    fn odds(&self, set: &Candidates, scores: &mut [f32]) {
+        self.logits(set, scores);
+        let odds = |logit: f32| if logit.is_nan() { 0.0 } else { logit.min(MOST).exp() };
+        scores.iter_mut().for_each(|score| *score = odds(*score));
+    }
+
+    /// The weights of each source of a set.
+    pub(crate) fn weights_for(&self, set: &Candidates) -> Vec<[f32; Opinion::SIDES]> {
+        let stranger = self.weights_of_a_stranger();
+        set.sources().iter().map(|name| *self.weights_of(name).unwrap_or(&stranger)).collect()
     }
 
     /// The weights of a source it was not learned with: nothing is known of the scale of its scores, so its

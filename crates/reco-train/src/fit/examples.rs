@@ -5,12 +5,13 @@ mod parquet;
 mod tests;
 
 use super::FitError;
+use super::ranking::Learned;
 use super::rehearsal::{Rehearsal, Rehearsals};
 use crate::progress::Progress;
 use rayon::prelude::*;
 use reco_core::candidate::Candidates;
 use reco_core::event::Action;
-use reco_core::features::{Feature, FeatureMatrix, FeatureSchema};
+use reco_core::features::{BLEND, Feature, FeatureMatrix, FeatureSchema};
 use reco_core::id::ItemId;
 use std::ops::Range;
 
@@ -35,9 +36,13 @@ impl Asker {
         }
     }
 
-    /// Every user is asked about as they are; some also as if less were known of them, so that the ranker has
-    /// seen such people, too.
-    const EVERY: [(Self, u32); 3] = [(Self::Regular, 1), (Self::Newcomer, 2), (Self::Stranger, 10)];
+    /// Every user is asked about as they are; every so many also as if less were known of them, so that the ranker
+    /// has seen such people, too: a half and a tenth of the users, or more where these would be too few.
+    fn every(n_users: usize) -> [(Self, usize); 3] {
+        const ENOUGH: usize = 200;
+        let most = n_users.div_ceil(ENOUGH).max(1);
+        [(Self::Regular, 1), (Self::Newcomer, most.min(2)), (Self::Stranger, most.min(10))]
+    }
 }
 
 /// The candidates of one question.
@@ -47,6 +52,8 @@ pub struct ExampleList {
     pub user: u32,
     /// How much was known of them.
     pub asker: Asker,
+    /// At which cut of the data: 0 for the latest.
+    pub cut: u32,
     /// Rows of its candidates.
     pub rows: Range<usize>,
     /// Items that the user then took, proposed or not.
@@ -81,26 +88,34 @@ impl Examples {
         latest: Rehearsal,
         mut earlier: Rehearsals<'_>,
         schema: &FeatureSchema,
+        blend: Option<&Learned>,
         progress: &dyn Progress,
     ) -> Result<Self, FitError> {
-        let mut all = Self::gather(&latest, schema, progress)?;
+        let mut all = Self::gather(&latest, schema, blend, progress)?;
         drop(latest);
+        let mut cut = 0;
         while let Some(rehearsal) = earlier.next(progress)? {
-            all.append(Self::gather(&rehearsal, schema, progress)?);
+            cut += 1;
+            let mut of_cut = Self::gather(&rehearsal, schema, blend, progress)?;
+            of_cut.lists.iter_mut().for_each(|list| list.cut = cut);
+            all.append(of_cut);
         }
         Ok(all)
     }
 
-    /// Asks the rehearsal's pipeline for all its users and notes what the schema says of what it proposes.
+    /// Asks the rehearsal's pipeline for all its users and notes what the schema says of what it proposes. The blend
+    /// knows what users then took, so of each it says only what it learned without them.
     pub(super) fn gather(
         rehearsal: &Rehearsal,
         schema: &FeatureSchema,
+        blend: Option<&Learned>,
         progress: &dyn Progress,
     ) -> Result<Self, FitError> {
         progress.begin("examples", rehearsal.took.len() as u64);
+        let askers = Asker::every(rehearsal.took.len());
         let of_user = |(place, (user, took)): (usize, &(u32, Vec<ItemId>))| {
             progress.advance(1);
-            let askers = Asker::EVERY.iter().filter(|(_, every)| (place as u32).is_multiple_of(*every));
+            let askers = askers.iter().filter(|(_, every)| place.is_multiple_of(*every));
             let lists = askers.map(|&(asker, _)| {
                 let request = match asker {
                     Asker::Regular => rehearsal.of_regular(*user),
@@ -108,10 +123,15 @@ impl Examples {
                     Asker::Stranger => rehearsal.of_stranger(),
                 };
                 let (query, set) = rehearsal.ask(request)?;
-                let matrix = schema.matrix(&query, &set).map_err(FitError::Features)?;
+                let mut matrix = schema.matrix(&query, &set).map_err(FitError::Features)?;
+                if let Some(blend) = blend.and_then(|blend| blend.without(*user, &query, &set)) {
+                    let mut logits = vec![0.0; set.len()];
+                    blend.logits(&set, &mut logits);
+                    matrix.overwrite(BLEND, &logits);
+                }
                 let n_done = (0..rehearsal.actions.len()).map(|action| rehearsal.n_done(*user, action));
                 let (rows, n_taken, n_done) = (0..set.len(), took.len(), n_done.collect());
-                let list = ExampleList { user: *user, asker, rows, n_taken, n_done };
+                let list = ExampleList { user: *user, asker, cut: 0, rows, n_taken, n_done };
                 Ok(Self::of(list, matrix, &set, took, rehearsal))
             });
             lists.collect::<Result<Vec<Self>, FitError>>()

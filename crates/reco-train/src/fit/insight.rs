@@ -6,6 +6,7 @@ mod tests;
 
 use super::FitError;
 use super::examples::Examples;
+use super::rankers;
 use super::snapshot::{self, Plan};
 use crate::data::Dataset;
 use crate::evaluate::{BINS, Bin, Metrics, calibration_error, reliability};
@@ -68,7 +69,7 @@ pub fn fit_inspected(
 ) -> Result<(Snapshot, Option<RankerInsight>), FitError> {
     FitError::check("plan", plan.problems())?;
     let assemble = |snapshot| pipeline.builder(snapshot);
-    let rankers = snapshot::rankers(&dataset, plan, &assemble, weights, true, progress)?;
+    let rankers = rankers::fit(&dataset, plan, &assemble, weights, true, progress)?;
     snapshot::with_rankers(earlier, dataset, plan, rankers, weights, version, progress)
 }
 

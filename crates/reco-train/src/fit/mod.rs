@@ -11,6 +11,7 @@ pub mod examples;
 pub mod insight;
 pub mod item_item;
 mod item_table;
+pub mod rankers;
 mod ranking;
 pub mod rehearsal;
 pub mod sequence;
@@ -18,6 +19,7 @@ pub mod snapshot;
 pub mod spectral;
 pub mod stored;
 pub mod two_tower;
+mod users;
 pub mod vectors;
 pub mod wide_deep;
 

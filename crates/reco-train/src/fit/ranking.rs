@@ -3,6 +3,7 @@
 use super::FitError;
 use super::blend::{self, BlendParams, Lists};
 use super::rehearsal::Rehearsal;
+use super::users::half_of;
 use crate::progress::Progress;
 use rayon::prelude::*;
 use reco_core::candidate::Candidates;
@@ -12,38 +13,112 @@ use reco_core::rank::{BlendModel, BlendModels, Blends, Opinion, opinions};
 use reco_core::request::Request;
 use std::sync::Arc;
 
-/// Learns the weights of the sources that put first what the users of a rehearsal then took.
+/// Learned weights of the sources.
+pub(super) struct Learned {
+    /// From all users of the rehearsal.
+    pub(super) all: BlendModels,
+    /// From each half of them; empty where that was not asked for. What one half learned can be shown to rankers
+    /// trained on the other without giving away what these took (Wolpert, "Stacked Generalization", 1992).
+    pub(super) halves: Vec<BlendModels>,
+}
+
+impl Learned {
+    /// The weights for an answer to a user, learned without them where there is enough to learn from.
+    pub(super) fn without(&self, user: u32, query: &Query, set: &Candidates) -> Option<&BlendModel> {
+        let of_others = self.halves.get(1 - half_of(user)).and_then(|models| models.of(query, set));
+        of_others.or_else(|| self.all.of(query, set))
+    }
+}
+
+/// Learns the weights of the sources that put first what the users of a rehearsal then took, from all of them and, if
+/// asked for, by halves.
 ///
 /// The same users are asked about as if less were known of them, for whom other sources are left to speak; and
 /// what they had before is left out, to learn how far to trust a source with what is new.
 pub(super) fn learn(
     rehearsal: &Rehearsal,
     params: &BlendParams,
+    by_halves: bool,
     progress: &dyn Progress,
-) -> Result<BlendModels, FitError> {
+) -> Result<Learned, FitError> {
     progress.begin("blend", 2 * rehearsal.took.len() as u64);
-    let learned_from = |request: &(dyn Fn(u32) -> Request + Sync)| -> Result<_, FitError> {
+    let parts = if by_halves { &Part::EVERY[..] } else { &Part::EVERY[..1] };
+    let learned_from = |request: &(dyn Fn(u32) -> Request + Sync)| -> Result<Vec<Blends>, FitError> {
         let of_user = |(user, took): &(u32, Vec<ItemId>)| {
             progress.advance(1);
             let (query, set) = rehearsal.ask(request(*user))?;
-            Ok(with_and_without_repeats(&query, set, took))
+            let (with_repeats, new) = with_and_without_repeats(&query, set, took);
+            Ok((with_repeats.map(|list| (*user, list)), (*user, new)))
         };
         let lists: Result<Vec<_>, FitError> = rehearsal.took.par_iter().map(of_user).collect();
         let (with_repeats, all_new): (Vec<_>, Vec<_>) = lists?.into_iter().unzip();
-        let with_repeats: Vec<Proposed> = with_repeats.into_iter().flatten().collect();
-        Ok(Blends { with_repeats: weighed(&with_repeats, params)?, all_new: weighed(&all_new, params)? })
+        let with_repeats: Vec<(u32, Proposed)> = with_repeats.into_iter().flatten().collect();
+        let of_part = |part: &Part| {
+            let (with_repeats, all_new) =
+                (part.weighed(&with_repeats, params)?, part.weighed(&all_new, params)?);
+            Ok(Blends { with_repeats, all_new })
+        };
+        parts.iter().map(of_part).collect()
     };
     // Strangers are all alike, so one answer does for them.
     let (_, to_a_stranger) = rehearsal.ask(rehearsal.of_stranger())?;
-    let to_strangers: Vec<Proposed> =
-        rehearsal.took.par_iter().map(|(_, took)| Proposed::new(&to_a_stranger, took)).collect();
-    let models = BlendModels {
-        strangers: weighed(&to_strangers, params)?,
-        newcomers: learned_from(&|user| rehearsal.of_newcomer(user))?,
-        regulars: learned_from(&|user| rehearsal.of_regular(user))?,
-    };
+    let to_strangers: Vec<(u32, Proposed)> =
+        rehearsal.took.par_iter().map(|(user, took)| (*user, Proposed::new(&to_a_stranger, took))).collect();
+    let newcomers = learned_from(&|user| rehearsal.of_newcomer(user))?;
+    let regulars = learned_from(&|user| rehearsal.of_regular(user))?;
+    let mut models = Vec::new();
+    for (part, (newcomers, regulars)) in parts.iter().zip(newcomers.into_iter().zip(regulars)) {
+        models.push(BlendModels { strangers: part.weighed(&to_strangers, params)?, newcomers, regulars });
+    }
     progress.end(&format!("learned from {} users", rehearsal.took.len()));
-    Ok(models)
+    Ok(Learned { all: models.remove(0), halves: models })
+}
+
+/// Users to learn from.
+#[derive(Clone, Copy)]
+enum Part {
+    All,
+    Half(usize),
+}
+
+impl Part {
+    const EVERY: [Self; 3] = [Self::All, Self::Half(0), Self::Half(1)];
+
+    fn has(self, user: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Half(half) => half_of(user) == half,
+        }
+    }
+
+    /// Fewer lists teach nothing that holds for others; a half is never served, and may be half as sure.
+    fn fewest_lists(self) -> usize {
+        match self {
+            Self::All => Rehearsal::FEWEST_USERS,
+            Self::Half(_) => Rehearsal::FEWEST_USERS / 2,
+        }
+    }
+
+    /// Weights of the sources that proposed anything to these users; `None` where too little that was proposed was
+    /// taken.
+    fn weighed(
+        self,
+        lists: &[(u32, Proposed)],
+        params: &BlendParams,
+    ) -> Result<Option<BlendModel>, FitError> {
+        let lists: Vec<&Proposed> =
+            lists.iter().filter(|(user, _)| self.has(*user)).map(|(_, list)| list).collect();
+        let Some(sources) = lists.first().map(|list| Arc::clone(&list.sources)) else { return Ok(None) };
+        let mut examples = Lists::new(sources.len() * Opinion::SIDES);
+        lists.iter().for_each(|list| examples.push(&list.features, list.n_relevant));
+        if examples.len() < self.fewest_lists() {
+            return Ok(None);
+        }
+        let model = blend::model(&sources, &blend::fit(&examples, params)?);
+        let spoke = |source: usize| lists.iter().any(|list| list.hears(source));
+        let heard = model.sources().iter().zip(0..).filter(|(_, source)| spoke(*source));
+        Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))
+    }
 }
 
 /// What was proposed, if something of it was nothing new to the user, and what was.
@@ -57,20 +132,6 @@ fn with_and_without_repeats(
     let with_repeats = (new.len() < set.len()).then(|| Proposed::new(&set, took));
     set.select(&new);
     (with_repeats, Proposed::new(&set, took))
-}
-
-/// Weights of the sources that proposed anything; `None` where nothing that was proposed was taken.
-fn weighed(lists: &[Proposed], params: &BlendParams) -> Result<Option<BlendModel>, FitError> {
-    let Some(sources) = lists.first().map(|list| Arc::clone(&list.sources)) else { return Ok(None) };
-    let mut examples = Lists::new(sources.len() * Opinion::SIDES);
-    lists.iter().for_each(|list| examples.push(&list.features, list.n_relevant));
-    if examples.len() < Rehearsal::FEWEST_USERS {
-        return Ok(None);
-    }
-    let model = blend::model(&sources, &blend::fit(&examples, params)?);
-    let spoke = |source: usize| lists.iter().any(|list| list.hears(source));
-    let heard = model.sources().iter().zip(0..).filter(|(_, source)| spoke(*source));
-    Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))
 }
 
 /// What the pipeline proposed to a user: opinions of all sources row by row, first of what they took.

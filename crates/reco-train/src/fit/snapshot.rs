@@ -7,18 +7,17 @@ use super::bpr::{self, BprParams};
 use super::content::{self, ContentParams};
 use super::counts::{self, PopularParams};
 use super::ease::{self, EaseParams};
-use super::examples::Examples;
-use super::insight::{self, RankerInsight};
+use super::insight::RankerInsight;
 use super::item_item::{self, ItemItemParams};
-use super::ranking;
-use super::rehearsal::{Assemble, Cuts, Rehearsal, Rehearsals};
+use super::rankers::{self, Rankers};
+use super::rehearsal::Assemble;
 use super::sequence::{self, SequenceParams};
 use super::spectral::{self, SpectralParams};
 use super::two_tower::{self, TwoTowerParams};
-use super::wide_deep::{self, WideDeepParams};
+use super::wide_deep::WideDeepParams;
 use super::{FitError, bad, item_table, vectors};
 use crate::data::Dataset;
-use crate::progress::{Prefixed, Progress};
+use crate::progress::Progress;
 use reco_core::catalog::Catalog;
 use reco_core::event::ActionWeights;
 use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable};
@@ -203,7 +202,7 @@ fn fit_after(
     progress: &dyn Progress,
 ) -> Result<Snapshot, FitError> {
     FitError::check("plan", plan.problems())?;
-    let rankers = rankers(&dataset, plan, assemble, weights, false, progress)?;
+    let rankers = rankers::fit(&dataset, plan, assemble, weights, false, progress)?;
     Ok(with_rankers(earlier, dataset, plan, rankers, weights, version, progress)?.0)
 }
 
@@ -225,76 +224,6 @@ pub(super) fn with_rankers(
         snapshot.models.insert(WideDeep::NAME, wide_deep);
     }
     Ok((snapshot, rankers.insight))
-}
-
-/// What orders candidates.
-#[derive(Default)]
-pub(super) struct Rankers {
-    blend: Option<BlendModels>,
-    wide_deep: Option<WideDeep>,
-    /// What the neural one is like, where that was asked for.
-    insight: Option<RankerInsight>,
-}
-
-/// Learns the rankers from models that know nothing of what is held out; an earlier snapshot may. None for data
-/// with too few users on both sides of the cut; the pipeline then ranks by votes.
-pub(super) fn rankers(
-    dataset: &Dataset,
-    plan: &Plan,
-    assemble: &Assemble<'_>,
-    weights: &ActionWeights,
-    inspects: bool,
-    progress: &dyn Progress,
-) -> Result<Rankers, FitError> {
-    if plan.blend.is_none() && plan.wide_deep.is_none() {
-        return Ok(Rankers::default());
-    }
-    let held_out = plan.blend.clone().unwrap_or_default().held_out;
-    let cuts = Cuts { held_out, count: plan.wide_deep.as_ref().map_or(1, |params| params.cuts) };
-    let fitting = Prefixed::new("for ranking: ", progress);
-    let mut rehearsals = Rehearsals::new(dataset, cuts, plan, assemble, weights);
-    let Some(latest) = rehearsals.next(&fitting)? else {
-        progress.begin("ranking", 0);
-        progress.end(&format!(
-            "not learned, for fewer than {} users came back after the cut; votes rank",
-            Rehearsal::FEWEST_USERS
-        ));
-        return Ok(Rankers::default());
-    };
-    let blend = plan.blend.as_ref().map(|params| ranking::learn(&latest, params, progress)).transpose()?;
-    let mut rankers = Rankers { blend, ..Rankers::default() };
-    if let Some(params) = &plan.wide_deep {
-        let examples = Examples::gather_all(latest, rehearsals, &FeatureSchema::default(), &fitting)?;
-        rankers.wide_deep = wide_deep::fit(&examples, &plan.features, params, progress)?;
-        if let (true, Some(ranker)) = (inspects, &rankers.wide_deep) {
-            let lists = wide_deep::validation(&examples, params);
-            rankers.insight = Some(insight::inspect(ranker, &examples, &lists, params.seed, progress)?);
-        }
-    }
-    Ok(rankers)
-}
-
-/// What a learned ranker would be shown: the candidates that `pipeline` proposes at the cuts, with the features of
-/// `schema`. `None` for data with too few users on both sides of the latest cut.
-///
-/// # Errors
-///
-/// As [`fit`], and [`FitError::Params`] for cuts out of range.
-pub fn examples(
-    dataset: &Dataset,
-    plan: &Plan,
-    pipeline: &PipelineConfig,
-    schema: &FeatureSchema,
-    cuts: Cuts,
-    weights: &ActionWeights,
-    progress: &dyn Progress,
-) -> Result<Option<Examples>, FitError> {
-    FitError::check("plan", plan.problems())?;
-    FitError::check("cuts", cuts.problems())?;
-    let assemble = |snapshot| pipeline.builder(snapshot);
-    let mut rehearsals = Rehearsals::new(dataset, cuts, plan, &assemble, weights);
-    let latest = rehearsals.next(progress)?;
-    latest.map(|latest| Examples::gather_all(latest, rehearsals, schema, progress)).transpose()
 }
 
 /// What a learned ranker over this data would be told of every candidate, in the order of its columns.

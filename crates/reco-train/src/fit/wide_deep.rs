@@ -1,6 +1,7 @@
 //! Fitting the neural ranker.
 
 mod batches;
+mod best;
 mod calibration;
 mod network;
 mod objectives;
@@ -11,13 +12,15 @@ mod tests;
 use super::examples::Examples;
 use super::{FitError, bad};
 use crate::progress::Progress;
-use batches::Batches;
 pub(super) use batches::dropout;
+use batches::{Batches, Sides};
+use best::{Best, State, mean};
+use calibration::Calibrated;
 use network::Network;
 use objectives::Objective;
-use reco_core::features::FeatureConfig;
+use reco_core::features::{BLEND, FeatureConfig};
 use reco_core::rank::WideDeep;
-use reco_core::rank::wide_deep::{Head, Judged, Weights};
+use reco_core::rank::wide_deep::{Head, Input, Judged, Weights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -47,7 +50,8 @@ pub struct WideDeepParams {
     /// Candidates of a list that a step sees, at least 2: those taken, then others drawn at random, each of which
     /// stands for as many as were left out.
     pub candidates: usize,
-    /// Share of the users whose lists validate, above 0 and below 1.
+    /// Share of the users whose lists validate where there is a single cut, above 0 and below 1; else the latest cut
+    /// does.
     pub validation: f64,
     /// Seed of the first weights, of the order of the lists and of what is drawn.
     pub seed: u64,
@@ -64,7 +68,7 @@ impl Default for WideDeepParams {
             weight_decay: 0.02,
             dropout: 0.1,
             batch: 32,
-            candidates: 128,
+            candidates: 256,
             validation: 0.15,
             seed: 42,
         }
@@ -107,7 +111,23 @@ impl WideDeepParams {
     }
 }
 
+/// A ranker, and what shows how good it is.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    /// The one to serve, trained on all lists.
+    pub ranker: WideDeep,
+    /// As it was before it saw the lists of `validation`.
+    pub judged: WideDeep,
+    /// Numbers of the lists that `judged` was not trained on.
+    pub validation: Vec<usize>,
+}
+
 /// Fits a ranker to examples; `None` where too few lists have something that was taken.
+///
+/// It begins with the order of the blend, where the examples tell it, and goes on only as far as later lists bear out:
+/// the network learns from the earlier cuts, the latest one says after how many passes it is best and whether that is
+/// better than the blend by more than chance, and then it learns from all. Examples of one cut are divided by user, and
+/// what validates teaches nothing.
 ///
 /// # Errors
 ///
@@ -117,51 +137,122 @@ pub fn fit(
     features: &FeatureConfig,
     params: &WideDeepParams,
     progress: &dyn Progress,
-) -> Result<Option<WideDeep>, FitError> {
+) -> Result<Option<Fitted>, FitError> {
     FitError::check("wide_deep", params.problems())?;
-    let (training, validation) = batches::divided(examples, params);
-    if training.len().min(validation.len()) < FEWEST_LISTS {
+    let sides = Sides::of(examples, params);
+    if sides.training.len().min(sides.validation.len()) < FEWEST_LISTS {
         progress.begin("wide & deep", 0);
         progress.end(&format!("left out, for fewer than {FEWEST_LISTS} lists have something that was taken"));
         return Ok(None);
     }
-    let objectives = Objective::all(examples, params, [&training, &validation], progress)?;
+    let objectives = Objective::all(examples, params, [&sides.training, &sides.validation], progress)?;
     if objectives.is_empty() {
         return Ok(None);
     }
-    let inputs = scaling::inputs(examples, &training, features);
+    let inputs = scaling::inputs(examples, &sides.training, features);
     let scaled = scaling::scaled(examples, &inputs);
-    let mut batches = Batches::new(examples, &objectives, &scaled, training, params);
-    let mut network = Network::new(inputs.len(), objectives.len(), params)?;
-    let mut best: Option<(f64, Network)> = None;
+    let lesson = Lesson { examples, objectives, inputs, scaled, params };
     progress.begin("wide & deep", params.epochs as u64);
-    for epoch in 0..params.epochs {
-        while let Some(batch) = batches.next() {
-            let passed = (epoch as f64 + batches.passed()) / params.epochs as f64;
-            network.step(&batch, passed)?;
-        }
-        batches.shuffle();
-        let ndcg = network.ndcg(examples, &objectives, &scaled, &validation)?;
-        if best.as_ref().is_none_or(|(known, _)| ndcg > *known) {
-            best = Some((ndcg, network.copied()?));
-        }
-        progress.point(WideDeep::NAME, "ndcg@10", epoch as u64 + 1, ndcg);
-        progress.advance(1);
-    }
-    let Some((_, best)) = best else { return Ok(None) };
-    let model = best.into_model(inputs, &objectives, examples, &scaled, &validation)?;
+    let State { mut network, epochs, .. } = lesson.learned(&sides, progress)?;
+    let calibrated = lesson.calibrated(&mut network, &sides.validation)?;
+    let judged = lesson.model(&network, &calibrated)?;
+    let ranker = if sides.in_time && epochs > 0 {
+        lesson.model(&lesson.passed(&sides.all(), epochs)?, &calibrated)?
+    } else {
+        judged.clone()
+    };
+    progress.end(&told(epochs, &judged));
+    Ok(Some(Fitted { ranker, judged, validation: sides.validation }))
+}
+
+/// How far it came.
+fn told(epochs: usize, judged: &WideDeep) -> String {
     let of_head = |head: &Head| {
         let Judged { ndcg, calibration_error, .. } = head.judged.unwrap_or_default();
         format!("{} NDCG@10 {ndcg:.4}, calibration error {calibration_error:.4}", head.objective)
     };
-    let judged: Vec<String> = model.weights().heads.iter().map(of_head).collect();
-    progress.end(&format!("on the lists kept for validation: {}", judged.join("; ")));
-    Ok(Some(model))
+    let heads: Vec<String> = judged.weights().heads.iter().map(of_head).collect();
+    let heads = heads.join("; ");
+    match epochs {
+        0 => {
+            format!("no better than the blend on the lists kept for validation, so it orders alike: {heads}")
+        }
+        1 => format!("best after 1 pass, by the lists kept for validation: {heads}"),
+        _ => format!("best after {epochs} passes, by the lists kept for validation: {heads}"),
+    }
 }
 
-/// Numbers of the lists that a fit to these examples is validated by, and not trained on.
-pub(super) fn validation(examples: &Examples, params: &WideDeepParams) -> Vec<usize> {
-    batches::divided(examples, params).1
+/// What there is to learn.
+struct Lesson<'a> {
+    examples: &'a Examples,
+    objectives: Vec<Objective>,
+    inputs: Vec<Input>,
+    /// All rows as the network sees them.
+    scaled: Vec<f32>,
+    params: &'a WideDeepParams,
+}
+
+impl Lesson<'_> {
+    /// The state that orders the lists kept for validation best.
+    fn learned(&self, sides: &Sides, progress: &dyn Progress) -> Result<State, FitError> {
+        let begin = blend_alone(&self.inputs);
+        let mut network = Network::new(&begin, self.objectives.len(), self.params)?;
+        let mut best = Best::default();
+        if begin.iter().any(|&weight| weight > 0.0) {
+            best = Best::starting_at(self.state(&mut network, &sides.validation, 0)?);
+        }
+        let mut batches = self.batches(sides.training.clone());
+        for epoch in 0..self.params.epochs {
+            self.pass(&mut network, &mut batches, epoch)?;
+            let state = self.state(&mut network, &sides.validation, epoch + 1)?;
+            progress.point(WideDeep::NAME, "ndcg@10", epoch as u64 + 1, mean(&state.ndcg_of_each));
+            progress.advance(1);
+            best.offer(state);
+        }
+        Ok(best.state().expect("there is at least one pass"))
+    }
+
+    /// A network after so many passes over these lists.
+    fn passed(&self, lists: &[usize], epochs: usize) -> Result<Network, FitError> {
+        let mut network = Network::new(&blend_alone(&self.inputs), self.objectives.len(), self.params)?;
+        let mut batches = self.batches(lists.to_vec());
+        (0..epochs).try_for_each(|epoch| self.pass(&mut network, &mut batches, epoch))?;
+        Ok(network)
+    }
+
+    fn batches(&self, lists: Vec<usize>) -> Batches<'_> {
+        Batches::new(self.examples, &self.objectives, &self.scaled, lists, self.params)
+    }
+
+    fn pass(&self, network: &mut Network, batches: &mut Batches<'_>, epoch: usize) -> Result<(), FitError> {
+        while let Some(batch) = batches.next() {
+            network.step(&batch, (epoch as f64 + batches.passed()) / self.params.epochs as f64)?;
+        }
+        batches.shuffle();
+        Ok(())
+    }
+
+    fn state(&self, network: &mut Network, lists: &[usize], epochs: usize) -> Result<State, FitError> {
+        let logits = network.logits_of(self.examples, &self.scaled, lists)?;
+        let ndcg_of_each = objectives::ndcg_of_each(&self.objectives, self.examples, lists, &logits);
+        Ok(State { ndcg_of_each, network: network.copied()?, epochs })
+    }
+
+    /// How the logits of each head become probabilities, by lists that the network has not seen.
+    fn calibrated(&self, network: &mut Network, lists: &[usize]) -> Result<Vec<Calibrated>, FitError> {
+        let logits = network.logits_of(self.examples, &self.scaled, lists)?;
+        let heads = self.objectives.iter().zip(&logits);
+        Ok(heads.map(|(head, logits)| calibration::calibrated(head, self.examples, lists, logits)).collect())
+    }
+
+    fn model(&self, network: &Network, calibrated: &[Calibrated]) -> Result<WideDeep, FitError> {
+        network.model(self.inputs.clone(), &self.objectives, calibrated)
+    }
+}
+
+/// A weight for every input that together order as the blend does, where there is one.
+fn blend_alone(inputs: &[Input]) -> Vec<f32> {
+    inputs.iter().map(|input| if &*input.name == BLEND { 1.0 / input.scale } else { 0.0 }).collect()
 }
 
 /// Fewer lists than these teach nothing that holds for others.

@@ -55,7 +55,7 @@ fn examples(dataset: &Dataset, schema: &FeatureSchema) -> Examples {
     let cuts = Cuts { held_out: 0.2, count: 1 };
     let rehearsal =
         Rehearsals::new(dataset, cuts, &plan, &assemble, &weights).next(&Silent).unwrap().unwrap();
-    Examples::gather(&rehearsal, schema, &Silent).unwrap()
+    Examples::gather(&rehearsal, schema, None, &Silent).unwrap()
 }
 
 /// Names of the features that are not the same bits in both.

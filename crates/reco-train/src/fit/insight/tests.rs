@@ -35,6 +35,7 @@ fn what_a_ranker_lives_by_matters_and_nothing_else_does() {
         examples.lists.push(ExampleList {
             user: list as u32,
             asker: Asker::Regular,
+            cut: 0,
             rows,
             n_taken: 1,
             n_done: Vec::new(),

@@ -1,8 +1,9 @@
 //! Lists of candidates, several at a time.
 
-use super::WideDeepParams;
 use super::objectives::Objective;
+use super::{FEWEST_LISTS, WideDeepParams};
 use crate::fit::examples::Examples;
+use crate::fit::users::spread;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -19,22 +20,37 @@ pub(super) struct Batch {
     pub(super) targets: Vec<f32>,
 }
 
-/// Numbers of the lists that train and of those that validate. All lists of a user are on one side, and lists of
-/// which nothing was taken on none.
-pub(super) fn divided(examples: &Examples, params: &WideDeepParams) -> (Vec<usize>, Vec<usize>) {
-    let teaches = |list: &usize| {
-        let taken = &examples.is_taken[examples.lists[*list].rows.clone()];
-        taken.contains(&true) && taken.contains(&false)
-    };
-    let every = (1.0 / params.validation).round().max(2.0) as u32;
-    (0..examples.lists.len())
-        .filter(teaches)
-        .partition(|&list| !spread(examples.lists[list].user).is_multiple_of(every))
+/// Numbers of lists, all of which have something that was taken and something that was not.
+pub(super) struct Sides {
+    pub(super) training: Vec<usize>,
+    pub(super) validation: Vec<usize>,
+    /// Whether what validates is later than what trains.
+    pub(super) in_time: bool,
 }
 
-/// Scatters rows of users, which may well have been numbered by something that matters.
-pub(super) fn spread(user: u32) -> u32 {
-    user.wrapping_mul(2_654_435_761) >> 8
+impl Sides {
+    /// The latest cut validates what the earlier ones teach, for a ranker has to hold for times to come: what all
+    /// users took at one moment is easily learned, and gone at the next. Where there is one cut, some users validate.
+    pub(super) fn of(examples: &Examples, params: &WideDeepParams) -> Self {
+        let teaches = |list: &usize| {
+            let taken = &examples.is_taken[examples.lists[*list].rows.clone()];
+            taken.contains(&true) && taken.contains(&false)
+        };
+        let lists: Vec<usize> = (0..examples.lists.len()).filter(teaches).collect();
+        let (training, validation): (Vec<usize>, Vec<usize>) =
+            lists.iter().partition(|list| examples.lists[**list].cut > 0);
+        if training.len() >= FEWEST_LISTS {
+            return Self { training, validation, in_time: true };
+        }
+        let every = (1.0 / params.validation).round().max(2.0) as u32;
+        let trains = |list: &usize| !spread(examples.lists[*list].user).is_multiple_of(every);
+        let (training, validation) = lists.into_iter().partition(trains);
+        Self { training, validation, in_time: false }
+    }
+
+    pub(super) fn all(&self) -> Vec<usize> {
+        [&self.training[..], &self.validation].concat()
+    }
 }
 
 /// Batches of lists in an order of their own every time.

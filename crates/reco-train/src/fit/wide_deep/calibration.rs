@@ -1,9 +1,9 @@
 //! From logits to probabilities.
 
-use super::batches::spread;
 use super::objectives::Objective;
 use crate::evaluate::expected_calibration_error;
 use crate::fit::examples::Examples;
+use crate::fit::users::half_of;
 use reco_core::rank::wide_deep::Judged;
 
 /// How logits become probabilities, and how well.
@@ -40,11 +40,6 @@ pub(super) fn calibrated(
         calibration_error: expected_calibration_error(&chances, &came_true),
     };
     Calibrated { slope, intercept, judged }
-}
-
-/// One of two halves of the users, whichever of them validate.
-fn half_of(user: u32) -> u32 {
-    spread(user) >> 12 & 1
 }
 
 /// Rows of lists, one after the other.

@@ -2,7 +2,7 @@
 
 use super::WideDeepParams;
 use super::batches::{Batch, dropout};
-use super::calibration::{self, Calibrated};
+use super::calibration::Calibrated;
 use super::objectives::Objective;
 use crate::fit::FitError;
 use crate::fit::examples::Examples;
@@ -31,8 +31,10 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// A deep part of random weights (He et al., ICCV 2015) beside a wide part that has no opinion yet.
-    pub(super) fn new(n_inputs: usize, n_heads: usize, params: &WideDeepParams) -> Result<Self, FitError> {
+    /// A deep part of random weights (He et al., ICCV 2015), none of which counts yet, beside a wide part that begins
+    /// with a weight for each input, the same for all heads.
+    pub(super) fn new(begin: &[f32], n_heads: usize, params: &WideDeepParams) -> Result<Self, FitError> {
+        let n_inputs = begin.len();
         let mut rng = Pcg64Mcg::seed_from_u64(params.seed);
         let device = Device::Cpu;
         let mut hidden = Vec::new();
@@ -45,7 +47,8 @@ impl Network {
             hidden.push((weights, bias));
             width = n_outputs;
         }
-        let wide = Var::from_vec(vec![0f32; n_inputs * n_heads], (n_inputs, n_heads), &device)?;
+        let wide = begin.iter().flat_map(|&weight| std::iter::repeat_n(weight, n_heads)).collect();
+        let wide = Var::from_vec(wide, (n_inputs, n_heads), &device)?;
         let deep = Var::from_vec(vec![0f32; width * n_heads], (width, n_heads), &device)?;
         let layers = hidden.iter().flat_map(|(weights, bias)| [weights.clone(), bias.clone()]);
         let all: Vec<Var> = layers.chain([wide.clone(), deep.clone()]).collect();
@@ -107,24 +110,9 @@ impl Network {
         Ok(of_heads)
     }
 
-    /// Mean NDCG@10 over these lists, of all objectives by their shares.
-    pub(super) fn ndcg(
-        &mut self,
-        examples: &Examples,
-        objectives: &[Objective],
-        scaled: &[f32],
-        lists: &[usize],
-    ) -> Result<f64, FitError> {
-        let logits = self.logits_of(examples, scaled, lists)?;
-        let of_objective = |(objective, logits): (&Objective, &Vec<Vec<f32>>)| {
-            f64::from(objective.share) * objective.ndcg(examples, lists, logits)
-        };
-        Ok(objectives.iter().zip(&logits).map(of_objective).sum())
-    }
-
     /// The same weights, no longer bound to this network.
     pub(super) fn copied(&self) -> Result<Self, FitError> {
-        let copy = Self::new(self.n_inputs, self.n_heads, &self.params)?;
+        let copy = Self::new(&vec![0.0; self.n_inputs], self.n_heads, &self.params)?;
         for ((weights, bias), (to_weights, to_bias)) in self.hidden.iter().zip(&copy.hidden) {
             to_weights.set(&weights.as_tensor().copy()?)?;
             to_bias.set(&bias.as_tensor().copy()?)?;
@@ -134,16 +122,13 @@ impl Network {
         Ok(copy)
     }
 
-    /// The model as served, whose scores are probabilities by what came true of the lists kept for validation.
-    pub(super) fn into_model(
-        mut self,
+    /// The model as served, whose scores are probabilities.
+    pub(super) fn model(
+        &self,
         inputs: Vec<Input>,
         objectives: &[Objective],
-        examples: &Examples,
-        scaled: &[f32],
-        validation: &[usize],
+        calibrated: &[Calibrated],
     ) -> Result<WideDeep, FitError> {
-        let logits = self.logits_of(examples, scaled, validation)?;
         let (wide, deep): (Vec<Vec<f32>>, Vec<Vec<f32>>) =
             (self.wide.t()?.to_vec2()?, self.deep.t()?.to_vec2()?);
         let mut hidden = Vec::new();
@@ -152,10 +137,9 @@ impl Network {
             let weights = weights.t()?.flatten_all()?.to_vec1()?;
             hidden.push(Hidden { weights: Matrix::from_vec(n_out, n_in, weights), bias: bias.to_vec1()? });
         }
-        let parts = objectives.iter().zip(&logits).zip(wide.into_iter().zip(deep));
-        let heads = parts.map(|((objective, logits), (wide, deep))| {
-            let Calibrated { slope, intercept, judged } =
-                calibration::calibrated(objective, examples, validation, logits);
+        let parts = objectives.iter().zip(calibrated).zip(wide.into_iter().zip(deep));
+        let heads = parts.map(|((objective, calibrated), (wide, deep))| {
+            let &Calibrated { slope, intercept, judged } = calibrated;
             let scaled_by = |weights: Vec<f32>| weights.into_iter().map(|weight| weight * slope).collect();
             Head {
                 objective: objective.name.clone(),

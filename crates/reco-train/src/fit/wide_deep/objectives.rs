@@ -86,17 +86,40 @@ impl Objective {
 
     /// Mean NDCG@10 over those of these lists in which it came true; `logits` has a value per row of each.
     pub(super) fn ndcg(&self, examples: &Examples, lists: &[usize], logits: &[Vec<f32>]) -> f64 {
-        let (mut sum, mut n_lists) = (0.0, 0.0f64);
-        for (&list, logits) in lists.iter().zip(logits) {
-            let came_true = &self.came_true[examples.lists[list].rows.clone()];
-            if !came_true.contains(&true) {
-                continue;
-            }
-            sum += Metrics::of_scores(10, logits, came_true, self.n_relevant[list]).ndcg;
-            n_lists += 1.0;
-        }
-        sum / n_lists.max(1.0)
+        let of_lists = self.ndcg_of_each(examples, lists, logits);
+        let n_lists = of_lists.iter().flatten().count();
+        of_lists.iter().flatten().sum::<f64>() / n_lists.max(1) as f64
     }
+
+    /// NDCG@10 of each of these lists; `None` where it did not come true.
+    fn ndcg_of_each(&self, examples: &Examples, lists: &[usize], logits: &[Vec<f32>]) -> Vec<Option<f64>> {
+        let of_list = |(&list, logits): (&usize, &Vec<f32>)| {
+            let came_true = &self.came_true[examples.lists[list].rows.clone()];
+            let has_it = came_true.contains(&true);
+            has_it.then(|| Metrics::of_scores(10, logits, came_true, self.n_relevant[list]).ndcg)
+        };
+        lists.iter().zip(logits).map(of_list).collect()
+    }
+}
+
+/// NDCG@10 of each of these lists, of all objectives by their shares, from the logits of their rows by head; each
+/// objective counts so much more as fewer lists have it, so that the mean is that of the objectives' own means.
+pub(super) fn ndcg_of_each(
+    objectives: &[Objective],
+    examples: &Examples,
+    lists: &[usize],
+    logits: &[Vec<Vec<f32>>],
+) -> Vec<f64> {
+    let mut of_lists = vec![0.0; lists.len()];
+    for (objective, logits) in objectives.iter().zip(logits) {
+        let of_objective = objective.ndcg_of_each(examples, lists, logits);
+        let n_with = of_objective.iter().flatten().count().max(1);
+        let counts = f64::from(objective.share) * lists.len() as f64 / n_with as f64;
+        for (sum, ndcg) in of_lists.iter_mut().zip(&of_objective) {
+            *sum += counts * ndcg.unwrap_or(0.0);
+        }
+    }
+    of_lists
 }
 
 fn unknown(name: &str, examples: &Examples) -> String {

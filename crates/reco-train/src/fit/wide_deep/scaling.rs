@@ -2,11 +2,13 @@
 
 use crate::fit::examples::Examples;
 use rayon::prelude::*;
-use reco_core::features::FeatureConfig;
+use reco_core::features::{BLEND, FeatureConfig};
 use reco_core::rank::wide_deep::Input;
 use std::sync::Arc;
 
-/// The features that vary over the lists at `training`, with their means and scales.
+/// The features that vary within any cut of the data, with their means and scales over the lists at `training`. One
+/// that is the same in all lists of a cut, as the hour of the day is, would tell the cuts apart and nothing of times
+/// to come.
 pub(super) fn inputs(examples: &Examples, training: &[usize], config: &FeatureConfig) -> Vec<Input> {
     let columns: Vec<usize> = (0..examples.width()).collect();
     let input = |&column: &usize| {
@@ -14,26 +16,56 @@ pub(super) fn inputs(examples: &Examples, training: &[usize], config: &FeatureCo
         if config.leaves_out(&feature.name) {
             return None;
         }
-        let rows = training.iter().flat_map(|&list| examples.lists[list].rows.clone());
-        let values = rows.map(|row| examples.row(row)[column]).filter(|value| value.is_finite());
-        let (mean, deviation) = moments(values)?;
-        let is_constant = deviation <= 1e-6 * mean.abs().max(1e-3);
-        let name = Arc::clone(&feature.name);
-        (!is_constant).then(|| Input { name, mean: mean as f32, scale: (1.0 / deviation) as f32 })
+        let values = |lists: &[usize]| {
+            let rows = lists.iter().flat_map(|&list| examples.lists[list].rows.clone());
+            rows.map(|row| examples.row(row)[column]).filter(|value| value.is_finite()).collect::<Vec<f32>>()
+        };
+        let varies = |cut: &&[usize]| {
+            let moments = Moments::of(&values(cut));
+            moments.is_some_and(|Moments { mean, deviation }| deviation > 1e-6 * mean.abs().max(1e-3))
+        };
+        let cut_of = |list: usize| examples.lists[list].cut;
+        training.chunk_by(|&left, &right| cut_of(left) == cut_of(right)).find(varies)?;
+        let values = values(training);
+        let Moments { mean, deviation } = Moments::of(&values)?;
+        let farthest = values.iter().fold(0.0f64, |most, &value| most.max((f64::from(value) - mean).abs()));
+        let within = farthest / f64::from(Input::FARTHEST);
+        let unit = if &*feature.name == BLEND {
+            deviation.max(ROOM * within)
+        } else {
+            deviation.max(within.min(MOST_DEVIATIONS * deviation))
+        };
+        Some(Input { name: Arc::clone(&feature.name), mean: mean as f32, scale: (1.0 / unit) as f32 })
     };
     columns.par_iter().filter_map(input).collect()
 }
 
-/// Mean and standard deviation (Welford, Technometrics 1962); `None` of nothing.
-fn moments(values: impl Iterator<Item = f32>) -> Option<(f64, f64)> {
-    let (mut n, mut mean, mut squares) = (0.0, 0.0, 0.0);
-    for value in values.map(f64::from) {
-        n += 1.0;
-        let step = value - mean;
-        mean += step / n;
-        squares += step * (value - mean);
+/// Standard deviations that a unit of an input may stand for so that its farthest values can be told apart: the best
+/// of many candidates lie far out, where a vote by rank is near 1 for a few and near 0 for most.
+const MOST_DEVIATIONS: f64 = 4.0;
+
+/// How much farther the blend may go in times to come than it ever did: where it is all that orders a list, none of
+/// the best may be alike.
+const ROOM: f64 = 2.0;
+
+/// Mean and standard deviation.
+struct Moments {
+    mean: f64,
+    deviation: f64,
+}
+
+impl Moments {
+    /// By Welford's method (Technometrics 1962); `None` of nothing.
+    fn of(values: &[f32]) -> Option<Self> {
+        let (mut n, mut mean, mut squares) = (0.0, 0.0, 0.0);
+        for value in values.iter().copied().map(f64::from) {
+            n += 1.0;
+            let step = value - mean;
+            mean += step / n;
+            squares += step * (value - mean);
+        }
+        (n > 0.0).then(|| Self { mean, deviation: (squares / n).sqrt() })
     }
-    (n > 0.0).then(|| (mean, (squares / n).sqrt()))
 }
 
 /// All rows as the network sees them, row-major.

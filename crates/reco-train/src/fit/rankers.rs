@@ -1,0 +1,94 @@
+//! Learning the rankers of a snapshot from what came later.
+
+use super::FitError;
+use super::examples::Examples;
+use super::insight::{self, RankerInsight};
+use super::ranking;
+use super::rehearsal::{Assemble, Cuts, Rehearsal, Rehearsals};
+use super::snapshot::Plan;
+use super::wide_deep;
+use crate::data::Dataset;
+use crate::progress::{Prefixed, Progress};
+use reco_core::event::ActionWeights;
+use reco_core::features::FeatureSchema;
+use reco_core::pipeline::PipelineConfig;
+use reco_core::rank::{BlendModels, WideDeep};
+
+/// What orders candidates.
+#[derive(Default)]
+pub(super) struct Rankers {
+    pub(super) blend: Option<BlendModels>,
+    pub(super) wide_deep: Option<WideDeep>,
+    /// What the neural one is like, where that was asked for.
+    pub(super) insight: Option<RankerInsight>,
+}
+
+/// Learns the rankers from models that know nothing of what is held out; an earlier snapshot may. None for data
+/// with too few users on both sides of the cut; the pipeline then ranks by votes.
+pub(super) fn fit(
+    dataset: &Dataset,
+    plan: &Plan,
+    assemble: &Assemble<'_>,
+    weights: &ActionWeights,
+    inspects: bool,
+    progress: &dyn Progress,
+) -> Result<Rankers, FitError> {
+    if plan.blend.is_none() && plan.wide_deep.is_none() {
+        return Ok(Rankers::default());
+    }
+    let held_out = plan.blend.clone().unwrap_or_default().held_out;
+    let cuts = Cuts { held_out, count: plan.wide_deep.as_ref().map_or(1, |params| params.cuts) };
+    let fitting = Prefixed::new("for ranking: ", progress);
+    let mut rehearsals = Rehearsals::new(dataset, cuts, plan, assemble, weights);
+    let Some(latest) = rehearsals.next(&fitting)? else {
+        progress.begin("ranking", 0);
+        progress.end(&format!(
+            "not learned, for fewer than {} users came back after the cut; votes rank",
+            Rehearsal::FEWEST_USERS
+        ));
+        return Ok(Rankers::default());
+    };
+    let by_halves = plan.wide_deep.is_some();
+    let blend =
+        plan.blend.as_ref().map(|params| ranking::learn(&latest, params, by_halves, progress)).transpose()?;
+    let mut rankers = Rankers::default();
+    if let Some(params) = &plan.wide_deep {
+        let schema = FeatureSchema::default();
+        let examples = Examples::gather_all(latest, rehearsals, &schema, blend.as_ref(), &fitting)?;
+        if let Some(fitted) = wide_deep::fit(&examples, &plan.features, params, progress)? {
+            let wide_deep::Fitted { ranker, judged, validation } = fitted;
+            rankers.wide_deep = Some(ranker);
+            if inspects {
+                let insight = insight::inspect(&judged, &examples, &validation, params.seed, progress)?;
+                rankers.insight = Some(insight);
+            }
+        }
+    }
+    rankers.blend = blend.map(|learned| learned.all);
+    Ok(rankers)
+}
+
+/// What a learned ranker would be shown: the candidates that `pipeline` proposes at the cuts, with the features of
+/// `schema`. `None` for data with too few users on both sides of the latest cut.
+///
+/// # Errors
+///
+/// As [`fit`], and [`FitError::Params`] for cuts out of range.
+pub fn examples(
+    dataset: &Dataset,
+    plan: &Plan,
+    pipeline: &PipelineConfig,
+    schema: &FeatureSchema,
+    cuts: Cuts,
+    weights: &ActionWeights,
+    progress: &dyn Progress,
+) -> Result<Option<Examples>, FitError> {
+    FitError::check("plan", plan.problems())?;
+    FitError::check("cuts", cuts.problems())?;
+    let assemble = |snapshot| pipeline.builder(snapshot);
+    let mut rehearsals = Rehearsals::new(dataset, cuts, plan, &assemble, weights);
+    let Some(latest) = rehearsals.next(progress)? else { return Ok(None) };
+    let blend =
+        plan.blend.as_ref().map(|params| ranking::learn(&latest, params, true, progress)).transpose()?;
+    Examples::gather_all(latest, rehearsals, schema, blend.as_ref(), progress).map(Some)
+}
