@@ -13,6 +13,7 @@ use reco_train::data::clean::{self, CleanParams, Cleaned};
 use reco_train::data::{self, Dataset, ImportSpec};
 use reco_train::fit;
 use reco_train::fit::snapshot::Plan;
+use reco_train::progress::Progress;
 use std::sync::Arc;
 
 /// Reads the data asked for; without any, the shipped demo data.
@@ -81,20 +82,26 @@ pub(crate) fn check(config: &Config, dataset: &Dataset) -> Result<Recommender, F
 
 /// Fits everything the configuration asks for.
 pub(crate) fn fitted(session: &Session, dataset: Dataset) -> Result<Snapshot, Failure> {
-    rehearsal(session, &dataset)?;
-    note_vain_plan(session);
-    let config = &session.config;
-    let (plan, pipeline) = (&config.train, &config.pipeline);
-    Ok(fit::snapshot::fit(dataset, plan, pipeline, &config.weights, &name(), &*session.progress)?)
+    fitted_from(session, None, dataset, &*session.progress)
 }
 
-/// As [`fitted`], from the factors of an earlier snapshot on.
-pub(crate) fn refitted(session: &Session, earlier: &Snapshot, dataset: Dataset) -> Result<Snapshot, Failure> {
+/// The same, from the factors of an `earlier` snapshot on, where there is one.
+pub(crate) fn fitted_from(
+    session: &Session,
+    earlier: Option<&Snapshot>,
+    dataset: Dataset,
+    progress: &dyn Progress,
+) -> Result<Snapshot, Failure> {
     rehearsal(session, &dataset)?;
     note_vain_plan(session);
     let Config { train, pipeline, weights, .. } = &session.config;
     let version = name();
-    Ok(fit::snapshot::refit(earlier, dataset, train, pipeline, weights, &version, &*session.progress)?)
+    Ok(match earlier {
+        Some(earlier) => {
+            fit::snapshot::refit(earlier, dataset, train, pipeline, weights, &version, progress)?
+        }
+        None => fit::snapshot::fit(dataset, train, pipeline, weights, &version, progress)?,
+    })
 }
 
 fn note_vain_plan(session: &Session) {

@@ -43,6 +43,36 @@ impl PipelineConfig {
         remarks
     }
 
+    /// What orders pages over this snapshot: `file`, `wide_deep`, `blend` or `votes`, whichever is the first that is
+    /// asked for and there. A network that foresees more than `take` says what, as `wide_deep (click, purchase)`.
+    pub fn ranked_by(&self, snapshot: &Snapshot) -> String {
+        if let RankerName::File(_) = self.ranker {
+            return "file".to_owned();
+        }
+        let network = snapshot.models.get::<WideDeep>(WideDeep::NAME);
+        if let (RankerName::WideDeep, Some(network)) = (&self.ranker, network) {
+            let foreseen: Vec<&str> =
+                network.weights().heads.iter().map(|head| head.objective.as_str()).collect();
+            return match foreseen[..] {
+                [_] => WideDeep::NAME.to_owned(),
+                _ => format!("{} ({})", WideDeep::NAME, foreseen.join(", ")),
+            };
+        }
+        match snapshot.models.get::<BlendModels>(BlendModels::NAME) {
+            Some(blends) if self.ranker != RankerName::Votes && self.orders_repeats(blends) => {
+                BlendModels::NAME
+            }
+            Some(_) if self.ranker != RankerName::Votes => "blend, votes where something comes again",
+            _ => "votes",
+        }
+        .to_owned()
+    }
+
+    /// Whether the blend knows how to order what may come again.
+    fn orders_repeats(&self, blends: &BlendModels) -> bool {
+        self.seen == SeenPolicy::Always || blends.regulars.with_repeats.is_some()
+    }
+
     /// The learned ranker where nothing was learned for this pipeline.
     fn idle_ranker(&self, snapshot: &Snapshot) -> Option<String> {
         match self.ranker {
@@ -62,7 +92,7 @@ impl PipelineConfig {
                  it from): votes order the pages"
                     .to_owned(),
             ),
-            Some(blends) if self.seen != SeenPolicy::Always && blends.regulars.with_repeats.is_none() => Some(
+            Some(blends) if !self.orders_repeats(blends) => Some(
                 "ranker is `blend`, but the snapshot's was learned where nothing came again: votes order pages where \
                  something does"
                     .to_owned(),

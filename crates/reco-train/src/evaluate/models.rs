@@ -109,6 +109,8 @@ pub(super) struct Fitted<'a> {
     pub(super) scorer: Box<dyn Scorer + 'a>,
     pub(super) train_seconds: f64,
     pub(super) seconds_per_iteration: Option<f64>,
+    /// What orders the pages of the pipeline.
+    pub(super) ranked_by: Option<String>,
 }
 
 /// The baselines that always stand beside.
@@ -149,7 +151,7 @@ pub(super) fn fit<'a>(
 ) -> Result<Fitted<'a>, ModelError> {
     let begun = Instant::now();
     let plan = &options.plan;
-    let mut seconds_per_iteration = None;
+    let (mut seconds_per_iteration, mut ranked_by) = (None, None);
     let scorer: Box<dyn Scorer + 'a> = match name {
         "popularity" => Box::new(Popular(&train.popularity)),
         "frequency" => Box::new(Frequency::new(&train.histories, &train.popularity)),
@@ -210,8 +212,12 @@ pub(super) fn fit<'a>(
             Box::new(Trending(counts::trends(log, n_items, &options.weights, plan.trend_half_life_days)))
         }
         Blend::NAME => Box::new(Blend::fit(train, options, progress)?),
-        Pages::NAME => Box::new(Pages::fit(train, options, progress)?),
+        Pages::NAME => {
+            let pages = Pages::fit(train, options, progress)?;
+            ranked_by = Some(pages.ranked_by().to_owned());
+            Box::new(pages)
+        }
         name => return Err(ModelError::Unknown { name: name.to_owned() }),
     };
-    Ok(Fitted { scorer, train_seconds: begun.elapsed().as_secs_f64(), seconds_per_iteration })
+    Ok(Fitted { scorer, train_seconds: begun.elapsed().as_secs_f64(), seconds_per_iteration, ranked_by })
 }

@@ -25,6 +25,7 @@ pub(super) struct Pages<'a> {
     train: &'a TrainData<'a>,
     count: usize,
     seed: u64,
+    ranked_by: String,
 }
 
 impl<'a> Pages<'a> {
@@ -46,10 +47,16 @@ impl<'a> Pages<'a> {
         };
         let (dataset, weights) = (train.dataset.clone(), &options.weights);
         let snapshot = snapshot::fit_for(dataset, &plan, &assemble, weights, "evaluation", progress)?;
+        let ranked_by = options.pipeline.ranked_by(&snapshot);
         let clock = ManualClock::starting_at(snapshot.data_until);
         let count = options.deepest();
         let builder = assemble(snapshot)?.max_count(count).pool(1, 1).clock(Arc::new(clock));
-        Ok(Self { recommender: builder.build()?, train, count, seed: options.seed })
+        Ok(Self { recommender: builder.build()?, train, count, seed: options.seed, ranked_by })
+    }
+
+    /// What orders them: a ranker that was asked for may be missing over so little data.
+    pub(super) fn ranked_by(&self) -> &str {
+        &self.ranked_by
     }
 
     /// Someone training does not know must be a stranger to the recommender, too, although the user table has

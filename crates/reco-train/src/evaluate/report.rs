@@ -52,6 +52,11 @@ pub struct ModelReport {
     pub name: String,
     /// Whether it is one of the baselines that always stand beside.
     pub baseline: bool,
+    /// What ordered the pages of the pipeline, as [`PipelineConfig::ranked_by`] says it; none of other models.
+    ///
+    /// [`PipelineConfig::ranked_by`]: reco_core::pipeline::PipelineConfig::ranked_by
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranked_by: Option<String>,
     /// `hr@10` and so on; NaN (in JSON null) where undefined, as diversity is without attributes.
     #[serde(flatten)]
     pub metrics: BTreeMap<String, f64>,

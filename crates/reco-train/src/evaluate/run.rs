@@ -138,6 +138,7 @@ fn measure(
     let report = ModelReport {
         name: name.to_owned(),
         baseline: models::baselines(options.target).contains(&name),
+        ranked_by: fitted.ranked_by.clone(),
         metrics: metrics.collect(),
         intervals: BTreeMap::new(),
         versus: BTreeMap::new(),

@@ -8,7 +8,7 @@ use super::rehearsal::{Assemble, Cuts, Rehearsal, Rehearsals};
 use super::snapshot::Plan;
 use super::wide_deep;
 use crate::data::Dataset;
-use crate::progress::{Prefixed, Progress};
+use crate::progress::{Prefixed, Progress, remarked};
 use reco_core::event::ActionWeights;
 use reco_core::features::FeatureSchema;
 use reco_core::pipeline::PipelineConfig;
@@ -41,11 +41,9 @@ pub(super) fn fit(
     let fitting = Prefixed::new("for ranking: ", progress);
     let mut rehearsals = Rehearsals::new(dataset, cuts, plan, assemble, weights);
     let Some(latest) = rehearsals.next(&fitting)? else {
-        progress.begin("ranking", 0);
-        progress.end(&format!(
-            "not learned, for fewer than {} users came back after the cut; votes rank",
-            Rehearsal::FEWEST_USERS
-        ));
+        let fewest = Rehearsal::FEWEST_USERS;
+        let why = format!("not learned, for fewer than {fewest} users came back after the cut; votes rank");
+        remarked(progress, "ranking", &why);
         return Ok(Rankers::default());
     };
     let by_halves = plan.wide_deep.is_some();

@@ -11,7 +11,7 @@ mod tests;
 
 use super::examples::Examples;
 use super::{FitError, bad};
-use crate::progress::Progress;
+use crate::progress::{Progress, remarked};
 pub(super) use batches::dropout;
 use batches::{Batches, Sides};
 use best::{Best, State, mean};
@@ -141,18 +141,23 @@ pub fn fit(
     FitError::check("wide_deep", params.problems())?;
     let sides = Sides::of(examples, params);
     if sides.training.len().min(sides.validation.len()) < FEWEST_LISTS {
-        progress.begin("wide & deep", 0);
-        progress.end(&format!("left out, for fewer than {FEWEST_LISTS} lists have something that was taken"));
+        let (learns, judges) = (sides.training.len(), sides.validation.len());
+        let why = format!(
+            "left out: of the lists with something that was taken {learns} are to learn from and {judges} to validate \
+             by, and either takes {FEWEST_LISTS}"
+        );
+        remarked(progress, STAGE, &why);
         return Ok(None);
     }
     let objectives = Objective::all(examples, params, [&sides.training, &sides.validation], progress)?;
     if objectives.is_empty() {
+        remarked(progress, STAGE, "left out: none of its objectives is left");
         return Ok(None);
     }
     let inputs = scaling::inputs(examples, &sides.training, features);
     let scaled = scaling::scaled(examples, &inputs);
     let lesson = Lesson { examples, objectives, inputs, scaled, params };
-    progress.begin("wide & deep", params.epochs as u64);
+    progress.begin(STAGE, params.epochs as u64);
     let State { mut network, epochs, .. } = lesson.learned(&sides, progress)?;
     let calibrated = lesson.calibrated(&mut network, &sides.validation)?;
     let judged = lesson.model(&network, &calibrated)?;
@@ -254,6 +259,9 @@ impl Lesson<'_> {
 fn blend_alone(inputs: &[Input]) -> Vec<f32> {
     inputs.iter().map(|input| if &*input.name == BLEND { 1.0 / input.scale } else { 0.0 }).collect()
 }
+
+/// What its fitting is called where progress is told.
+const STAGE: &str = "wide & deep";
 
 /// Fewer lists than these teach nothing that holds for others.
 const FEWEST_LISTS: usize = 10;

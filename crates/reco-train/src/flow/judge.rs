@@ -6,7 +6,7 @@ use crate::evaluate::{
     self, EvaluateError, EvaluateOptions, MOST_CUT_OFF, Metrics, ModelError, ModelReport, Report, Source,
 };
 use crate::fit::FitError;
-use crate::progress::Progress;
+use crate::progress::{Progress, Recorded};
 use crate::track::Metric;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -135,6 +135,9 @@ pub struct Judged {
     pub name: String,
     /// Whether it only stands beside.
     pub baseline: bool,
+    /// What ordered the pages of the pipeline; none of a baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranked_by: Option<String>,
     /// By `metric@k`.
     pub figures: BTreeMap<String, Figure>,
     /// How the places of its lists fall on the items by popularity, by `deciles@k`.
@@ -198,8 +201,8 @@ impl From<ModelReport> for Judged {
             (name.clone(), Figure { value, interval, versus })
         };
         let figures = report.metrics.iter().map(figure).collect();
-        let ModelReport { name, baseline, deciles, train_seconds: seconds, .. } = report;
-        Self { name, baseline, figures, deciles, seconds }
+        let ModelReport { name, baseline, ranked_by, deciles, train_seconds: seconds, .. } = report;
+        Self { name, baseline, ranked_by, figures, deciles, seconds }
     }
 }
 
@@ -224,8 +227,13 @@ pub(super) fn judge(
         weights: task.weights.clone(),
         seed: task.judge.seed,
     };
-    match evaluate::run(Source::Split(Box::new(dataset.clone()), how), &options, progress) {
-        Ok(report) => Ok(Verdict::Judged(report.into())),
+    let recorded = Recorded::new(progress);
+    match evaluate::run(Source::Split(Box::new(dataset.clone()), how), &options, &recorded) {
+        Ok(report) => {
+            let mut judgement = Judgement::from(report);
+            judgement.remarks.extend(recorded.into_told().1);
+            Ok(Verdict::Judged(judgement))
+        }
         Err(error) if is_want_of_data(&error) => Ok(Verdict::Impossible(error.to_string())),
         Err(error) => Err(error.into()),
     }

@@ -11,6 +11,7 @@
 mod error;
 mod examples;
 mod judge;
+mod ranking;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ mod tests;
 pub use error::FlowError;
 pub use examples::{ExampleItem, ExamplePage};
 pub use judge::{Figure, JudgeParams, Judged, Judgement, Verdict};
+pub use ranking::Ranking;
 pub use run::{Run, Step, fingerprint};
 
 use crate::data::clean::Cleaned;
@@ -81,6 +83,26 @@ pub struct Trained {
     pub test: Verdict,
     /// What the last fit was.
     pub fitted: Fitted,
+    /// What orders pages in which fit.
+    pub ranking: Ranking,
+}
+
+impl Trained {
+    /// What to know about its figures, with the fit that each line is about; `name` is the chosen candidate's.
+    pub fn remarks(&self, name: &str) -> Vec<String> {
+        let of = |place: String, lines: &[String]| {
+            lines.iter().map(move |line| format!("{place}: {line}")).collect::<Vec<_>>()
+        };
+        let judged = |verdict: &'_ Verdict| match verdict {
+            Verdict::Judged(judgement) => judgement.remarks.clone(),
+            Verdict::Impossible(_) => Vec::new(),
+        };
+        let mut lines: Vec<String> = self.ranking.remark().into_iter().collect();
+        lines.extend(of(format!("{name} on valid"), &judged(&self.valid[self.chosen])));
+        lines.extend(of(format!("{name} on test"), &judged(&self.test)));
+        lines.extend(of(format!("{name} on all data"), &self.fitted.remarks));
+        lines
+    }
 }
 
 /// The last fit in numbers.
@@ -92,6 +114,10 @@ pub struct Fitted {
     pub items: usize,
     /// Its models.
     pub models: Vec<String>,
+    /// What orders its pages, as [`PipelineConfig::ranked_by`] says it.
+    pub ranked_by: String,
+    /// What to know about it, such as a ranker that was left out.
+    pub remarks: Vec<String>,
     /// Wall time.
     pub seconds: f64,
     /// How models that learn in steps came on.
@@ -137,7 +163,8 @@ pub fn train(task: &Task<'_>, run: &Run<'_>, progress: &dyn Progress) -> Result<
     let test = judged(run, "test", task.dataset, parts.test, candidate, task, &on_test)?;
     let prefix = stage(n_steps - 1, &format!("{} on all data", candidate.name));
     let (snapshot, fitted) = fitted(run, candidate, task, &Prefixed::new(&prefix, progress))?;
-    let trained = Trained { snapshot, chosen, valid, test, fitted };
+    let ranking = Ranking::of(&valid[chosen], &test, &fitted);
+    let trained = Trained { snapshot, chosen, valid, test, fitted, ranking };
     report(run, task, &trained, &Prefixed::new(&stage(n_steps, "writing"), progress))?;
     Ok(trained)
 }
@@ -161,6 +188,7 @@ fn report(
             chosen: trained.chosen,
             test: &trained.test,
             fitted: &trained.fitted,
+            remarks: &trained.remarks(&candidates[trained.chosen].0),
         });
         run.attach(REPORT, html.as_bytes())?;
         progress.end(&format!("{} bytes", html.len()));
@@ -243,12 +271,15 @@ fn fitted(
         let (snapshot, insight) =
             insight::fit_inspected(task.earlier, dataset, plan, pipeline, weights, version, &recorded)?;
         stored::save(&snapshot, &path)?;
+        let (points, remarks) = recorded.into_told();
         let mut fitted = Fitted {
             users: snapshot.users.len(),
             items: snapshot.catalog.len(),
             models: snapshot.models.names().map(ToString::to_string).collect(),
+            ranked_by: pipeline.ranked_by(&snapshot),
+            remarks,
             seconds: begun.elapsed().as_secs_f64(),
-            curves: curves(recorded.into_points()),
+            curves: curves(points),
             insight,
             examples: Vec::new(),
         };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::progress::Silent;
+use crate::publish::{DataFacts, Metadata};
 use crate::track::{FolderTracker, Outcome, RunId, RunStart, RunTracker, Status, TrackError};
 use reco_core::catalog::Catalog;
 use reco_core::event::Action;
@@ -12,12 +13,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Sixty users of two tastes who come weekly for something of their half of the items.
 fn dataset() -> Dataset {
+    dataset_of(60)
+}
+
+/// Users of two tastes who come weekly for something of their half of the items.
+fn dataset_of(n_users: usize) -> Dataset {
     let mut catalog = Catalog::builder();
     let items: Vec<_> = (0..16).map(|item| catalog.intern(&format!("item{item}")).unwrap()).collect();
     let mut log = InteractionLog::default();
-    for user in 0..60usize {
+    for user in 0..n_users {
         let row = log.users.intern(&format!("user{user}"));
         for week in 0..8 {
             let item = items[(user % 2) * 8 + (user / 2 + week * 3) % 8];
@@ -265,6 +270,45 @@ fn candidates_that_cannot_be_judged_cannot_be_chosen_from_but_one_is_fitted() {
             || trained.test.judgement().is_some()
     );
     assert!(matches!(train(&task(&[]), &run, &Silent), Err(FlowError::NoCandidate)));
+}
+
+#[test]
+fn figures_of_another_ranker_are_not_published_as_those_of_the_version() {
+    // Fifty users come back after the cut of all data, but not after those of what is judged.
+    let dataset = dataset_of(64);
+    let candidate =
+        Candidate { name: "base".to_owned(), plan: Plan::default(), pipeline: PipelineConfig::default() };
+    let task = Task {
+        dataset: &dataset,
+        cleaned: &Cleaned::default(),
+        candidates: &[candidate],
+        weights: &ActionWeights::default(),
+        judge: &JudgeParams::default(),
+        earlier: None,
+        version: "v1",
+        kept_at: None,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let runs = FolderTracker::new(folder.path());
+    let run = open(&runs, &[], false).unwrap();
+    let trained = train(&task, &run, &Silent).unwrap();
+    let Ranking { valid, test, published } = &trained.ranking;
+    assert_eq!((valid.as_deref(), test.as_deref()), (Some("votes"), Some("votes")));
+    assert!(published.starts_with("blend"), "{published}");
+    let remarks = trained.remarks("base");
+    assert!(remarks[0].contains("not those of what is published"), "{remarks:?}");
+    for place in ["base on valid: ranking: not learned", "base on test: ranking: not learned"] {
+        assert!(remarks.iter().any(|line| line.starts_with(place)), "{place}: {remarks:?}");
+    }
+    let (facts, now) = (DataFacts::of(&dataset), Timestamp::default());
+    let metadata = Metadata::new(&trained.snapshot, facts, None, serde_json::Value::Null, now);
+    let metadata = metadata.of_run(run.id(), "base", Cleaned::default(), &trained);
+    assert!(!metadata.metrics.contains_key("ndcg@10") && metadata.intervals.is_empty());
+    let other = metadata.judged_in_another_order.unwrap();
+    assert_eq!(other.ranked_by, "votes");
+    assert_eq!(Some(other.metrics["ndcg@10"]), trained.test.judgement().unwrap().value("ndcg@10"));
+    let report = fs::read_to_string(run.folder().join(REPORT)).unwrap();
+    assert!(report.contains("not those of what is published"));
 }
 
 #[test]

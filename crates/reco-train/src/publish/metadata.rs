@@ -3,7 +3,7 @@
 use crate::data::Dataset;
 use crate::data::clean::Cleaned;
 use crate::data::moments::written;
-use crate::flow::Verdict;
+use crate::flow::{Ranking, Trained};
 use crate::fnv::Fnv;
 use crate::track::RunId;
 use reco_core::rank::WideDeep;
@@ -38,12 +38,30 @@ pub struct Metadata {
     /// What was left out of the data.
     pub cleaned: Cleaned,
     /// Metrics by name, of the same configuration fitted to earlier data and judged on the latest; empty where
-    /// nothing was judged.
+    /// nothing was judged, or where something else ordered the pages then.
     pub metrics: BTreeMap<String, f64>,
     /// The 95 % intervals of these.
     pub intervals: BTreeMap<String, (f64, f64)>,
+    /// What orders pages, in the fits that were judged and in this version; none without a run.
+    pub ranked_by: Option<Ranking>,
+    /// The metrics of the run, where something else ordered the pages that were judged: they are not this version's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged_in_another_order: Option<OtherOrder>,
+    /// What to know about the version and its metrics.
+    pub remarks: Vec<String>,
     /// The configuration in effect.
     pub configuration: Value,
+}
+
+/// Figures of pages that something else ordered than what was published.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OtherOrder {
+    /// What ordered them.
+    pub ranked_by: String,
+    /// Metrics by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// The 95 % intervals of these.
+    pub intervals: BTreeMap<String, (f64, f64)>,
 }
 
 /// The data in numbers.
@@ -127,22 +145,36 @@ impl Metadata {
             cleaned: Cleaned::default(),
             metrics: ranker.map(WideDeep::metrics).unwrap_or_default(),
             intervals: BTreeMap::new(),
+            ranked_by: None,
+            judged_in_another_order: None,
+            remarks: Vec::new(),
             configuration,
         }
     }
 }
 
 impl Metadata {
-    /// The same with what a run found: its id, and the figures of the pipeline where it was judged.
+    /// The same with what a run found: its id, and the figures of the pipeline where it was judged. `name` is that of
+    /// the candidate.
     #[must_use]
-    pub fn of_run(mut self, run: &RunId, cleaned: Cleaned, verdict: &Verdict) -> Self {
+    pub fn of_run(mut self, run: &RunId, name: &str, cleaned: Cleaned, trained: &Trained) -> Self {
         self.run = Some(run.to_string());
         self.cleaned = cleaned;
-        let pipeline = verdict.judgement().and_then(|judgement| judgement.models.first());
+        self.remarks = trained.remarks(name);
+        let (mut metrics, mut intervals) = (BTreeMap::new(), BTreeMap::new());
+        let pipeline = trained.test.judgement().and_then(|judgement| judgement.models.first());
         for (name, figure) in pipeline.iter().flat_map(|model| &model.figures) {
-            self.metrics.extend(figure.value.map(|value| (name.clone(), value)));
-            self.intervals.extend(figure.interval.map(|interval| (name.clone(), interval)));
+            metrics.extend(figure.value.map(|value| (name.clone(), value)));
+            intervals.extend(figure.interval.map(|interval| (name.clone(), interval)));
         }
+        if trained.ranking.is_as_tested() {
+            self.metrics.extend(metrics);
+            self.intervals.extend(intervals);
+        } else {
+            let ranked_by = trained.ranking.test.clone().unwrap_or_default();
+            self.judged_in_another_order = Some(OtherOrder { ranked_by, metrics, intervals });
+        }
+        self.ranked_by = Some(trained.ranking.clone());
         self
     }
 }

@@ -5,7 +5,7 @@ mod metadata;
 mod tests;
 mod weights;
 
-pub use metadata::{DataFacts, Metadata};
+pub use metadata::{DataFacts, Metadata, OtherOrder};
 
 use crate::fit::stored::{self, StoredError};
 use reco_core::error::BoxError;

@@ -112,7 +112,6 @@ pub(super) fn beside_baselines(facts: &Facts<'_>) -> Markup {
             (judgement.test_interactions) "; means over the " (judgement.users)
             " users who took something then, below them 95 % bootstrap intervals."
         }
-        @for line in &judgement.remarks { p { (line) } }
         (table(judgement, k, &ACCURACY))
     }
 }

@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub test: &'a Verdict,
     /// The last fit.
     pub fitted: &'a Fitted,
+    /// What to know about the figures.
+    pub remarks: &'a [String],
 }
 
 /// Sections with the ids by which they are linked.
@@ -69,6 +71,7 @@ pub fn render(facts: &Facts<'_>) -> String {
                     h1 { "Run " (facts.run.id) }
                     p class="soft" { "Model " (facts.run.experiment) ", begun " (facts.run.began) }
                     p class="headline" { (metrics::headline(facts)) }
+                    @for line in facts.remarks { p { (line) } }
                 }
                 nav aria-label="Sections" {
                     ul { @for (id, title) in SECTIONS { li { a href={ "#" (id) } { (title) } } } }

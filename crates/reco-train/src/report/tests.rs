@@ -23,7 +23,7 @@ fn judgement() -> Judgement {
             metrics.iter().flat_map(|metric| [1, 10].map(|k| figure(metric, k))).collect();
         figures.insert("diversity@10".to_owned(), Figure { value: None, interval: None, versus: None });
         let deciles = BTreeMap::from([("deciles@10".to_owned(), [0.1; 10])]);
-        Judged { name: name.to_owned(), baseline, figures, deciles, seconds: 1.5 }
+        Judged { name: name.to_owned(), baseline, ranked_by: None, figures, deciles, seconds: 1.5 }
     };
     Judgement {
         train_interactions: 100,
@@ -84,6 +84,7 @@ fn rendered(test: &Verdict, fitted: &Fitted) -> String {
         chosen: 0,
         test,
         fitted,
+        remarks: &[EVIL.to_owned()],
     })
 }
 

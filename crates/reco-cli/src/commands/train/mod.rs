@@ -12,6 +12,7 @@ use places::Places;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, SystemClock};
 use reco_train::fit::stored;
+use reco_train::progress::Recorded;
 use reco_train::publish::{self, DataFacts, Metadata};
 use told::{Trained, rendered};
 
@@ -36,20 +37,23 @@ const JUDGED: &str = "judged on later data before it is fitted to everything, so
 
 /// Fits what is configured to everything, and that is all.
 fn unjudged(session: &Session, places: &Places, prepared: Prepared) -> Result<Trained, Failure> {
-    let Prepared { dataset, cleaned, remarks } = prepared;
+    let Prepared { dataset, cleaned, mut remarks } = prepared;
     let weights = dataset.log.tally(&session.config.weights);
     let facts = DataFacts::of(&dataset);
-    let snapshot = match &places.start {
-        Some((_, earlier)) => model::refitted(session, earlier, dataset)?,
-        None => model::fitted(session, dataset)?,
-    };
+    let recorded = Recorded::new(&*session.progress);
+    let earlier = places.start.as_ref().map(|(_, earlier)| earlier);
+    let snapshot = model::fitted_from(session, earlier, dataset, &recorded)?;
+    let (_, left_out) = recorded.into_told();
+    session.output.remarks(&left_out);
+    remarks.extend(left_out.iter().cloned());
     let bytes = places.out.as_deref().map(|out| stored::save(&snapshot, out)).transpose()?;
     let from = places.start.as_ref().map(|(name, _)| name.clone());
     let published = match &places.versions {
         Some(versions) => {
             let configuration = serde_json::to_value(&session.config)?;
             let metadata = Metadata::new(&snapshot, facts, from, configuration, SystemClock.wall());
-            Some(published(versions, &snapshot, &Metadata { cleaned: cleaned.clone(), ..metadata })?)
+            let metadata = Metadata { cleaned: cleaned.clone(), remarks: left_out, ..metadata };
+            Some(published(versions, &snapshot, &metadata)?)
         }
         None => None,
     };

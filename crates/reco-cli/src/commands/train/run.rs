@@ -179,7 +179,8 @@ fn finished(
                 let configuration = serde_json::to_value(&chosen.config)?;
                 let metadata =
                     Metadata::new(&trained.snapshot, facts, from, configuration, SystemClock.wall());
-                let metadata = metadata.of_run(run.id(), cleaned.clone(), &trained.test);
+                let name = &chosen.candidate.name;
+                let metadata = metadata.of_run(run.id(), name, cleaned.clone(), &trained);
                 published(versions, &trained.snapshot, &metadata)
             })?;
             run.let_snapshot_go()?;
@@ -187,14 +188,14 @@ fn finished(
         }
         None => None,
     };
-    let found: Vec<String> = run.remarks().into_iter().chain(to_serve(config, chosen)).collect();
-    session.output.remarks(&found);
-    remarks.extend(found);
     let weights = dataset.log.tally(&config.weights);
     let told = Trained::new(places, &trained.snapshot, bytes, number, weights);
-    let run = RunTold::new(run, &task, &trained);
-    session.output.remarks(&run.remarks());
-    Ok(Trained { cleaned, remarks, run: Some(run), ..told })
+    let run_told = RunTold::new(run, &task, &trained);
+    let found = run.remarks().into_iter().chain(to_serve(config, chosen)).chain(run_told.remarks());
+    let found: Vec<String> = found.collect();
+    session.output.remarks(&found);
+    remarks.extend(found);
+    Ok(Trained { cleaned, remarks, run: Some(run_told), ..told })
 }
 
 const PUBLISH: &str = "publish";

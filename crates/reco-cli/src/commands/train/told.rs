@@ -6,7 +6,7 @@ use reco_core::interactions::ActionTally;
 use reco_core::rank::WideDeep;
 use reco_core::snapshot::Snapshot;
 use reco_train::data::clean::Cleaned;
-use reco_train::flow::{self, Judged, Judgement, Run, Step, Task, Verdict};
+use reco_train::flow::{self, Judged, Judgement, Ranking, Run, Step, Task, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -76,6 +76,13 @@ pub(super) struct RunTold {
     chosen: String,
     /// The chosen one on test, beside the baselines.
     test: Verdict,
+    /// What orders pages, in the fits that were judged and in the one to all data.
+    ranked_by: Ranking,
+    /// Whether the figures on test are those of the model that was fitted to all data: false where another ranker orders it.
+    is_as_tested: bool,
+    /// What to know of the figures.
+    #[serde(skip)]
+    remarks: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -106,15 +113,18 @@ impl RunTold {
             chosen: names[trained.chosen].clone(),
             valid: names.into_iter().zip(&trained.valid).map(of_candidate).collect(),
             test: trained.test.clone(),
+            ranked_by: trained.ranking.clone(),
+            is_as_tested: trained.ranking.is_as_tested(),
+            remarks: trained.remarks(&task.candidates[trained.chosen].name),
         }
     }
 
     /// What to know of its figures.
     pub(super) fn remarks(&self) -> Vec<String> {
-        let mut lines: Vec<String> = match &self.test {
-            Verdict::Judged(judgement) => judgement.remarks.clone(),
-            Verdict::Impossible(why) => vec![format!("trained, but not judged: {why}")],
-        };
+        let mut lines = self.remarks.clone();
+        if let Verdict::Impossible(why) = &self.test {
+            lines.push(format!("trained, but not judged: {why}"));
+        }
         let found = self.steps.iter().filter(|step| step.found).count();
         if found > 0 {
             lines.push(format!("{found} of {} steps were done before", self.steps.len()));
@@ -164,6 +174,13 @@ fn rendered_run(run: &RunTold) -> String {
     }
     if let Verdict::Judged(judgement) = &run.test {
         text.push_str(&beside_baselines(judgement, metric, chosen));
+    }
+    if let Ranking { test: Some(test), published, .. } = &run.ranked_by
+        && !run.is_as_tested
+    {
+        text.push_str(&format!(
+            "NOT the figures of what is published: {test} ordered these pages, {published} orders what was fitted to all data\n"
+        ));
     }
     text.push_str(&format!("run {}: {}\n", run.id, run.folder.display()));
     text

@@ -1,10 +1,10 @@
 //! What the ranker learns to foresee.
 
-use super::{FEWEST_LISTS, WideDeepParams};
+use super::{FEWEST_LISTS, STAGE, WideDeepParams};
 use crate::evaluate::Metrics;
 use crate::fit::FitError;
 use crate::fit::examples::Examples;
-use crate::progress::Progress;
+use crate::progress::{Progress, remarked};
 use reco_core::event::Action;
 
 /// Something that users do with items, and how much it counts.
@@ -38,13 +38,11 @@ impl Objective {
             match Self::named(name, share, examples) {
                 None => problems.push(unknown(name, examples)),
                 Some(objective) => {
-                    if sides.iter().all(|side| objective.n_lists(examples, side) >= FEWEST_LISTS) {
+                    let [learns, judges] = sides.map(|side| objective.n_lists(examples, side));
+                    if learns.min(judges) >= FEWEST_LISTS {
                         all.push(objective);
                     } else {
-                        progress.begin("wide & deep", 0);
-                        progress.end(&format!(
-                            "the objective {name} is left out: fewer than {FEWEST_LISTS} lists have it"
-                        ));
+                        remarked(progress, STAGE, &objective.why_left_out(learns, judges));
                     }
                 }
             }
@@ -76,6 +74,22 @@ impl Objective {
             came_true: examples.is_done.iter().skip(place).step_by(n_actions).copied().collect(),
             n_relevant: examples.lists.iter().map(|list| list.n_done[place]).collect(),
         })
+    }
+
+    /// Where too few lists to learn from, or to validate by, have it.
+    fn why_left_out(&self, learns: usize, judges: usize) -> String {
+        let name = &self.name;
+        if self.n_relevant.iter().all(|n| *n == 0) {
+            return format!(
+                "the objective {name} is left out: nobody did it in a way that counts after the cut; what has no weight \
+                 (weights.{name}), a value too low (weights.at_least.{name}) or takes something back, as values below 0 \
+                 do, is not foreseen"
+            );
+        }
+        format!(
+            "the objective {name} is left out: {learns} lists to learn from and {judges} to validate by have it, and \
+             either takes {FEWEST_LISTS}"
+        )
     }
 
     /// Lists among these in which it came true.
