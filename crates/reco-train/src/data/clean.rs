@@ -7,6 +7,7 @@ mod tests;
 
 use super::Dataset;
 use super::moments::written;
+use bots::Sign;
 use reco_core::interactions::{InteractionLog, UserTable};
 use reco_core::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -26,8 +27,13 @@ pub struct CleanParams {
     pub last_days: Option<f64>,
     /// Users with more events than this within some minute are bots, and all that they did is left out; 0 keeps
     /// them. What the user was shown is no event of theirs; what they bought at one moment is one basket and one
-    /// event, and so is what they did by an action of your own, such as a return. Data that know the hour at best cannot tell bots.
+    /// event, and so is what they did by an action of your own, such as a return. But who fills ten baskets within
+    /// that minute, or within an hour at sixty times this number, does not do so by hand: every line of theirs counts,
+    /// so that whole seconds and whole minutes hide no bot. Data that know the hour at best cannot tell fast ones.
     pub bots_per_minute: u32,
+    /// Users with more lines than this in one basket, at one moment of any clock, are bots, too; 0 keeps them. Over
+    /// data of whole days a basket is what was bought on a day.
+    pub bots_per_basket: u32,
     /// How many times the usual distance from the usual value of its action a value may lie, on a logarithmic
     /// scale, at least 1; 0 keeps what is finite. See [`clean`].
     pub outliers: f32,
@@ -35,7 +41,7 @@ pub struct CleanParams {
 
 impl Default for CleanParams {
     fn default() -> Self {
-        Self { from: None, until: None, last_days: None, bots_per_minute: 100, outliers: 10.0 }
+        Self { from: None, until: None, last_days: None, bots_per_minute: 100, bots_per_basket: 1_000, outliers: 10.0 }
     }
 }
 
@@ -75,7 +81,9 @@ pub struct Cleaned {
     pub out_of_range: usize,
     /// Users taken for bots.
     pub bots: usize,
-    /// What these did.
+    /// How many of these by the size of a basket alone.
+    pub bots_by_basket: usize,
+    /// What all of these did.
     pub by_bots: usize,
     /// Interactions whose value is infinite, by action.
     pub not_finite: BTreeMap<String, usize>,
@@ -92,13 +100,18 @@ impl Cleaned {
                 lines.push(format!("left out: {line}"));
             }
         };
-        let Self { out_of_range, bots, by_bots, .. } = self;
+        let Self { out_of_range, bots, bots_by_basket, by_bots, .. } = self;
         tell(
             *out_of_range,
             format!("{out_of_range} interactions outside clean.from, clean.until and clean.last_days"),
         );
         let who = if *bots == 1 { "user who looks like a bot" } else { "users who look like bots" };
-        tell(*bots, format!("{bots} {who}, with {by_bots} interactions (clean.bots_per_minute)"));
+        let by = match bots_by_basket {
+            0 => "clean.bots_per_minute".to_owned(),
+            n if n == bots => "clean.bots_per_basket".to_owned(),
+            n => format!("clean.bots_per_minute; {n} by clean.bots_per_basket"),
+        };
+        tell(*bots, format!("{bots} {who}, with {by_bots} interactions ({by})"));
         for (action, n) in &self.not_finite {
             tell(*n, format!("{n} of `{action}` whose value is infinite"));
         }
@@ -149,9 +162,10 @@ pub fn clean(dataset: Dataset, params: &CleanParams) -> Result<(Dataset, Cleaned
     let mut rows = in_range(log, params);
     cleaned.out_of_range = log.len() - rows.len();
 
-    let is_bot = bots::bots(log, &rows, params.bots_per_minute);
-    cleaned.bots = is_bot.iter().filter(|&&is_bot| is_bot).count();
-    rows.retain(|&row| !is_bot[log.user[row as usize] as usize]);
+    let signs = bots::bots(log, &rows, params);
+    cleaned.bots = signs.iter().flatten().count();
+    cleaned.bots_by_basket = signs.iter().flatten().filter(|sign| **sign == Sign::Basket).count();
+    rows.retain(|&row| signs[log.user[row as usize] as usize].is_none());
     cleaned.by_bots = log.len() - cleaned.out_of_range - rows.len();
 
     outliers::remove(log, &mut rows, params.outliers, &mut cleaned);

@@ -34,6 +34,7 @@ fn counts(action: &str, n: usize) -> BTreeMap<String, usize> {
 }
 
 const DAY: i64 = 86_400;
+const MINUTE: i64 = 60;
 
 #[test]
 fn a_range_has_its_first_moment_and_not_its_last() {
@@ -85,6 +86,40 @@ fn who_acts_too_fast_is_a_bot_wherever_the_minute_begins() {
     let days: Vec<_> =
         at("bob", "view", [1; 4]).into_iter().map(|event| (event.0, event.1, 1.0, DAY)).collect();
     check(&days, &params, bot(0), &["ann", "bob"]);
+}
+
+/// How many of `n` purchases are left of somebody whose every one comes `apart` seconds after the one before, `lines` at
+/// a time, and what told.
+fn left_of(n: i64, lines: i64, apart: i64, params: &CleanParams) -> (usize, Vec<String>) {
+    let mut events = vec![("ann", "view", 1.0, 5)];
+    events.extend((0..n).map(|line| ("bob", "purchase", 1.0, 600 + line / lines * apart)));
+    let (left, cleaned) = clean(dataset(&events), params).unwrap();
+    assert_eq!(cleaned.by_bots + left.log.len(), events.len());
+    (left.log.len() - 1, cleaned.remarks())
+}
+
+#[test]
+fn whole_seconds_and_days_hide_no_bots_and_large_baskets_are_honest() {
+    let params = CleanParams::default();
+    for (what, n, lines, apart, is_bot) in [
+        ("two lines a second for a minute", 120, 2, 1, true),
+        ("a line a second, as at a till", 600, 1, 1, false),
+        ("an order of six hundred lines", 600, 600, 1, false),
+        ("nine orders of a hundred lines, a few seconds apart", 900, 100, 6, false),
+        ("ten of them", 1_000, 100, 6, true),
+        ("a hundred and fifty lines a minute, on the minute", 9_000, 150, MINUTE, true),
+        ("an order of five hundred lines every hour", 9_000, 500, 60 * MINUTE, false),
+        ("five hundred lines a day", 9_000, 500, DAY, false),
+        ("two thousand lines a day", 4_000, 2_000, DAY, true),
+    ] {
+        let (left, told) = left_of(n, lines, apart, &params);
+        assert_eq!(left, if is_bot { 0 } else { n as usize }, "{what}: {told:?}");
+    }
+    let (_, told) = left_of(4_000, 2_000, DAY, &params);
+    assert!(told[0].contains("1 user who looks like a bot, with 4000 interactions (clean.bots_per_basket)"));
+    let all = CleanParams { bots_per_basket: 0, ..params.clone() };
+    assert_eq!(left_of(4_000, 2_000, DAY, &all).0, 4_000);
+    assert_eq!(left_of(120, 2, 1, &CleanParams { bots_per_minute: 0, ..params }).0, 120);
 }
 
 #[test]
