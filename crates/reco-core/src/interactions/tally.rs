@@ -58,6 +58,15 @@ impl ActionTally {
             return None;
         }
         Some(match self.values {
+            _ if self.undoes() => format!(
+                "`{name}` {}, so it speaks for no item and has no weight; to take back what it undoes, write its rows as \
+                 that action with a value below 0",
+                if UNDOING.contains(&name.name()) {
+                    "undoes something by its name"
+                } else {
+                    "has values below 0 alone"
+                }
+            ),
             Some((_, most)) if self.weight > 0.0 => format!(
                 "`{name}` counts from {} on and its values end at {most}; to make lower ones count say --set \
                  weights.at_least.{name}={most}",
@@ -67,6 +76,26 @@ impl ActionTally {
                 "`{name}` has no weight; to make it count say --set weights.{name}=1, or {name} = 1 under [weights]"
             ),
         })
+    }
+}
+
+/// Actions that say that something earlier did not last.
+const UNDOING: [&str; 9] = [
+    "return",
+    "returned",
+    "refund",
+    "refunded",
+    "cancel",
+    "cancelled",
+    "canceled",
+    "remove_from_cart",
+    "unlike",
+];
+
+impl ActionTally {
+    /// Whether it takes something back, by its name or by all of its values.
+    fn undoes(&self) -> bool {
+        UNDOING.contains(&self.action.name()) || self.values.is_some_and(|(_, most)| most < 0.0)
     }
 }
 
@@ -107,6 +136,18 @@ mod tests {
         assert_eq!((tallies[0].weighted, tallies[0].values, tallies[3].values), (2, Some((1.0, 5.0)), None));
         let hints: Vec<bool> = tallies.iter().map(|tally| tally.hint().is_some()).collect();
         assert_eq!(hints, [false, false, false, true]);
+        for (action, value, said) in [
+            ("return", Some(2.0), "undoes something by its name"),
+            ("Remove from cart", None, "undoes something by its name"),
+            ("storno", Some(-1.0), "has values below 0 alone"),
+            ("star", Some(1.0), "--set weights.star=1"),
+        ] {
+            let mut log = InteractionLog::default();
+            let user = log.users.intern("ann");
+            log.push(user, ItemId::new(0), &action.into(), value, Timestamp::default());
+            let hint = log.tally(&ActionWeights::default())[0].hint().unwrap_or_default();
+            assert!(hint.contains(said) && hint.contains("weights") == (action == "star"), "{hint}");
+        }
         let lines: Vec<String> = tallies.iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
