@@ -1,6 +1,7 @@
 //! The command line, as clap sees it and as `--help` teaches it.
 
 mod bench;
+mod line;
 mod models;
 mod runs;
 mod train;
@@ -42,7 +43,7 @@ impl Cli {
     ///
     /// What clap says: also help and version, which are no mistakes.
     pub(crate) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let line: Vec<OsString> = line.collect();
+        let line = line::with_sets_last(line.collect());
         let as_it_is = Self::try_parse_from(&line);
         if !as_it_is.as_ref().is_err_and(is_unknown) {
             return as_it_is;
@@ -320,6 +321,14 @@ pub(crate) struct EvaluateArgs {
     /// Seed of training and of the bootstrap.
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
+}
+
+impl EvaluateArgs {
+    /// The data to train on, split or to be split.
+    pub(crate) fn to_train_on(&self) -> DataArgs {
+        let interactions = self.train.as_ref().or(self.data.interactions.as_ref()).cloned();
+        DataArgs { interactions, ..self.data.clone() }
+    }
 }
 
 #[derive(Debug, Args)]

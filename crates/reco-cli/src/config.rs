@@ -9,6 +9,7 @@ mod words;
 use crate::args::{DataArgs, Global};
 use crate::output::Output;
 use crate::registry::RegistryConfig;
+use crate::slips::Slips;
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::Serialized;
@@ -80,36 +81,27 @@ pub(crate) enum ClockName {
     Data,
 }
 
-/// Everything wrong with a configuration, and where it was said.
-#[derive(Debug, thiserror::Error)]
-#[error("the configuration has {} problem{}:\n  - {}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.join("\n  - "))]
-pub(crate) struct ConfigError(Vec<String>);
-
-/// Reads and checks the configuration; all its problems are reported at once. `environment` is where
-/// `RECO_…` variables are looked for.
+/// Reads and checks the configuration. Beside all its problems stands what of it can be read, so that what else is
+/// wrong, with data or candidates, can be told with them. `environment` is where `RECO_…` variables are looked for.
 pub(crate) fn load(
     global: &Global,
     environment: impl Iterator<Item = (String, String)>,
     output: Output,
-) -> Result<Config, ConfigError> {
+) -> (Config, Vec<String>) {
     let mut problems = Vec::new();
     let settings = layers::settings(global, environment, output, &mut problems);
     checked(&Config::default(), settings, problems)
 }
 
-/// The configuration with what a file sets under `train` and `pipeline`; all problems are reported at once.
-pub(crate) fn patched(config: &Config, patch: &Path) -> Result<Config, ConfigError> {
+/// The configuration with what a file sets under `train` and `pipeline`, and all its problems.
+pub(crate) fn patched(config: &Config, patch: &Path) -> (Config, Vec<String>) {
     let mut problems = Vec::new();
     let settings = layers::patch(patch, &mut problems);
     checked(config, settings, problems)
 }
 
-/// A configuration with settings on top.
-fn checked(
-    config: &Config,
-    settings: Vec<Setting>,
-    mut problems: Vec<String>,
-) -> Result<Config, ConfigError> {
+/// A configuration with those settings on top that can be read.
+fn checked(config: &Config, settings: Vec<Setting>, mut problems: Vec<String>) -> (Config, Vec<String>) {
     let below = || Figment::from(Serialized::defaults(config));
     let mut figment = below();
     for Setting { path, value, origin, .. } in settings {
@@ -123,11 +115,11 @@ fn checked(
     match figment.extract::<Config>() {
         Ok(config) => {
             problems.extend(config.problems());
-            if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+            (config, problems)
         }
         Err(error) => {
             problems.extend(error.into_iter().map(|error| error.to_string()));
-            Err(ConfigError(problems))
+            (config.clone(), problems)
         }
     }
 }
@@ -153,7 +145,7 @@ fn names(path: &str) -> &'static [&'static str] {
 
 impl Config {
     /// What is wrong across all sections, one line each, with the path of the field.
-    fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         let under = |name: &'static str, lines: Vec<String>| {
             lines.into_iter().map(move |line| format!("{name}.{line}"))
         };
@@ -169,8 +161,8 @@ impl Config {
     }
 
     /// The data to read, flags included; `None` for the shipped demo data.
-    pub(crate) fn import(&self, args: &DataArgs) -> Result<Option<ImportSpec>, ConfigError> {
-        let mut spec = self.data.clone();
+    pub(crate) fn import(&self, args: &DataArgs) -> Result<Option<ImportSpec>, Slips> {
+        let (mut spec, mut problems) = (self.data.clone(), Vec::new());
         let file = |path: &Option<std::path::PathBuf>, configured: &mut Option<FileSpec>| {
             if let Some(path) = path {
                 // What is configured without a path describes the file that the flag names.
@@ -182,12 +174,12 @@ impl Config {
         file(&args.items, &mut spec.items);
         file(&args.users, &mut spec.users);
         if let Some(name) = &args.preset {
-            spec.preset = Some(name.parse::<Preset>().map_err(|problem| ConfigError(vec![problem]))?);
+            let preset = name.parse::<Preset>();
+            spec.preset = preset.map_err(|problem| problems.push(problem)).ok().or(spec.preset);
         }
         if let Some(skip) = args.skip_bad_rows {
             spec.skip_bad_rows = skip;
         }
-        let mut problems = Vec::new();
         for column in &args.columns {
             if let Err(problem) = map_column(&mut spec, column) {
                 problems.push(problem);
@@ -198,9 +190,7 @@ impl Config {
         {
             problems.push("--items, --users and --preset need --interactions".to_owned());
         }
-        if !problems.is_empty() {
-            return Err(ConfigError(problems));
-        }
+        Slips::none_of(problems)?;
         Ok(spec.interactions.is_some().then_some(spec))
     }
 }
@@ -232,7 +222,11 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    fn load_text(text: &str, set: &[&str]) -> Result<Config, ConfigError> {
+    fn sound((config, problems): (Config, Vec<String>)) -> Result<Config, Slips> {
+        Slips::none_of(problems).map(|()| config)
+    }
+
+    fn load_text(text: &str, set: &[&str]) -> Result<Config, Slips> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reco.toml");
         fs::write(&path, text).unwrap();
@@ -241,7 +235,7 @@ mod tests {
             [("RECO_HTTP__MAX_EVENTS", "5"), ("RECO_CONFIG", "x"), ("OTHER", "y"), ("RECO_HOME", "z")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let global = Global { config: Some(path), set, json: false, quiet: true };
-        load(&global, environment.into_iter(), Output { json: false })
+        sound(load(&global, environment.into_iter(), Output { json: false }))
     }
 
     #[test]
@@ -342,12 +336,12 @@ mod tests {
         config.train.vector_neighbors = 7;
         fs::write(&patch, "pipeline.deadline_ms = 20\n[train]\nease = true\n[train.als]\nfactors = 8\n")
             .unwrap();
-        let patched = patched(&config, &patch).unwrap();
+        let patched = sound(patched(&config, &patch)).unwrap();
         assert_eq!((patched.train.vector_neighbors, patched.pipeline.deadline_ms), (7, 20));
         assert!(patched.train.als.unwrap().factors == 8 && patched.train.ease.is_some());
         fs::write(&patch, "judge.k = [3]\nclean.outliers = 0\n[train.als]\nfactor = 8\nfactors = 0\n")
             .unwrap();
-        let error = super::patched(&config, &patch).unwrap_err().to_string();
+        let error = sound(super::patched(&config, &patch)).unwrap_err().to_string();
         for part in [
             "judge.k (",
             "clean.outliers (",
@@ -357,7 +351,7 @@ mod tests {
         ] {
             assert!(error.contains(part), "{part} is not in\n{error}");
         }
-        let missing = super::patched(&config, folder.path()).unwrap_err().to_string();
+        let missing = sound(super::patched(&config, folder.path())).unwrap_err().to_string();
         assert!(missing.contains("is a folder"), "{missing}");
     }
 

@@ -10,6 +10,7 @@ mod npy;
 mod output;
 mod registry;
 mod remarks;
+mod slips;
 mod watch;
 
 use args::{Cli, Command, Global, ServeArgs};
@@ -17,6 +18,7 @@ use output::{Complaint, Output, unless_unread};
 use reco_train::data::{BadRow, DataError};
 use reco_train::evaluate::EvaluateError;
 use reco_train::progress::{Progress, Silent};
+use slips::Slips;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -83,8 +85,10 @@ fn bad_row<'a>(failure: &'a (dyn std::error::Error + 'static)) -> Option<&'a Bad
 }
 
 fn run(cli: Cli, output: Output) -> Result<(), Failure> {
-    let session = session(&cli.global, output)?;
-    match cli.command.unwrap_or(Command::Serve(ServeArgs::default())) {
+    let (session, problems) = session(&cli.global, output);
+    let command = cli.command.unwrap_or(Command::Serve(ServeArgs::default()));
+    Slips::none_of(problems.into_iter().chain(slips(&session, &command)))?;
+    match command {
         Command::Serve(args) => commands::serve::run(&session, &args)?,
         Command::Import(args) => commands::import::run(&session, &args)?,
         Command::Train(args) => commands::train::run(&session, &args)?,
@@ -102,8 +106,21 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn session(global: &Global, output: Output) -> Result<Session, Failure> {
-    let config = config::load(global, environment(), output)?;
+/// What a command can know to be wrong before it begins, beside its configuration.
+fn slips(session: &Session, command: &Command) -> Vec<String> {
+    match command {
+        Command::Train(args) => commands::train::slips(session, args),
+        Command::Tune(args) => commands::tune::slips(session, args),
+        Command::Evaluate(args) => model::slips(session, &args.to_train_on()),
+        Command::Import(args) => model::slips(session, &args.data),
+        Command::Features(args) => model::slips(session, &args.data),
+        _ => Vec::new(),
+    }
+}
+
+/// What every command gets, and what is wrong with its configuration.
+fn session(global: &Global, output: Output) -> (Session, Vec<String>) {
+    let (config, problems) = config::load(global, environment(), output);
     let talk = match global.quiet || global.json {
         true => Talk::Nothing,
         false if std::io::stderr().is_terminal() => Talk::Bars,
@@ -114,7 +131,7 @@ fn session(global: &Global, output: Output) -> Result<Session, Failure> {
         Talk::Lines => Box::new(bars::Lines::default()),
         Talk::Bars => Box::new(bars::Bars::default()),
     };
-    Ok(Session { config, output, progress, talk })
+    (Session { config, output, progress, talk }, problems)
 }
 
 /// The environment as text; a variable that is none cannot be a setting of ours.

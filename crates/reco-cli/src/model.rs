@@ -3,9 +3,10 @@
 use crate::args::{DataArgs, ModelArgs, Role};
 use crate::config::{ClockName, Config};
 use crate::registry::Versions;
+use crate::slips::Slips;
 use crate::{Failure, Session, demo, remarks};
 use reco_core::live::{Live, LiveLimits};
-use reco_core::pipeline::Recommender;
+use reco_core::pipeline::{RankerName, Recommender};
 use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
@@ -32,6 +33,14 @@ pub(crate) fn dataset_with_remarks(
     Ok((dataset, remarks))
 }
 
+/// What is wrong with the data asked for, as far as the beginnings of their files tell.
+pub(crate) fn slips(session: &Session, args: &DataArgs) -> Vec<String> {
+    match session.config.import(args) {
+        Err(Slips(lines)) => lines,
+        Ok(spec) => spec.as_ref().map(data::problems).unwrap_or_default(),
+    }
+}
+
 /// Data to train on.
 pub(crate) struct Prepared {
     pub(crate) dataset: Dataset,
@@ -47,6 +56,7 @@ pub(crate) fn prepared(session: &Session, args: &DataArgs) -> Result<Prepared, F
     let (dataset, cleaned) = clean::clean(read, &session.config.clean)?;
     remarks.extend(cleaned.remarks());
     remarks.extend(remarks::on_actions(&dataset.log, &session.config.weights));
+    remarks.extend(remarks::on_repeats(&dataset.log, session.config.pipeline.seen));
     Ok(Prepared { dataset, cleaned, remarks })
 }
 
@@ -105,7 +115,21 @@ pub(crate) fn fitted_from(
 }
 
 fn note_vain_plan(session: &Session) {
-    session.config.train.remarks().iter().for_each(|remark| session.output.note(&format!("train.{remark}")));
+    session.output.notes(&in_vain(&session.config));
+}
+
+/// What of a configuration is set in vain as far as training goes.
+pub(crate) fn in_vain(config: &Config) -> Vec<String> {
+    let mut lines: Vec<String> =
+        config.train.remarks().into_iter().map(|remark| format!("train.{remark}")).collect();
+    if config.pipeline.ranker == RankerName::WideDeep && config.train.wide_deep.is_none() {
+        lines.push(
+            "pipeline.ranker is `wide_deep`, but train.wide_deep is off: the blend orders the pages, which say \
+             `rule_ranked`"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 /// Names what is fitted now.

@@ -3,7 +3,7 @@
 use crate::args::Role;
 use crate::{Failure, Session};
 use reco_core::pipeline::SwapGuard;
-use reco_core::registry::{FolderRegistry, RegistryError};
+use reco_core::registry::{Alias, FolderRegistry, RegistryError, Rollout};
 use reco_core::snapshot::Snapshot;
 use reco_train::publish;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ impl Versions {
         match role {
             Role::Number(number) => Ok(number),
             Role::Named(alias) => {
-                let number = self.registry.read_rollout(&self.model).map_err(told)?.named(alias);
+                let number = self.rollout()?.named(alias);
                 number.ok_or_else(|| {
                     let place = self.registry.root().display();
                     format!(
@@ -90,9 +90,41 @@ impl Versions {
         }
     }
 
+    /// Who is champion, and who challenger.
+    pub(crate) fn rollout(&self) -> Result<Rollout, Failure> {
+        self.registry.read_rollout(&self.model).map_err(|error| self.told(error))
+    }
+
+    /// What a version is; none for one without a role, or where that cannot be read.
+    pub(crate) fn role(&self, version: u64) -> Option<Alias> {
+        self.rollout().ok().and_then(|rollout| role(&rollout, version))
+    }
+
+    /// As [`told`], with the way out of a damaged file of aliases.
+    pub(crate) fn told(&self, error: RegistryError) -> Failure {
+        let text = told(error).to_string();
+        let aliases = self.home().join(ALIASES);
+        if !text.contains(ALIASES) {
+            return text.into();
+        }
+        format!(
+            "{text}; versions are not affected: mend {}, or remove it and name the champion anew with `reco models promote`",
+            aliases.display()
+        )
+        .into()
+    }
+
     pub(crate) fn load(&self, version: u64) -> Result<Snapshot, Failure> {
         Ok(publish::load(&self.registry, &self.model, version)?)
     }
+}
+
+/// The file that says who is champion, in a model's folder.
+const ALIASES: &str = "aliases.json";
+
+/// The role of a version.
+pub(crate) fn role(rollout: &Rollout, version: u64) -> Option<Alias> {
+    [Alias::Champion, Alias::Challenger].into_iter().find(|alias| rollout.named(*alias) == Some(version))
 }
 
 /// With what lies behind it: a failed store says nothing by itself.

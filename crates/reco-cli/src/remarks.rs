@@ -1,6 +1,7 @@
 //! What to know about data before trusting what is made of it.
 
 use reco_core::event::{Action, ActionWeights};
+use reco_core::filter::SeenPolicy;
 use reco_core::interactions::{ActionTally, InteractionLog};
 use reco_core::pipeline::{PipelineConfig, RankerName};
 use reco_train::data::ImportReport;
@@ -62,6 +63,48 @@ pub(crate) fn on_actions(log: &InteractionLog, weights: &ActionWeights) -> Vec<S
         lines.push(format!("so much for {MOST_ACTIONS} actions; there are {rest} more remarks"));
     }
     lines
+}
+
+/// Fewer people than these tell nothing of habits.
+const FEWEST_USERS: usize = 20;
+
+/// Shares of repeats below which people do not come back for the same things, and above which they do.
+const HARDLY_ANY: f64 = 0.01;
+const MANY: f64 = 0.2;
+
+/// Whether people take again what they had, and what `pipeline.seen` should then be.
+pub(crate) fn on_repeats(log: &InteractionLog, seen: SeenPolicy) -> Option<String> {
+    let share = repeats(log)?;
+    let percent = format!("{:.1} %", 100.0 * share);
+    match seen {
+        SeenPolicy::Never if share < HARDLY_ANY => Some(format!(
+            "{percent} of what was bought or rated is something that the user had before: nobody comes back for the \
+             same things, yet pages offer them again; --set pipeline.seen=always keeps them away"
+        )),
+        SeenPolicy::Always if share > MANY => Some(format!(
+            "{percent} of what was bought or rated is something that the user had before, and pipeline.seen=always keeps \
+             it off every page; --set pipeline.seen=never lets it come again"
+        )),
+        _ => None,
+    }
+}
+
+/// Share of what was bought or rated that the same user had bought or rated at an earlier moment; `None` for data that
+/// cannot tell.
+fn repeats(log: &InteractionLog) -> Option<f64> {
+    let is_consumed: Vec<bool> = log.actions.iter().map(Action::is_consumption).collect();
+    let rows = (0..log.len()).filter(|&row| is_consumed[usize::from(log.action[row])]);
+    // What takes back is no taking.
+    let rows = rows.filter(|&row| log.value[row].is_nan() || log.value[row] >= 0.0);
+    let mut taken: Vec<(u32, u32, i64)> =
+        rows.map(|row| (log.user[row], log.item[row].raw(), log.at[row].millis())).collect();
+    taken.sort_unstable();
+    if log.has_times() {
+        taken.dedup();
+    }
+    let n_users = taken.chunk_by(|a, b| a.0 == b.0).filter(|of_user| of_user.len() > 1).count();
+    let n_pairs = taken.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).count();
+    (n_users >= FEWEST_USERS).then(|| (taken.len() - n_pairs) as f64 / taken.len() as f64)
 }
 
 /// Settings of one's own for actions that the data do not have.
@@ -135,6 +178,38 @@ mod tests {
             &[("like", 1.0), ("purchse", 1.0)],
             &["`like` runs from", "weights.at_least.raiting"],
         );
+    }
+
+    #[test]
+    fn habits_that_do_not_suit_the_setting_are_said() {
+        let log = |days_between: i64| {
+            let mut log = InteractionLog::default();
+            for user in 0..FEWEST_USERS as i64 {
+                let row = log.users.intern(&user.to_string());
+                for item in 0..4u32 {
+                    // Two rows of one basket are no repeat.
+                    for at in [0, 0, days_between] {
+                        let at = Timestamp::from_secs(86_400 * (1 + i64::from(item) + at));
+                        log.push(row, ItemId::new(item), &Action::Purchase, None, at);
+                    }
+                }
+            }
+            log
+        };
+        for (days_between, seen, said) in [
+            (0, SeenPolicy::Never, Some("0.0 % of what was bought or rated")),
+            (0, SeenPolicy::Always, None),
+            (0, SeenPolicy::WithinDays(3.0), None),
+            (7, SeenPolicy::Never, None),
+            (7, SeenPolicy::Always, Some("50.0 % of what was bought or rated")),
+        ] {
+            let told = on_repeats(&log(days_between), seen);
+            assert_eq!(told.is_some(), said.is_some(), "{told:?}");
+            assert!(told.unwrap_or_default().starts_with(said.unwrap_or_default()));
+        }
+        let mut few = log(0);
+        few.user.fill(0);
+        assert_eq!(on_repeats(&few, SeenPolicy::Never), None);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! While serving: another champion takes over, if it passes.
 
-use crate::registry::{RegistryConfig, Versions, told};
-use reco_core::pipeline::{Recommender, SwapGuard};
+use crate::config::Config;
+use crate::registry::Versions;
+use reco_core::pipeline::{PipelineConfig, Recommender, SwapGuard};
 use reco_core::registry::Alias;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +12,23 @@ use tracing::{info, warn};
 #[derive(Debug)]
 pub(crate) struct Watch {
     versions: Versions,
+    pipeline: PipelineConfig,
     guard: SwapGuard,
     /// None to look only when asked to.
     every: Option<Duration>,
     /// The version that serves, and the one that was refused since.
     serving: u64,
     refused: Option<u64>,
+    /// Why nobody knows the champion.
+    unreadable: Option<String>,
 }
 
 impl Watch {
-    pub(crate) fn new(versions: Versions, serving: u64, config: &RegistryConfig) -> Self {
-        let every = (config.watch_secs > 0).then(|| Duration::from_secs(config.watch_secs));
-        Self { versions, guard: config.guard(), every, serving, refused: None }
+    pub(crate) fn new(versions: Versions, serving: u64, config: &Config) -> Self {
+        let registry = &config.registry;
+        let every = (registry.watch_secs > 0).then(|| Duration::from_secs(registry.watch_secs));
+        let pipeline = config.pipeline.clone();
+        Self { versions, pipeline, guard: registry.guard(), every, serving, refused: None, unreadable: None }
     }
 
     /// Watches until the runtime ends.
@@ -34,7 +40,7 @@ impl Watch {
                 () = asked.wait() => true,
             };
             if is_asked {
-                self.refused = None;
+                (self.refused, self.unreadable) = (None, None);
             }
             let recommender = recommender.clone();
             // Loading and checking take seconds, which belong to no thread that answers.
@@ -52,8 +58,18 @@ impl Watch {
     fn look(&mut self, recommender: &Recommender) {
         let champion = match self.versions.registry.read_rollout(&self.versions.model) {
             Ok(rollout) => rollout.named(Alias::Champion),
-            Err(error) => return warn!("{}", told(error)),
+            Err(error) => {
+                let why = self.versions.told(error).to_string();
+                // Once, for the moment of it is to stay that at which it was noticed.
+                if self.unreadable.as_ref() != Some(&why) {
+                    warn!("v{} goes on: {why}", self.serving);
+                    recommender.note_unloadable(&Alias::Champion.to_string(), why.clone());
+                    self.unreadable = Some(why);
+                }
+                return;
+            }
         };
+        self.unreadable = None;
         let Some(version) = champion.filter(|version| *version != self.serving) else {
             self.refused = None;
             return;
@@ -65,6 +81,9 @@ impl Watch {
         match self.swap(recommender, version) {
             Ok(said) => {
                 info!("v{version} serves now: {said}");
+                for remark in self.pipeline.remarks(&recommender.snapshot()) {
+                    warn!("pipeline.{remark}");
+                }
                 (self.serving, self.refused) = (version, None);
             }
             Err(why) => {

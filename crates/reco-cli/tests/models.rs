@@ -1,38 +1,14 @@
 //! The registry by the command: what is published, promoted, refused and removed.
 
-use serde_json::Value;
+mod support;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
+use support::{answer, reco, refusal};
 
 const DATA: &str = "user,item,action,timestamp\nann,tea,purchase,2020-01-01\nann,bread,purchase,2020-01-02\n\
 bob,tea,purchase,2020-01-03\nbob,cola,purchase,2020-01-04\n";
-
-fn reco(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reco"));
-    command.current_dir(folder).env_clear().env("RECO_REGISTRY__PATH", "models").args(["--quiet", "--json"]);
-    command
-}
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    reco(folder).args(args).output().expect("the command runs")
-}
-
-/// The answer of a command that succeeds.
-fn answer(folder: &Path, args: &[&str]) -> Value {
-    let output = run(folder, args);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {told}");
-    serde_json::from_slice(&output.stdout).expect("an answer in JSON")
-}
-
-/// What a command that fails says.
-fn refusal(folder: &Path, args: &[&str]) -> String {
-    let output = run(folder, args);
-    assert_eq!(output.status.code(), Some(1), "{args:?} is refused");
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// Without a run: two of the same would be one.
 const TRAIN: [&str; 6] =
@@ -42,9 +18,16 @@ const TRAIN: [&str; 6] =
 fn published() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("interactions.csv"), DATA).expect("a file");
+    fs::write(folder.path().join("reco.toml"), "[registry]\npath = \"models\"\n").expect("a file");
     let start = || {
         let mut command = reco(folder.path());
-        command.args(TRAIN).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command runs")
+        command
+            .args(["--quiet", "--json"])
+            .args(TRAIN)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the command runs")
     };
     for mut child in [start(), start()] {
         assert!(child.wait().expect("the command ends").success());
@@ -104,6 +87,33 @@ fn what_is_damaged_is_named() {
         listed[0]["problem"].as_str().expect("a problem").contains("version 1 of model `reco` is corrupt")
     );
     assert!(listed[1]["metadata"].is_null() && !listed[1]["problem"].is_null());
+    fs::write(folder.join("models/reco/aliases.json"), "{").expect("a file");
+    for args in [&["models", "list"][..], &["models", "rollback"], &["recommend", "--user", "ann"]] {
+        let told = refusal(folder, args);
+        assert!(told.contains("aliases.json") && told.contains("reco models promote"), "{args:?}: {told}");
+    }
+    assert!(
+        refusal(folder, &["models", "list", "--registry", "none"]).contains("none: there is no such folder")
+    );
+}
+
+#[test]
+fn the_first_of_many_nights_has_no_champion_to_go_on_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    fs::write(folder.join("interactions.csv"), DATA).expect("a file");
+    let night = [&TRAIN[..], &["--warm-start", "champion"]].concat();
+    assert!(
+        refusal(folder, &night).contains("--warm-start champion names a version, which needs --registry")
+    );
+    let night = [&night[..], &["--registry", "models"]].concat();
+    assert_eq!(answer(folder, &night)["published"], "v1");
+    let listed = reco(folder).args(["models", "list", "--registry", "models"]).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("\n1 version of `reco`"));
+    answer(folder, &["models", "promote", "v1", "--registry", "models"]);
+    let second = answer(folder, &[&night[..], &["--set", "train.als.factors=64"]].concat());
+    let shown = answer(folder, &["models", "show", "v2", "--registry", "models"]);
+    assert_eq!((&second["published"], &shown["metadata"]["trained_from"]), (&"v2".into(), &"v1".into()));
 }
 
 /// A server that ends with the test.
@@ -124,7 +134,7 @@ fn a_server_takes_a_champion_that_passes_and_refuses_one_that_does_not() {
     let settings = ["--set", "registry.watch_secs=1", "--set", "registry.golden_users=[bob]"];
     let mut command = reco(folder);
     command
-        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["--quiet", "--json", "serve", "--listen", "127.0.0.1:0"])
         .args(settings)
         .stdout(Stdio::null())
         .stderr(Stdio::piped());

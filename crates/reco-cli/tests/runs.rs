@@ -1,10 +1,13 @@
 //! Training as a run: judged, logged, killed and gone on with, by the command.
 
+mod support;
+
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
+use support::{answer, reco, refusal};
 
 /// Two tastes, people who come back every few days, and candidates of so many passes.
 fn shop(passes: u32) -> tempfile::TempDir {
@@ -28,31 +31,8 @@ fn shop(passes: u32) -> tempfile::TempDir {
     folder
 }
 
-fn reco(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reco"));
-    command.current_dir(folder).env_clear();
-    command
-}
-
 const TRAIN: [&str; 7] =
     ["train", "--interactions", "interactions.csv", "--candidate", "wide.toml", "--candidate", "narrow.toml"];
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    reco(folder).args(["--quiet", "--json"]).args(args).output().expect("the command runs")
-}
-
-fn answer(folder: &Path, args: &[&str]) -> Value {
-    let output = run(folder, args);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{args:?}: {told}");
-    serde_json::from_slice(&output.stdout).expect("an answer in JSON")
-}
-
-fn refusal(folder: &Path, args: &[&str]) -> String {
-    let output = run(folder, args);
-    assert_eq!(output.status.code(), Some(1), "{args:?} is refused");
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// The names of a run's steps, and whether each was done before.
 fn steps(answer: &Value) -> Vec<(String, bool)> {
@@ -102,6 +82,9 @@ fn a_killed_run_goes_on_with_the_same_command() {
     let left = fs::read_to_string(&first).expect("the first step was done");
     assert!(!only_run(&runs).join("steps/valid-wide.json").exists(), "the second was not");
     assert_eq!(read(only_run(&runs).join("run.json"))["status"], "running");
+    let listed = answer(folder, &["runs", "list", "--registry", "models"]);
+    assert_eq!(listed[0]["status"], "interrupted", "nobody is at it any more");
+    let begun = listed[0]["began"].clone();
     killed_at(folder, &train, "[3/6] narrow on valid: for ranking: als");
     assert_eq!(fs::read_to_string(&first).expect("still"), left, "a finished step is not repeated");
     assert!(!folder.join("models/reco/v1").exists());
@@ -116,6 +99,11 @@ fn a_killed_run_goes_on_with_the_same_command() {
     );
     assert_eq!((&trained["published"], &trained["run"]["resumed"]), (&"v1".into(), &true.into()));
 
+    let home = PathBuf::from(trained["run"]["folder"].as_str().expect("a folder"));
+    let report = fs::read_to_string(folder.join(&home).join("report.html")).expect("a report");
+    let begun = begun.as_str().expect("a moment");
+    assert!(report.contains(begun), "it began at {begun}, not when it went on");
+
     // Without a kill the same comes out.
     let undisturbed = shop(SLOW);
     let other = answer(undisturbed.path(), &train);
@@ -127,6 +115,18 @@ fn a_killed_run_goes_on_with_the_same_command() {
     let again = answer(folder, &train);
     assert!(steps(&again).iter().all(|(_, found)| *found), "a finished run has nothing left to do");
     assert_eq!((&again["published"], &again["run"]["id"]), (&"v1".into(), &trained["run"]["id"]));
+    answer(folder, &["models", "promote", "v1", "--registry", "models"]);
+    let told = reco(folder).args(&train).output().expect("it runs");
+    let text = [told.stdout, told.stderr].map(|part| String::from_utf8_lossy(&part).into_owned()).concat();
+    assert!(text.contains("was finished before") && text.contains("v1 is champion"), "{text}");
+    assert!(!text.contains("goes on") && !text.contains("promote"), "{text}");
+    // What somebody changed by hand is no result.
+    let step = folder.join(&home).join("steps/test.json");
+    let changed = fs::read_to_string(&step).expect("a step").replacen("\"users\": ", "\"users\": 1", 1);
+    fs::write(&step, changed).expect("a file");
+    let mended = answer(folder, &train);
+    assert!(mended["remarks"].to_string().contains("it was changed after it was written"), "{mended}");
+    assert_eq!(figures(&mended), figures(&trained));
     let anew = answer(folder, &[&train[..], &["--anew"]].concat());
     assert!(steps(&anew).iter().all(|(_, found)| !found) && anew["published"] == "v2");
 }
@@ -136,7 +136,7 @@ fn a_version_says_how_good_it_is_and_where_it_comes_from() {
     let folder = shop(12);
     let folder = folder.path();
     let trained = answer(folder, &[&TRAIN[..], &["--registry", "models"]].concat());
-    assert!(trained["remarks"].as_array().expect("remarks").is_empty(), "a run was asked for");
+    assert!(!trained["remarks"].to_string().contains("--no-judge"), "a run was asked for");
     let run = &trained["run"];
     let chosen = run["chosen"].as_str().expect("a candidate");
     let metadata = answer(folder, &["models", "show", "v1", "--registry", "models"])["metadata"].clone();
@@ -208,7 +208,63 @@ fn what_is_quick_stays_quick_and_slips_are_told_before_data_are_read() {
         (&["--judge", "--set", "judge.metric=fame@3"], "judge.metric is"),
         (&["--runs", "interactions.csv"], "interactions.csv"),
     ] {
-        let told = refusal(folder, &[&["train", "--interactions", "none.csv"][..], args].concat());
-        assert!(told.contains(said) && !told.contains("none.csv: "), "{args:?}: {told}");
+        let told = refusal(folder, &[&["train", "--interactions", "interactions.csv"][..], args].concat());
+        assert!(told.contains(said), "{args:?}: {told}");
     }
+}
+
+#[test]
+fn mistakes_of_all_places_are_told_in_one_list() {
+    let folder = shop(12);
+    let folder = folder.path();
+    let config = "[train.als]\nfactors = 0\nfactr = 1\n[pipeline]\nranker = \"best\"\n[tune.space]\n\"train.ease\" = 3\n";
+    fs::write(folder.join("reco.toml"), config).expect("a file");
+    fs::write(folder.join("bad.toml"), "[train.bpr]\nfactors = 0\n[judge]\nk = [3]\n").expect("a file");
+    let data = ["--interactions", "none.csv", "--items", "nowhere", "--preset", "gorsse"];
+    let both = ["train.als.factr (reco.toml)", "pipeline.ranker (reco.toml)", "als.factors is 0", "gorsse"];
+    let train = [
+        "--candidate",
+        "bad.toml",
+        "--candidate",
+        "gone.toml",
+        "--out",
+        "no/where.reco",
+        "--warm-start",
+        "champion",
+    ];
+    let told = refusal(folder, &[&["train"], &data[..], &train].concat());
+    let of_train = [
+        "bad.toml: judge.k",
+        "bpr.factors is 0",
+        "gone.toml: there is no such file",
+        "no/where.reco",
+        "--warm-start champion names a version",
+    ];
+    for said in both.iter().chain(&of_train) {
+        assert_eq!(told.matches(said).count(), 1, "{said} is told once in {told}");
+    }
+    let told = refusal(folder, &[&["tune", "--test-share", "2"], &data[..]].concat());
+    for said in both.iter().chain(&["tune.space: train.ease", "--test-share is 2"]) {
+        assert!(told.contains(said), "{said} is not in {told}");
+    }
+    // With the preset mended, files are looked at.
+    let told = refusal(folder, &[&["evaluate"], &data[..4]].concat());
+    for said in ["none.csv: ", "nowhere: No such file", both[0], both[2]] {
+        assert!(told.contains(said), "{said} is not in {told}");
+    }
+}
+
+#[test]
+fn a_judgement_by_few_says_so_and_has_no_interval() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut rows = "user,item,action,timestamp\n".to_owned();
+    for day in 0..40 {
+        rows.push_str(&format!("ann,i{},purchase,{}\n", day % 7, 1_600_000_000 + day * 86_400));
+    }
+    fs::write(folder.join("interactions.csv"), rows).expect("a file");
+    let trained = answer(folder, &["train", "--interactions", "interactions.csv", "--judge"]);
+    assert!(trained["remarks"].to_string().contains("judged by 1 user: too few"), "{trained}");
+    let figure = &trained["run"]["test"]["judged"]["models"][0]["figures"]["ndcg@10"];
+    assert!(figure["value"].is_number() && figure["interval"].is_null() && figure["versus"].is_null());
 }

@@ -151,7 +151,8 @@ fn mistakes_are_told_before_data_are_read() {
     let output = reco(folder, &["tune", "--space", "wrong.toml"]).args(DATA).output().unwrap();
     let told = told(&output);
     for said in [
-        "wrong.toml has 6 problems",
+        "there are 6 mistakes",
+        "wrong.toml: train.als",
         "train.als.factor (space): there is no such setting; there are factors,",
         "als.factors is 0",
         "pipeline.ranker (space): is \"best\", must be one of blend",
@@ -188,4 +189,18 @@ fn another_search_does_not_go_on_with_a_journal() {
         "{}",
         told(&output)
     );
+}
+
+#[test]
+fn fewer_trials_forget_no_better_one() {
+    let folder = folder();
+    let folder = folder.path();
+    let best = |trials| {
+        let poor = ["--set", "train.item_item.neighbors=1", "--trials", trials, "--json"];
+        let output = tune(folder, &poor).output().unwrap();
+        (found(&output)["best"].clone(), fs::read_to_string(folder.join("tune/best.toml")).unwrap())
+    };
+    let long = best("24");
+    assert!(long.0["trial"].as_u64() > Some(2), "the best is a late one: {}", long.0);
+    assert_eq!(best("3"), long);
 }

@@ -10,6 +10,7 @@ use reco_core::error::Rung;
 use reco_core::page::Warning;
 use reco_core::pipeline::SwapOutcome;
 use reco_core::request::Request;
+use reco_core::time::{Clock, SystemClock};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ struct Health<'a> {
 struct SwapHealth {
     status: &'static str,
     version: Arc<str>,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970 by the system's clock, whichever one pages are made by.
     at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     replayed: Option<usize>,
@@ -40,13 +41,14 @@ struct SwapHealth {
     problem: Option<String>,
 }
 
-impl From<SwapOutcome> for SwapHealth {
-    fn from(SwapOutcome { version, at, result }: SwapOutcome) -> Self {
+impl SwapHealth {
+    /// `ahead` is how far the system's clock is ahead of the recommender's, in milliseconds.
+    fn new(SwapOutcome { version, at, result }: SwapOutcome, ahead: i64) -> Self {
         let report = result.as_ref().ok();
         Self {
             status: if report.is_some() { "swapped" } else { "refused" },
             version,
-            at: at.millis(),
+            at: at.millis().saturating_add(ahead),
             replayed: report.map(|report| report.replayed),
             overlap: report.map(|report| report.overlap),
             p99_ms: report.map(|report| report.p99.as_secs_f64() * 1e3),
@@ -88,7 +90,8 @@ pub(crate) async fn health(State(app): State<App>) -> Result<Response, ApiError>
         models: snapshot.models.names().map(|name| &**name).collect(),
     };
     let well = snapshot.status == "ok" && pipeline.status == "ok";
-    let swap = app.recommender.last_swap().map(SwapHealth::from);
+    let ahead = SystemClock.wall().millis().saturating_sub(app.recommender.clock().wall().millis());
+    let swap = app.recommender.last_swap().map(|outcome| SwapHealth::new(outcome, ahead));
     json(&Health { status: if well { "ok" } else { "degraded" }, snapshot, pipeline, swap })
 }
 

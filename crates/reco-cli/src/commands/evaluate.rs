@@ -1,6 +1,6 @@
 //! `reco evaluate`: models on held-out interactions.
 
-use crate::args::{DataArgs, EvaluateArgs, Target};
+use crate::args::{EvaluateArgs, Target};
 use crate::{Failure, Session, model, output, remarks as known};
 use reco_core::file;
 use reco_train::data::ImportSpec;
@@ -41,10 +41,7 @@ pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure>
 
 /// What to evaluate on, how the training data is called and written, and what to know about it.
 fn source(session: &Session, args: &EvaluateArgs) -> Result<(Source, ImportSpec, Vec<String>), Failure> {
-    let data = match &args.train {
-        Some(train) => DataArgs { interactions: Some(train.clone()), ..args.data.clone() },
-        None => args.data.clone(),
-    };
+    let data = args.to_train_on();
     let like = session.config.import(&data)?;
     let test = test_file(args, like.is_some())?;
     if args.test_share.is_some() && args.split != TIME {
@@ -130,7 +127,9 @@ fn rendered(report: &Report, cuts: &[usize]) -> String {
         });
         text.push_str(&format!("{table}\n"));
     }
-    text.push_str("second lines: 95 % bootstrap intervals over users\n");
+    if report.models.iter().any(|model| !model.intervals.is_empty()) {
+        text.push_str("second lines: 95 % bootstrap intervals over users\n");
+    }
     report.models.iter().for_each(|model| text.push_str(&beside_baselines(model)));
     text.trim_end().to_owned()
 }
@@ -140,8 +139,9 @@ fn row(model: &ModelReport, k: usize) -> Vec<String> {
     let mut row = vec![format!("{}{baseline}", model.name)];
     for name in ACCURACY {
         let key = format!("{name}@{k}");
-        let (low, high) = model.intervals[&format!("{key}_ci")];
-        row.push(format!("{:.4}\n{low:.3}-{high:.3}", model.metrics[&key]));
+        let interval = model.intervals.get(&format!("{key}_ci"));
+        let interval = interval.map_or_else(String::new, |(low, high)| format!("\n{low:.3}-{high:.3}"));
+        row.push(format!("{:.4}{interval}", model.metrics[&key]));
     }
     row.extend(EXPOSURE.iter().map(|name| match model.metrics[&format!("{name}@{k}")] {
         undefined if undefined.is_nan() => "-".to_owned(),

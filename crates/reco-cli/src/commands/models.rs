@@ -1,9 +1,9 @@
 //! `reco models`: the versions in a registry.
 
 use crate::args::{Models, ModelsArgs, Role};
-use crate::registry::{Versions, told};
+use crate::registry::{self, Versions, told};
 use crate::{Failure, Session, output};
-use reco_core::registry::{Alias, Rollout};
+use reco_core::registry::Alias;
 use reco_train::publish::{self, Metadata};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -30,12 +30,12 @@ pub(crate) fn run(session: &Session, args: &ModelsArgs) -> Result<(), Failure> {
         Models::Promote { version, challenger } => {
             let role = if challenger { Alias::Challenger } else { Alias::Champion };
             let number = versions.number(version)?;
-            versions.registry.promote(&versions.model, number, role).map_err(told)?;
+            versions.registry.promote(&versions.model, number, role).map_err(|error| versions.told(error))?;
             let said = format!("v{number} is {role}");
             session.output.result(&json!({ "version": format!("v{number}"), "role": role }), |_| said)
         }
         Models::Rollback => {
-            let back = versions.registry.roll_back(&versions.model).map_err(told)?;
+            let back = versions.registry.roll_back(&versions.model).map_err(|error| versions.told(error))?;
             let number = back.ok_or("there is no champion before this one")?;
             let said = format!("v{number} is champion again");
             session
@@ -43,7 +43,8 @@ pub(crate) fn run(session: &Session, args: &ModelsArgs) -> Result<(), Failure> {
                 .result(&json!({ "version": format!("v{number}"), "role": Alias::Champion }), |_| said)
         }
         Models::Prune { keep } => {
-            let removed = versions.registry.prune(&versions.model, keep).map_err(told)?;
+            let removed =
+                versions.registry.prune(&versions.model, keep).map_err(|error| versions.told(error))?;
             let removed: Vec<String> = removed.iter().map(|version| format!("v{version}")).collect();
             session.output.result(&json!({ "removed": removed }), |_| match &removed[..] {
                 [] => "there was nothing to remove".to_owned(),
@@ -54,16 +55,24 @@ pub(crate) fn run(session: &Session, args: &ModelsArgs) -> Result<(), Failure> {
 }
 
 fn list(session: &Session, versions: &Versions) -> Result<(), Failure> {
-    let Versions { registry, model } = versions;
-    let rollout = registry.read_rollout(model).map_err(told)?;
-    let numbers = registry.list(model).map_err(told)?;
+    let Versions { registry: folder, model } = versions;
+    let root = folder.root();
+    if !root.is_dir() {
+        return Err(format!(
+            "{}: there is no such folder; `reco train --registry` makes one, and registry.path or --registry names it",
+            root.display()
+        )
+        .into());
+    }
+    let rollout = versions.rollout()?;
+    let numbers = folder.list(model).map_err(told)?;
     let listed: Vec<Listed> = numbers
         .into_iter()
         .map(|number| Listed {
             version: format!("v{number}"),
-            role: role(&rollout, number),
-            metadata: publish::metadata(registry, model, number).ok(),
-            problem: registry.open(model, number).err().map(|error| told(error).to_string()),
+            role: registry::role(&rollout, number),
+            metadata: publish::metadata(folder, model, number).ok(),
+            problem: folder.open(model, number).err().map(|error| told(error).to_string()),
         })
         .collect();
     session.output.result(&listed, |listed| {
@@ -83,12 +92,12 @@ fn list(session: &Session, versions: &Versions) -> Result<(), Failure> {
                 last,
             ]);
         }
-        format!("{table}\n{} versions of `{model}`", listed.len())
+        match listed.len() {
+            0 => format!("no versions of `{model}` in {}", root.display()),
+            1 => format!("{table}\n1 version of `{model}`"),
+            n => format!("{table}\n{n} versions of `{model}`"),
+        }
     })
-}
-
-fn role(rollout: &Rollout, number: u64) -> Option<Alias> {
-    [Alias::Champion, Alias::Challenger].into_iter().find(|alias| rollout.named(*alias) == Some(number))
 }
 
 fn show(session: &Session, versions: &Versions, version: Role) -> Result<(), Failure> {

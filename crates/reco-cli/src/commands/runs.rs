@@ -3,10 +3,11 @@
 use crate::args::{Runs, RunsArgs};
 use crate::registry::Versions;
 use crate::{Failure, Session, output};
-use reco_train::track::{FolderTracker, Metric, RunId, RunRecord};
+use reco_train::flow::{IS_AS_TESTED, Run};
+use reco_train::track::{FolderTracker, Metric, RunId, RunRecord, Status, TrackError};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folder of runs by this name, where only the working folder or a registry is known.
 pub(crate) const RUNS: &str = "runs";
@@ -46,7 +47,7 @@ enum Listed {
 }
 
 fn told(runs: &FolderTracker, id: &RunId) -> Result<Told, Failure> {
-    let mut record = runs.read(id)?;
+    let mut record = Run::standing(runs, id).map_err(|error| damaged(&error, &runs.folder(id)))?;
     let mut latest: BTreeMap<_, Metric> = BTreeMap::new();
     for metric in std::mem::take(&mut record.metrics) {
         let what = (metric.part.clone(), metric.model.clone(), metric.name.clone(), metric.step);
@@ -54,6 +55,18 @@ fn told(runs: &FolderTracker, id: &RunId) -> Result<Told, Failure> {
     }
     let files = record.attachments.iter().map(|name| runs.folder(id).join(name)).collect();
     Ok(Told { record, metrics: latest.into_values().collect(), files })
+}
+
+/// With a way out of damage.
+fn damaged(error: &TrackError, folder: &Path) -> Failure {
+    match error {
+        TrackError::Store { .. } => format!(
+            "{error}; other runs are not affected: mend the file, or remove {} and train again",
+            folder.display()
+        )
+        .into(),
+        error => error.to_string().into(),
+    }
 }
 
 impl Told {
@@ -68,7 +81,13 @@ impl Told {
         let is_it = |metric: &&Metric| {
             metric.part == "test" && metric.model == "pipeline" && metric.name == self.judged_by()
         };
-        self.metrics.iter().find(is_it).map_or_else(|| "-".to_owned(), shown)
+        let mark = if self.is_another_order() { " *" } else { "" };
+        self.metrics.iter().find(is_it).map_or_else(|| "-".to_owned(), |metric| shown(metric) + mark)
+    }
+
+    /// Whether something else ordered the pages that were tested than what was published.
+    fn is_another_order(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.name == IS_AS_TESTED && metric.value < 1.0)
     }
 }
 
@@ -104,9 +123,30 @@ fn list(session: &Session, runs: &FolderTracker) -> Result<(), Failure> {
                 }
             }
         }
-        table.to_string()
+        let sound = || {
+            all.iter().filter_map(|run| match run {
+                Listed::Sound(told) => Some(told),
+                Listed::Damaged { .. } => None,
+            })
+        };
+        let mut text = table.to_string();
+        if sound().any(|told| told.record.status == Status::Interrupted) {
+            text.push_str(&format!("\n{GOES_ON}"));
+        }
+        if sound().any(|told| told.is_another_order()) {
+            text.push_str(&format!("\n* {OTHER_ORDER}"));
+        }
+        text
     })
 }
+
+/// What the mark beside a figure means.
+const OTHER_ORDER: &str =
+    "of pages that another ranker ordered than what was published; the report says which";
+
+/// What to do about a run that was killed.
+const GOES_ON: &str =
+    "interrupted: the same `reco train` command goes on with it, finished steps are not repeated";
 
 fn show(session: &Session, runs: &FolderTracker, wanted: Option<&RunId>) -> Result<(), Failure> {
     let all = runs.runs()?;
@@ -120,12 +160,18 @@ fn show(session: &Session, runs: &FolderTracker, wanted: Option<&RunId>) -> Resu
         let RunRecord { start, status, problem, .. } = &told.record;
         let mut text = format!("run {} of {}, begun {}, {status}", start.id, start.experiment, start.began);
         text.extend(problem.iter().map(|problem| format!(": {problem}")));
+        if *status == Status::Interrupted {
+            text.push_str(&format!("\n{GOES_ON}"));
+        }
         let mut table = output::table(["part", "model", told.judged_by()]);
         for metric in told.metrics.iter().filter(|metric| metric.name == told.judged_by() && metric.step == 0)
         {
             table.add_row([&metric.part, &metric.model, &shown(metric)]);
         }
         text.push_str(&format!("\n{table}"));
+        if told.is_another_order() {
+            text.push_str(&format!("\ntest: {OTHER_ORDER}"));
+        }
         text.extend(told.files.iter().map(|file| format!("\n{}", file.display())));
         text
     })

@@ -33,7 +33,7 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         Some(versions) => {
             let champion = versions.number(Role::Named(Alias::Champion))?;
             let recommender = model::recommender(session, model::version(session, &versions, champion)?)?;
-            (recommender, Some(Watch::new(versions, champion, &session.config.registry)))
+            (recommender, Some(Watch::new(versions, champion, &session.config)))
         }
         None => (model::recommender(session, model::snapshot(session, &args.model)?)?, None),
     };

@@ -41,7 +41,14 @@ pub struct CleanParams {
 
 impl Default for CleanParams {
     fn default() -> Self {
-        Self { from: None, until: None, last_days: None, bots_per_minute: 100, bots_per_basket: 1_000, outliers: 10.0 }
+        Self {
+            from: None,
+            until: None,
+            last_days: None,
+            bots_per_minute: 100,
+            bots_per_basket: 1_000,
+            outliers: 10.0,
+        }
     }
 }
 

@@ -27,12 +27,14 @@ pub enum DataError {
         cause: String,
     },
     /// A field has no column.
-    #[error("{path}: no column for `{field}`; the columns are {columns}; name one with --column {option}=COLUMN", path = .path.display())]
+    #[error("{path}: no column {}; the columns are {columns}; name one with --column {option}=COLUMN", .named.as_ref().map_or_else(|| format!("for `{field}`"), |named| format!("`{named}`, which is to hold `{field}`")), path = .path.display())]
     NoColumn {
         /// The file.
         path: PathBuf,
         /// The field.
         field: &'static str,
+        /// The column that was named for it, where one was.
+        named: Option<Box<str>>,
         /// How the option spells the field.
         option: String,
         /// What the file has.

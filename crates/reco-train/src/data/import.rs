@@ -39,6 +39,19 @@ pub fn read(spec: &ImportSpec, progress: &dyn Progress) -> Result<(Dataset, Impo
     Ok(import.finish())
 }
 
+/// What is wrong with the files of `spec` as far as their beginnings tell, one line a file: that they are there, of a
+/// known kind, and have the columns that are needed. [`read`] finds what is wrong with their rows.
+pub fn problems(spec: &ImportSpec) -> Vec<String> {
+    let located = match files(spec) {
+        Ok(located) => located,
+        Err(error) => return vec![error.to_string()],
+    };
+    let roles = [Role::Interactions, Role::Items, Role::Users];
+    let opened =
+        located.iter().zip(roles).filter_map(|(file, role)| Source::open(file.as_ref()?, role).err());
+    opened.map(|error| error.to_string()).collect()
+}
+
 /// A data set under way.
 pub(super) struct Import {
     catalog: CatalogBuilder,

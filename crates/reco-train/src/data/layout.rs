@@ -145,6 +145,7 @@ fn no_column(role: Role, field: &Field, file: &FileSpec, names: &[String]) -> Da
     DataError::NoColumn {
         path: file.path.clone(),
         field: field.name,
+        named: file.columns.get(field.name).map(|named| named.as_str().into()),
         option: role.option(field.name),
         columns: names.join(", "),
     }

@@ -23,7 +23,7 @@ mod tables;
 mod tests;
 
 pub use error::{BadRow, DataError};
-pub use import::{ImportReport, read};
+pub use import::{ImportReport, problems, read};
 pub use preset::Preset;
 pub use spec::{FileSpec, Format, ImportSpec};
 pub use split::{Division, Split, Target, split};

@@ -84,6 +84,10 @@ impl Table {
 pub(super) fn open(file: &FileSpec) -> Result<Table, DataError> {
     let path = &file.path;
     let format = file.format.or_else(|| Format::of(path)).ok_or_else(|| {
+        // A folder that is not there has no ending either.
+        if let Err(cause) = path.metadata() {
+            return DataError::io(path, cause);
+        }
         let endings = "parquet, arrow, feather, csv, tsv, jsonl, inter, item, user";
         DataError::Spec(format!(
             "{}: unknown kind of file; the endings known are {endings}; of another one say how it is written, as \

@@ -29,6 +29,7 @@ mod exposure;
 mod inputs;
 mod metrics;
 mod models;
+mod named;
 mod options;
 mod per_user;
 mod pipeline;
@@ -45,7 +46,9 @@ pub use calibration::{Bin, calibration_error, expected_calibration_error, reliab
 pub use exposure::{coverage, gini};
 pub use metrics::Metrics;
 pub use models::{MODELS, ModelError};
+pub use named::Metric;
 pub use options::{EvaluateError, EvaluateOptions, MOST_CUT_OFF, Source};
 pub use per_user::PerUser;
 pub use report::{ModelReport, Report, Versus};
+pub(crate) use run::on_few;
 pub use run::{alone, run};

@@ -1,6 +1,6 @@
-//! What a search looks for.
+//! The name of a metric, for what searches and chooses by it.
 
-use crate::evaluate::{MOST_CUT_OFF, Metrics};
+use super::{MOST_CUT_OFF, Metrics};
 use std::fmt;
 use std::str::FromStr;
 
@@ -18,6 +18,16 @@ impl Metric {
     /// Length of the lists that are judged.
     pub fn k(&self) -> usize {
         self.k
+    }
+
+    /// Its name without the length.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is a mean over users, and not something that their lists show together.
+    pub fn is_mean(&self) -> bool {
+        !EXPOSURE.contains(&self.name.as_str())
     }
 
     /// Whether less is better.

@@ -60,10 +60,10 @@ pub struct ModelReport {
     /// `hr@10` and so on; NaN (in JSON null) where undefined, as diversity is without attributes.
     #[serde(flatten)]
     pub metrics: BTreeMap<String, f64>,
-    /// `hr@10_ci` and so on: low and high.
+    /// `hr@10_ci` and so on: low and high; empty for fewer than ten users.
     #[serde(flatten)]
     pub intervals: BTreeMap<String, (f64, f64)>,
-    /// `hr@10_vs_baseline` and so on; empty for a baseline.
+    /// `hr@10_vs_baseline` and so on; empty for a baseline, and for fewer than ten users.
     #[serde(flatten)]
     pub versus: BTreeMap<String, Versus>,
     /// `deciles@10` and so on: how the places of the lists fall on the items by popularity, as `taken_deciles`.

@@ -61,7 +61,7 @@ fn judged(
         return Err(EvaluateError::CutOffBeyond { k });
     }
     let names = models::names(options, beside)?;
-    let Gathered { inputs, weights, remarks } =
+    let Gathered { inputs, weights, mut remarks } =
         Gathered::new(source, options.negatives.as_ref(), options.weights.clone(), options.seed)?;
     let options = &EvaluateOptions { weights, ..options.clone() };
     let data = TrainData::new(&inputs, &options.weights);
@@ -75,6 +75,7 @@ fn judged(
         let fitted = models::fit(name, &data, options, progress)?;
         measured.push(measure(name, &fitted, &data, &cases.tested, options, progress)?);
     }
+    remarks.extend(on_few(cases.tested.len()));
     let unknown_items = cases.tested.iter().flat_map(|case| &case.relevant).copied();
     let unknown_items = unknown_items.filter(|id| data.popularity.get(id.index()).is_none_or(|n| *n == 0.0));
     let relevant = cases.tested.iter().flat_map(|case| &case.relevant).copied();
@@ -100,6 +101,29 @@ fn judged(
             models: measured.into_iter().map(|model| (model.report.name, model.per_user)).collect(),
         },
     })
+}
+
+/// Fewer users than these, resampled, say next to nothing of how others would have been served: an interval over them
+/// is too narrow, over one it is a point.
+const FEWEST_FOR_INTERVALS: usize = 10;
+
+/// Of fewer users than these a single one moves a mean by two hundredths and more.
+const FEW_USERS: usize = 50;
+
+/// That means are over few users.
+pub(crate) fn on_few(users: usize) -> Option<String> {
+    let of = if users == 1 { "1 user" } else { &*format!("{users} users") };
+    match users {
+        0..FEWEST_FOR_INTERVALS => Some(format!(
+            "judged by {of}: too few for intervals and for any conclusion; {FEWEST_FOR_INTERVALS} give intervals, \
+             {FEW_USERS} figures that one of them does not turn"
+        )),
+        FEWEST_FOR_INTERVALS..FEW_USERS => Some(format!(
+            "judged by no more than {of}: one of them moves a mean by up to {:.3}",
+            1.0 / users as f64
+        )),
+        _ => None,
+    }
 }
 
 /// A model's report so far, and per cut-off its metrics of every user.
@@ -191,11 +215,13 @@ fn reports(measured: &[Measured], options: &EvaluateOptions) -> Vec<ModelReport>
         let best: [Option<usize>; Metrics::N] = std::array::from_fn(|metric| best(&means, metric, &reports));
         for (number, report) in reports.iter_mut().enumerate() {
             let own = &measured[number].per_user[cut];
-            let intervals = mean_intervals(own, options.seed);
-            for metric in 0..Metrics::N {
-                report.metrics.insert(key(metric), means[number][metric]);
-                report.intervals.insert(format!("{}_ci", key(metric)), intervals[metric]);
+            report.metrics.extend((0..Metrics::N).map(|metric| (key(metric), means[number][metric])));
+            if own.len() < FEWEST_FOR_INTERVALS {
+                continue;
             }
+            let intervals = mean_intervals(own, options.seed);
+            let named = (0..Metrics::N).map(|metric| (format!("{}_ci", key(metric)), intervals[metric]));
+            report.intervals.extend(named);
             if report.baseline {
                 continue;
             }

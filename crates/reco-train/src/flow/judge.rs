@@ -66,11 +66,10 @@ impl JudgeParams {
         problems
     }
 
-    /// The cut-off of the metric.
+    /// The cut-off of the metric, which is spelt as figures are named.
     fn cut_off(&self) -> Option<usize> {
-        let (name, k) = self.metric.split_once('@')?;
-        let is_known = Metrics::default().named().iter().any(|(known, _)| *known == name);
-        k.parse().ok().filter(|k| is_known && (1..=MOST_CUT_OFF).contains(k))
+        let metric: evaluate::Metric = self.metric.parse().ok()?;
+        (metric.is_mean() && metric.to_string() == self.metric).then(|| metric.k())
     }
 
     /// All cut-offs, ascending.

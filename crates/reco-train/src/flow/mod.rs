@@ -131,6 +131,9 @@ pub struct Fitted {
 /// The report in a run's folder.
 pub const REPORT: &str = "report.html";
 
+/// A measurement of the last fit: 1 where what is published orders pages as what was tested did, else 0; see [`Ranking`].
+pub const IS_AS_TESTED: &str = "is_as_tested";
+
 /// Steps of a flow besides the evaluation of each candidate.
 const FURTHER_STEPS: usize = 3;
 
@@ -180,6 +183,10 @@ fn report(
     let candidates: Vec<(String, Verdict)> = names.zip(trained.valid.iter().cloned()).collect();
     run.step("report", || {
         progress.begin(REPORT, 1);
+        if trained.ranking.test.is_some() {
+            let is_as_tested = f64::from(u8::from(trained.ranking.is_as_tested()));
+            run.log(&[Metric::new("fit", "pipeline", IS_AS_TESTED, is_as_tested)])?;
+        }
         let html = report::render(&Facts {
             run: run.start(),
             judge: task.judge,

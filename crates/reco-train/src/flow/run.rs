@@ -2,11 +2,14 @@
 
 use super::FlowError;
 use crate::fnv::Fnv;
-use crate::track::{FolderTracker, Metric, Outcome, RunId, RunStart, RunTracker, TrackError};
+use crate::track::{
+    FolderTracker, Metric, Outcome, RunId, RunRecord, RunStart, RunTracker, Status, TrackError,
+};
 use reco_core::file;
 use reco_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +26,8 @@ pub struct Run<'a> {
     further: &'a Further<'a>,
     start: RunStart,
     folder: PathBuf,
-    resumed: bool,
+    /// Where it stood, if it was begun before.
+    before: Option<Status>,
     steps: Mutex<Vec<Step>>,
     remarks: Mutex<Vec<String>>,
     _lock: File,
@@ -43,11 +47,28 @@ pub struct Step {
     pub seconds: f64,
 }
 
-/// What a finished step leaves.
+/// What a finished step leaves. The sum is over its result as it was written.
 #[derive(Serialize, Deserialize)]
 struct Done<T> {
     seconds: f64,
+    fingerprint: String,
     result: T,
+}
+
+impl<T: DeserializeOwned> Done<T> {
+    /// From what stands in a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it: it was cut short, or somebody changed it.
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let done: Done<Box<RawValue>> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        if fingerprint(done.result.get().as_bytes()) != done.fingerprint {
+            return Err("it was changed after it was written".to_owned());
+        }
+        let result = serde_json::from_str(done.result.get()).map_err(|error| error.to_string())?;
+        Ok(Self { seconds: done.seconds, fingerprint: done.fingerprint, result })
+    }
 }
 
 impl<'a> Run<'a> {
@@ -80,7 +101,7 @@ impl<'a> Run<'a> {
         let _choosing = locked(&path, File::lock).map_err(FlowError::io(&path))?;
         let runs = tracker.runs()?;
         let known = runs.iter().rfind(|run| run.as_str().ends_with(&format!("-{key}"))).filter(|_| !anew);
-        let resumed = known.is_some();
+        let known_before = known.map(|known| tracker.record(known)).transpose()?;
         let id = known.map_or_else(|| new_id(&runs, now, key), |known| Ok(known.clone()))?;
         let folder = tracker.folder(&id);
         let steps = folder.join(Self::STEPS);
@@ -92,20 +113,41 @@ impl<'a> Run<'a> {
             Err(TryLockError::WouldBlock) => return Err(FlowError::Busy(id)),
             Err(TryLockError::Error(cause)) => return Err(FlowError::io(&path)(cause)),
         }
-        let start = start(id);
+        let mut start = start(id);
         tracker.begin(&start)?;
+        if let Some(known) = &known_before {
+            start.began.clone_from(&known.start.began);
+        }
         let run = Self {
             tracker,
             further,
             start,
             folder,
-            resumed,
+            before: known_before.map(|known| known.status),
             steps: Mutex::default(),
             remarks: Mutex::default(),
             _lock: lock,
         };
         run.tell(|tracker| tracker.begin(&run.start));
         Ok(run)
+    }
+
+    /// What the log says of a run; of one that was begun, not ended, and that no process is at any more, that it was
+    /// interrupted.
+    ///
+    /// # Errors
+    ///
+    /// As [`FolderTracker::read`].
+    pub fn standing(tracker: &FolderTracker, id: &RunId) -> Result<RunRecord, TrackError> {
+        let mut record = tracker.read(id)?;
+        if record.status == Status::Running && !is_under_way(tracker, id) {
+            // It may have come to its end in between.
+            record = tracker.read(id)?;
+            if record.status == Status::Running {
+                record.status = Status::Interrupted;
+            }
+        }
+        Ok(record)
     }
 
     /// Its id.
@@ -125,7 +167,12 @@ impl<'a> Run<'a> {
 
     /// Whether it was begun before.
     pub fn resumed(&self) -> bool {
-        self.resumed
+        self.before.is_some()
+    }
+
+    /// Whether it was finished before, too.
+    pub fn was_finished(&self) -> bool {
+        self.before == Some(Status::Finished)
     }
 
     /// What this process went through so far.
@@ -133,13 +180,14 @@ impl<'a> Run<'a> {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What further trackers said in error.
+    /// What further trackers said in error, and which results of steps were not to be trusted.
     pub fn remarks(&self) -> Vec<String> {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The result of a step: what it left when it was done before, else what `make` makes now. A result that cannot
-    /// be read counts as not done. Names may have folders, as `valid/base`.
+    /// be read, or that somebody changed, counts as not done, and a remark says so. Names may have folders, as
+    /// `valid/base`.
     ///
     /// # Errors
     ///
@@ -154,21 +202,26 @@ impl<'a> Run<'a> {
             let step = Step { name: name.to_owned(), found, seconds };
             self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
         };
-        let known = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Done<T>>(&text).ok());
-        if let Some(Done { seconds, result }) = known {
-            note(true, seconds);
-            return Ok(result);
+        match fs::read(&path).ok().map(|text| Done::<T>::read(&text)) {
+            Some(Ok(Done { seconds, result, .. })) => {
+                note(true, seconds);
+                return Ok(result);
+            }
+            Some(Err(why)) => self.remark(format!("{}: {why}; the step is done again", path.display())),
+            None => {}
         }
         let begun = Instant::now();
         let result = make()?;
-        let done = Done { seconds: begun.elapsed().as_secs_f64(), result };
         let keep = || -> io::Result<Done<T>> {
-            let text = serde_json::to_vec_pretty(&done)?;
+            let result = RawValue::from_string(serde_json::to_string_pretty(&result)?)?;
+            let fingerprint = fingerprint(result.get().as_bytes());
+            let done = Done { seconds: begun.elapsed().as_secs_f64(), fingerprint, result };
+            let text = serde_json::to_vec(&done)?;
             file::replace(&path, |file| file.write_all(&text))?;
             // To the last bit what a process would find that goes on from here.
-            Ok(serde_json::from_slice(&text)?)
+            Done::read(&text).map_err(io::Error::other)
         };
-        let Done { seconds, result } = keep().map_err(FlowError::io(&path))?;
+        let Done { seconds, result, .. } = keep().map_err(FlowError::io(&path))?;
         note(false, seconds);
         Ok(result)
     }
@@ -228,11 +281,14 @@ impl<'a> Run<'a> {
         self.folder.join(Self::STEPS).join(format!("{}.json", name.replace('/', "-")))
     }
 
+    fn remark(&self, line: String) {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
     fn tell(&self, what: impl Fn(&dyn RunTracker) -> Result<(), TrackError>) {
         for tracker in self.further {
             if let Err(error) = what(*tracker) {
-                let remark = format!("{} did not take note of run {}: {error}", tracker.name(), self.id());
-                self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
+                self.remark(format!("{} did not take note of run {}: {error}", tracker.name(), self.id()));
             }
         }
     }
@@ -268,6 +324,14 @@ fn removed(path: &Path) -> Result<(), FlowError> {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(FlowError::io(path)(cause)),
         _ => Ok(()),
     }
+}
+
+/// Whether a process holds the lock of a run. While that is tried, nobody begins one and takes this for another.
+fn is_under_way(tracker: &FolderTracker, id: &RunId) -> bool {
+    let root = File::open(tracker.root().join(Run::LOCK));
+    let _choosing = root.and_then(|root| root.lock().map(|()| root));
+    File::open(tracker.folder(id).join(Run::LOCK))
+        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn locked(path: &Path, lock: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {

@@ -100,7 +100,8 @@ impl FolderTracker {
         Ok(record)
     }
 
-    fn record(&self, run: &RunId) -> Result<RunRecord, TrackError> {
+    /// As [`read`](Self::read), without measurements and attachments.
+    pub(crate) fn record(&self, run: &RunId) -> Result<RunRecord, TrackError> {
         let path = self.folder(run).join(Self::RUN);
         match fs::read(&path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(TrackError::Unknown(run.clone())),

@@ -175,6 +175,9 @@ impl Outcome {
 pub enum Status {
     /// Begun and not ended: under way, or killed.
     Running,
+    /// Begun and not ended, and no process is at it; what [`Run::standing`](crate::flow::Run::standing) finds out, for
+    /// who is killed writes nothing any more.
+    Interrupted,
     /// All steps are done.
     Finished,
     /// A step went wrong.
@@ -185,6 +188,7 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Running => "running",
+            Self::Interrupted => "interrupted",
             Self::Finished => "finished",
             Self::Failed => "failed",
         })

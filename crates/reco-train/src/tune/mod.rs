@@ -9,7 +9,6 @@
 mod estimate;
 mod journal;
 mod memory;
-mod metric;
 mod parts;
 mod plot;
 mod schedule;
@@ -22,10 +21,10 @@ mod tpe;
 mod units;
 mod usual;
 
+pub use crate::evaluate::Metric;
 pub use estimate::estimated_bytes;
 pub use journal::{Journal, JournalError, Kept, Tested};
 pub use memory::Bytes;
-pub use metric::Metric;
 pub use parts::{Candidate, Parts, Question};
 pub use plot::{PlotError, plot_settings, plot_trials};
 pub use schedule::{Finished, Judgement, Method, Outcome, Schedule, Task};

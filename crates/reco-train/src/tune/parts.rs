@@ -1,9 +1,8 @@
 //! The data of a search: what trials learn from and are judged on, and the test part that none of them sees.
 
-use super::metric::Metric;
 use super::schedule::Judgement;
 use crate::data::{Dataset, Division, Split, Target, split};
-use crate::evaluate::{self, EvaluateError, EvaluateOptions, Source};
+use crate::evaluate::{self, EvaluateError, EvaluateOptions, Metric, Source};
 use crate::fit::snapshot::Plan;
 use crate::progress::Progress;
 use rand::SeedableRng;
@@ -137,13 +136,16 @@ impl Parts {
             seed: *seed,
         };
         let source = Source::Split(Box::new(dataset), Split::Time { test_share });
-        let mut report = evaluate::alone(source, &options, progress)?.models.swap_remove(0);
+        let mut report = evaluate::alone(source, &options, progress)?;
+        let users = report.users_evaluated;
+        let mut report = report.models.swap_remove(0);
         let name = metric.to_string();
         report.metrics.retain(|_, value| value.is_finite());
         Ok(Judgement {
             value: report.metrics.get(&name).copied().unwrap_or(f64::NAN),
             interval: report.intervals.get(&format!("{name}_ci")).copied(),
             metrics: report.metrics,
+            users,
         })
     }
 }

@@ -77,6 +77,16 @@ pub struct Judgement {
     pub interval: Option<(f64, f64)>,
     /// All metrics that are numbers.
     pub metrics: BTreeMap<String, f64>,
+    /// Users that all means are over.
+    #[serde(default)]
+    pub users: usize,
+}
+
+impl Judgement {
+    /// What to know about figures over so few users, if they are few.
+    pub fn remark(&self) -> Option<String> {
+        crate::evaluate::on_few(self.users)
+    }
 }
 
 impl Finished {

@@ -34,6 +34,8 @@ pub struct Limits {
 
 /// Hears how a search comes on, one call after the other.
 pub trait Watch: Sync {
+    /// A task begins.
+    fn begun(&self, task: &Task);
     /// A task is finished; `done` of all tasks are.
     fn finished(&self, finished: &Finished, done: usize);
     /// The first trial was measured: it took so much, and so many like it run at once.
@@ -122,6 +124,7 @@ impl<'a> Study<'a> {
                     );
                 }
                 Next::Judge { task, estimate, need } => {
+                    self.watch.begun(&task);
                     drop(state);
                     let begun = Instant::now();
                     let outcome = self.judged(&task);

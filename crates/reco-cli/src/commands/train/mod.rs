@@ -7,6 +7,7 @@ mod told;
 use crate::args::TrainArgs;
 use crate::model::Prepared;
 use crate::registry::{Versions, told as told_of_registry};
+use crate::slips::Slips;
 use crate::{Failure, Session, model};
 use places::Places;
 use reco_core::snapshot::Snapshot;
@@ -16,9 +17,17 @@ use reco_train::progress::Recorded;
 use reco_train::publish::{self, DataFacts, Metadata};
 use told::{Trained, rendered};
 
+/// All that is wrong with what it is told, before anything is read or loaded.
+pub(crate) fn slips(session: &Session, args: &TrainArgs) -> Vec<String> {
+    let (_, of_candidates) = run::candidates(session, args);
+    let of_data = model::slips(session, &args.data);
+    of_candidates.into_iter().chain(of_data).chain(places::slips(session, args)).collect()
+}
+
 pub(crate) fn run(session: &Session, args: &TrainArgs) -> Result<(), Failure> {
     let places = Places::find(session, args)?;
-    let candidates = run::candidates(session, args)?;
+    let (candidates, slips) = run::candidates(session, args);
+    Slips::none_of(slips)?;
     let mut prepared = model::prepared(session, &args.data)?;
     if places.runs.is_some() && !args.asks_for_a_run() {
         prepared.remarks.push(JUDGED.to_owned());

@@ -24,19 +24,25 @@ pub(super) struct Tried {
     config: Config,
 }
 
-/// The configuration itself, then what differs from it by each file; all slips are told before any data are read.
-pub(super) fn candidates(session: &Session, args: &TrainArgs) -> Result<Vec<Tried>, Failure> {
-    let mut all = vec![tried(BASE, session.config.clone())];
+/// The configuration itself, then what differs from it by each file; and what is wrong with these files, beyond what
+/// is wrong with the configuration anyway.
+pub(super) fn candidates(session: &Session, args: &TrainArgs) -> (Vec<Tried>, Vec<String>) {
+    let (mut all, mut slips) = (vec![tried(BASE, session.config.clone())], Vec::new());
+    let known = session.config.problems();
     for path in &args.candidates {
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let told = |problem| Failure::from(format!("--candidate {}: {problem}", path.display()));
-        name.parse::<RunId>().map_err(|error| told(error.to_string()))?;
-        if all.iter().any(|known| known.candidate.name == name) {
-            return Err(told(format!("there is another candidate `{name}`")));
+        let mut tell = |problem: String| slips.push(format!("--candidate {}: {problem}", path.display()));
+        if let Err(error) = name.parse::<RunId>() {
+            tell(error.to_string());
         }
-        all.push(tried(name, config::patched(&session.config, path)?));
+        if all.iter().any(|known| known.candidate.name == name) {
+            tell(format!("there is another candidate `{name}`"));
+        }
+        let (config, problems) = config::patched(&session.config, path);
+        problems.into_iter().filter(|problem| !known.contains(problem)).for_each(tell);
+        all.push(tried(name, config));
     }
-    Ok(all)
+    (all, slips)
 }
 
 /// What the configuration itself is called beside candidates.
@@ -60,8 +66,8 @@ pub(super) fn judged(
     for Tried { candidate, config } in all {
         judged_rankers.extend(remarks::on_ranker(&config.pipeline));
         model::check(config, &prepared.dataset).map_err(|error| format!("{}: {error}", candidate.name))?;
-        for remark in config.train.remarks() {
-            session.output.note(&format!("{}: train.{remark}", candidate.name));
+        for remark in model::in_vain(config) {
+            session.output.note(&format!("{}: {remark}", candidate.name));
         }
     }
     judged_rankers.dedup();
@@ -71,7 +77,12 @@ pub(super) fn judged(
     let start = |id| started(id, session, places, &facts, all, now);
     let key = key(session, places, &facts, all)?;
     let run = Run::open(runs, &[], &key, anew, now, start)?;
-    if run.resumed() {
+    if run.was_finished() {
+        let id = run.id();
+        session
+            .output
+            .note(&format!("run {id} was finished before: nothing is done twice; --anew begins another"));
+    } else if run.resumed() {
         session.output.note(&format!("run {} was begun before and goes on; --anew begins another", run.id()));
     }
     let outcome = finished(session, places, all, prepared, facts, &run);

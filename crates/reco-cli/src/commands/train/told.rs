@@ -4,6 +4,7 @@ use super::places::Places;
 use crate::output;
 use reco_core::interactions::ActionTally;
 use reco_core::rank::WideDeep;
+use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
 use reco_train::data::clean::Cleaned;
 use reco_train::flow::{self, Judged, Judgement, Ranking, Run, Step, Task, Verdict};
@@ -18,6 +19,9 @@ pub(super) struct Trained {
     /// The registry and the version in it, where one was published.
     pub(super) registry: Option<PathBuf>,
     pub(super) published: Option<String>,
+    /// What that version is to the registry by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) role: Option<Alias>,
     pub(super) version: String,
     pub(super) users: usize,
     pub(super) items: usize,
@@ -47,6 +51,11 @@ impl Trained {
             snapshot: places.out.clone(),
             registry: places.versions.as_ref().map(|versions| versions.registry.root().to_owned()),
             published: published.map(|number| format!("v{number}")),
+            role: places
+                .versions
+                .as_ref()
+                .zip(published)
+                .and_then(|(versions, number)| versions.role(number)),
             version: snapshot.version.to_string(),
             users: snapshot.users.len(),
             items: snapshot.catalog.len(),
@@ -125,9 +134,10 @@ impl RunTold {
         if let Verdict::Impossible(why) = &self.test {
             lines.push(format!("trained, but not judged: {why}"));
         }
-        let found = self.steps.iter().filter(|step| step.found).count();
-        if found > 0 {
-            lines.push(format!("{found} of {} steps were done before", self.steps.len()));
+        let found: Vec<&str> =
+            self.steps.iter().filter(|step| step.found).map(|step| step.name.as_str()).collect();
+        if !found.is_empty() {
+            lines.push(format!("steps that were done before: {}", found.join(", ")));
         }
         lines
     }
@@ -153,9 +163,11 @@ pub(super) fn rendered(trained: &Trained) -> String {
     }
     if let (Some(path), Some(version)) = (&trained.registry, &trained.published) {
         let path = path.display();
-        text.push_str(&format!(
-            "\npublished {version} to {path}\nlet it serve with: reco models promote {version} --registry {path}"
-        ));
+        text.push_str(&format!("\npublished {version} to {path}"));
+        text.push_str(&match trained.role {
+            Some(Alias::Champion) => format!("\n{version} is champion: it is what serves"),
+            _ => format!("\nlet it serve with: reco models promote {version} --registry {path}"),
+        });
     }
     text
 }

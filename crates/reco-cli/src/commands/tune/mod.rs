@@ -8,6 +8,7 @@ mod trials;
 
 use crate::args::{Target, TuneArgs};
 use crate::config::Config;
+use crate::slips::Slips;
 use crate::{Failure, Session, model};
 use found::{Found, OnTest};
 use reco_core::file;
@@ -15,8 +16,8 @@ use reco_train::data;
 use reco_train::evaluate::{MODELS, ModelError};
 use reco_train::publish::DataFacts;
 use reco_train::tune::{
-    Assignment, Bytes, Journal, Kept, Limits, Method, Parts, Question, Schedule, Space, Standing, Tested,
-    leaderboard, search,
+    Assignment, Bytes, Journal, Kept, Limits, Method, Outcome, Parts, Question, Schedule, Space, Standing,
+    Tested, leaderboard, search,
 };
 use report::Report;
 use serde_json::{Map, Value, json};
@@ -26,15 +27,29 @@ use std::{fs, thread};
 use told::Told;
 use trials::Trials;
 
-pub(crate) fn run(session: &Session, args: &TuneArgs) -> Result<(), Failure> {
-    // Whatever can be known to be wrong is told before data are read.
-    if !MODELS.contains(&args.model.as_str()) {
-        return Err(ModelError::Unknown { name: args.model.clone() }.into());
+/// All that is wrong with what it is told, before data are read.
+pub(crate) fn slips(session: &Session, args: &TuneArgs) -> Vec<String> {
+    let mut slips = if MODELS.contains(&args.model.as_str()) {
+        space::space(&session.config, args).err().unwrap_or_default()
+    } else {
+        vec![ModelError::Unknown { name: args.model.clone() }.to_string()]
+    };
+    for (flag, share) in [("--test-share", args.test_share), ("--validation-share", args.validation_share)] {
+        if !(share > 0.0 && share < 1.0) {
+            slips.push(format!("{flag} is {share}, must be above 0 and below 1"));
+        }
     }
-    let space = space::space(session, args)?;
+    let folder = file::check_folder(&args.out);
+    slips.extend(folder.err().map(|cause| format!("{}: {cause}", args.out.display())));
+    slips.extend(model::slips(session, &args.data));
+    slips
+}
+
+pub(crate) fn run(session: &Session, args: &TuneArgs) -> Result<(), Failure> {
+    let space = space::space(&session.config, args).map_err(Slips)?;
+    space::note(session, args, &space);
     let question = question(args);
     let journal_path = args.out.join("trials.jsonl");
-    file::check_folder(&args.out).map_err(|cause| format!("{}: {cause}", args.out.display()))?;
     let limits = limits(args);
     let spec = session.config.import(&args.data)?;
 
@@ -42,13 +57,21 @@ pub(crate) fn run(session: &Session, args: &TuneArgs) -> Result<(), Failure> {
     model::rehearsal(session, &dataset)?;
     let facts = DataFacts::of(&dataset);
     let parts = Parts::new(dataset, question, &session.config.weights)?;
-    let schedule = schedule(&session.config, args, space);
+    let mut schedule = schedule(&session.config, args, space);
     let trials = Trials { config: &session.config, parts: &parts };
 
     fs::create_dir_all(&args.out)?;
     let (mut journal, Kept { finished: kept, tested }) =
         Journal::open(&journal_path, &identity(&session.config, args, &schedule, &facts)?)?;
     note_plan(session, args, &parts, &limits, kept.len());
+    let known = kept.iter().map(|finished| finished.task.trial + 1).max().unwrap_or(0);
+    if known > schedule.trials {
+        session.output.note(&format!(
+            "the journal has {known} trials, more than --trials {}: all of them count, lest a worse one be called the best",
+            schedule.trials
+        ));
+        schedule.trials = known;
+    }
     let told = Told::new(&schedule, args.metric.to_string(), session.talk, &kept);
     let finished = search(&schedule, &trials, kept, &mut journal, limits, &told)?;
     told.end();
@@ -66,6 +89,12 @@ pub(crate) fn run(session: &Session, args: &TuneArgs) -> Result<(), Failure> {
     }
     write(&config_path, &configuration(&config, args, best)?)?;
     let on_test = judged_on_test(session, &trials, best, tested, &mut journal)?;
+    let on_validation = match &best.outcome {
+        Outcome::Judged(judgement) => judgement.remark(),
+        Outcome::Failed { .. } => None,
+    };
+    let few = [("validation", on_validation), ("test", on_test.best.remark())];
+    let few = few.into_iter().filter_map(|(part, remark)| Some(format!("on {part} {}", remark?)));
     let found = Found {
         metric: args.metric.to_string(),
         model: args.model.clone(),
@@ -75,7 +104,7 @@ pub(crate) fn run(session: &Session, args: &TuneArgs) -> Result<(), Failure> {
         best: best.clone(),
         on_test,
         leaderboard: board.clone(),
-        remarks: found::at_the_end(&schedule.space, &best.settings),
+        remarks: found::at_the_end(&schedule.space, &best.settings).into_iter().chain(few).collect(),
     };
     let report = Report::new(&schedule, &finished, &found)?;
     write(&args.out.join("trials.svg"), &report.trials)?;
@@ -203,7 +232,8 @@ fn judged_on_test(
 fn configuration(config: &Config, args: &TuneArgs, best: &Standing) -> Result<String, Failure> {
     let value = best.value().unwrap_or(f64::NAN);
     Ok(format!(
-        "# Trial {} of `reco tune`: {} of {} is {value:.4} on validation data.\n# Train with it: reco train --config {}\n\n{}",
+        "# Trial {} of `reco tune`: {} of {} is {value:.4} on validation data.\n# Train with it: reco train --config {}\n\
+         # Relative paths of data are those of the folder in which `reco` is started.\n\n{}",
         best.trial,
         args.metric,
         args.model,

@@ -1,47 +1,50 @@
 //! What a search may change, checked before anything is read or trained.
 
+use crate::Session;
 use crate::args::TuneArgs;
 use crate::config::Config;
-use crate::{Failure, Session};
 use reco_core::event::ActionWeights;
 use reco_train::tune::{Parameter, Space, usual_space};
 use serde_json::{Map, Value};
 use std::fs;
 use std::path::Path;
 
-/// The space that the flag names, else that of the configuration, else the usual one, which is said.
+/// The space that the flag names, else that of the configuration, else the usual one.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it.
-pub(super) fn space(session: &Session, args: &TuneArgs) -> Result<Space, Failure> {
-    let of_config = &session.config.tune.space;
+/// Everything that is wrong with it, one line each.
+pub(super) fn space(config: &Config, args: &TuneArgs) -> Result<Space, Vec<String>> {
+    let of_config = &config.tune.space;
     let (origin, read) = match &args.space {
-        Some(path) => (path.display().to_string(), Space::read(&table(path)?)),
+        Some(path) => (path.display().to_string(), table(path).and_then(|table| Space::read(&table))),
         None if !of_config.is_empty() => ("tune.space".to_owned(), Space::read(of_config)),
         None => {
-            let space = usual_space(&args.model)
-                .ok_or_else(|| format!("`{}` has nothing to tune; name a --space", args.model))?;
-            let paths: Vec<&str> = space.parameters().iter().map(|it| it.path.as_str()).collect();
-            session.output.note(&format!("no space is named, so this searches over {}", paths.join(", ")));
-            return Ok(space);
+            let none = || vec![format!("`{}` has nothing to tune; name a --space", args.model)];
+            return usual_space(&args.model).ok_or_else(none);
         }
     };
     let checked = read.and_then(|space| {
-        let problems: Vec<String> =
-            space.parameters().iter().flat_map(|parameter| problems(&session.config, parameter)).collect();
+        // What is wrong anyway is no fault of the space.
+        let known = config.problems();
+        let all = space.parameters().iter().flat_map(|parameter| problems(config, parameter));
+        let problems: Vec<String> = all.filter(|problem| !known.contains(problem)).collect();
         if problems.is_empty() { Ok(space) } else { Err(problems) }
     });
-    checked.map_err(|problems| {
-        let s = if problems.len() == 1 { "" } else { "s" };
-        format!("{origin} has {} problem{s}:\n  - {}", problems.len(), problems.join("\n  - ")).into()
-    })
+    checked.map_err(|problems| problems.into_iter().map(|problem| format!("{origin}: {problem}")).collect())
 }
 
-fn table(path: &Path) -> Result<Map<String, Value>, Failure> {
-    let named = |cause: &dyn std::fmt::Display| format!("{}: {cause}", path.display());
-    let text = fs::read_to_string(path).map_err(|cause| named(&cause))?;
-    Ok(toml::from_str(&text).map_err(|cause| named(&cause))?)
+/// Says which settings are searched over where nobody named any.
+pub(super) fn note(session: &Session, args: &TuneArgs, space: &Space) {
+    if args.space.is_none() && session.config.tune.space.is_empty() {
+        let paths: Vec<&str> = space.parameters().iter().map(|it| it.path.as_str()).collect();
+        session.output.note(&format!("no space is named, so this searches over {}", paths.join(", ")));
+    }
+}
+
+fn table(path: &Path) -> Result<Map<String, Value>, Vec<String>> {
+    let text = fs::read_to_string(path).map_err(|cause| vec![cause.to_string()])?;
+    toml::from_str(&text).map_err(|cause| vec![cause.to_string()])
 }
 
 /// What is wrong with a parameter: its setting must be there and take every choice, or both ends of a range.

@@ -3,7 +3,8 @@
 use crate::Talk;
 use crate::output::say;
 use indicatif::{ProgressBar, ProgressStyle};
-use reco_train::tune::{Bytes, Finished, Outcome, Schedule, Watch};
+use reco_train::tune::{Bytes, Finished, Outcome, Schedule, Task, Watch};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,6 @@ pub(super) struct Told<'a> {
     metric: String,
     talk: Talk,
     bar: ProgressBar,
-    begun: Instant,
     state: Mutex<State>,
 }
 
@@ -22,8 +22,12 @@ pub(super) struct Told<'a> {
 struct State {
     /// By this run and by earlier ones.
     done: f64,
-    /// By this run.
-    done_now: f64,
+    /// What they took in all.
+    seconds: f64,
+    /// Tasks under way, and since when.
+    under_way: BTreeMap<usize, Instant>,
+    /// Most that were under way at once.
+    at_once: usize,
     /// Trial, share and figure of the best.
     best: Option<(usize, f64, f64)>,
 }
@@ -39,9 +43,11 @@ impl<'a> Told<'a> {
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_position(kept.len() as u64);
         bar.enable_steady_tick(Duration::from_millis(100));
-        let mut state = State { done: kept.iter().map(|done| done.task.share).sum(), ..State::default() };
+        let (done, seconds) =
+            (kept.iter().map(|it| it.task.share).sum(), kept.iter().map(|it| it.seconds).sum());
+        let mut state = State { done, seconds, ..State::default() };
         kept.iter().for_each(|finished| state.compare(finished, schedule.minimize));
-        Self { schedule, metric, talk, bar, begun: Instant::now(), state: Mutex::new(state) }
+        Self { schedule, metric, talk, bar, state: Mutex::new(state) }
     }
 
     /// Takes the bar away.
@@ -59,6 +65,16 @@ impl<'a> Told<'a> {
 }
 
 impl State {
+    /// What is left to do: `work` in all, then two judgements on the test part, one after the other. A trial under way
+    /// has taken time without being done, or the slow ones would be forgotten until their end (the likelihood of
+    /// times cut short is greatest at all the time by all that is done).
+    fn left(&self, work: f64) -> Duration {
+        let begun: f64 = self.under_way.values().map(|begun| begun.elapsed().as_secs_f64()).sum();
+        let each = (self.seconds + begun) / self.done.max(f64::MIN_POSITIVE);
+        let trials = (work - self.done).max(0.0) * each / self.at_once.max(1) as f64;
+        Duration::from_secs_f64((trials + TESTED * each).min(1e9))
+    }
+
     fn compare(&mut self, finished: &Finished, minimize: bool) {
         let (trial, share) = (finished.task.trial, finished.task.share);
         let Some(value) = finished.value() else { return };
@@ -72,15 +88,23 @@ impl State {
     }
 }
 
+/// Judgements on the test part.
+const TESTED: f64 = 2.0;
+
 impl Watch for Told<'_> {
+    fn begun(&self, task: &Task) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.under_way.insert(task.task, Instant::now());
+        state.at_once = state.at_once.max(state.under_way.len());
+    }
+
     fn finished(&self, finished: &Finished, done: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Finished { task, outcome, seconds } = finished;
+        state.under_way.remove(&task.task);
         state.done += task.share;
-        state.done_now += task.share;
+        state.seconds += seconds;
         state.compare(finished, self.schedule.minimize);
-        let left = (self.schedule.work() - state.done).max(0.0) / state.done_now;
-        let eta = Duration::from_secs_f64((self.begun.elapsed().as_secs_f64() * left).min(1e9));
         let how = match outcome {
             Outcome::Judged(judgement) => format!("{} {:.4}", self.metric, judgement.value),
             Outcome::Failed { error } => format!("failed: {error}"),
@@ -93,7 +117,7 @@ impl Watch for Told<'_> {
         } else {
             String::new()
         };
-        let eta = shown(eta);
+        let eta = shown(state.left(self.schedule.work()));
         let total = self.schedule.len();
         self.line(&format!(
             "trial {}{users}: {how}, {seconds:.1} s{best}; {done} of {total} done, eta {eta}",
@@ -114,5 +138,21 @@ fn shown(time: Duration) -> String {
         seconds @ 0..120 => format!("{seconds} s"),
         seconds @ 120..7_200 => format!("{} min", seconds / 60),
         seconds => format!("{:.1} h", seconds as f64 / 3_600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_trials_and_the_test_part_are_not_forgotten() {
+        // Four quick ones in forty seconds, two at a time; six are left.
+        let state = State { done: 4.0, seconds: 40.0, at_once: 2, ..State::default() };
+        assert_eq!(state.left(10.0).as_secs(), 6 * 10 / 2 + 2 * 10);
+        // The same with one under way for a minute: trials take as long again and half.
+        let Some(long_ago) = Instant::now().checked_sub(Duration::from_mins(1)) else { return };
+        let state = State { under_way: [(4, long_ago)].into(), ..state };
+        assert_eq!(state.left(10.0).as_secs(), 6 * 25 / 2 + 2 * 25);
     }
 }

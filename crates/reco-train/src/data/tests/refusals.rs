@@ -45,6 +45,7 @@ fn errors_name_file_row_column_and_value() {
         ("list.jsonl", &["row 1", "must be a JSON object"]),
         ("odd.xyz", &["odd.xyz", "endings known"]),
         ("absent.csv", &["absent.csv"]),
+        ("absent", &["absent: No such file"]),
         ("twice.csv", &["twice.csv", "two columns named `price`"]),
         ("twice.jsonl", &["row 2", "the key `user` stands there twice"]),
         ("float.inter", &["row 3", "`dwell`", "\"long\"", "must be a number"]),
@@ -63,6 +64,29 @@ fn errors_name_file_row_column_and_value() {
             assert!(error.contains(part), "{name}: {error:?} lacks {part:?}");
         }
     }
+}
+
+#[test]
+fn what_files_lack_is_told_together_and_before_their_rows_are_read() {
+    let folder = Folder::with(&[("a.csv", "user,item\na,\n"), ("items.csv", "name\nx\n")]);
+    let [mut interactions, items, users] = ["a.csv", "items.csv", "none.csv"].map(|name| folder.file(name));
+    let spec = |interactions: &FileSpec| ImportSpec {
+        interactions: Some(interactions.clone()),
+        items: Some(items.clone()),
+        users: Some(users.clone()),
+        ..ImportSpec::default()
+    };
+    assert_eq!(problems(&spec(&interactions)).len(), 2, "the row of nobody is found by reading");
+    interactions.columns.insert("user".to_owned(), "cust".to_owned());
+    let told = problems(&spec(&interactions));
+    for (line, part) in told.iter().zip([
+        "no column `cust`, which is to hold `user`; the columns are user, item",
+        "no column for `item`; the columns are name",
+        "none.csv: No such file",
+    ]) {
+        assert!(line.contains(part), "{line:?} lacks {part:?}");
+    }
+    assert_eq!(told.len(), 3);
 }
 
 #[test]
