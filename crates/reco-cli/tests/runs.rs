@@ -186,7 +186,10 @@ fn a_version_says_how_good_it_is_and_where_it_comes_from() {
     );
     fs::write(folder.join(home).join("run.json"), "{").expect("a file");
     let damaged = answer(folder, &["runs", "list", "--registry", "models"]);
-    assert!(damaged[0]["problem"].as_str().expect("a problem").contains("run.json"));
+    let problem = damaged[0]["problem"].as_str().expect("a problem");
+    assert!(problem.contains("run.json") && problem.contains("train again"), "{problem}");
+    let told = refusal(folder, &[&TRAIN[..], &["--registry", "models"]].concat());
+    assert!(told.contains("run.json") && told.contains("--anew"), "{told}");
 }
 
 #[test]

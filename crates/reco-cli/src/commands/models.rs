@@ -32,6 +32,10 @@ pub(crate) fn run(session: &Session, args: &ModelsArgs) -> Result<(), Failure> {
             let number = versions.number(version)?;
             versions.registry.promote(&versions.model, number, role).map_err(|error| versions.told(error))?;
             let said = format!("v{number} is {role}");
+            let metadata = publish::metadata(&versions.registry, &versions.model, number);
+            if let Ok(Metadata { remarks, judged_in_another_order: Some(_), .. }) = metadata {
+                session.output.notes(&remarks);
+            }
             session.output.result(&json!({ "version": format!("v{number}"), "role": role }), |_| said)
         }
         Models::Rollback => {

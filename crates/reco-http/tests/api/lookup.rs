@@ -4,6 +4,7 @@ use crate::world::{CONFIG, NOW, get, get_request, recommender, send, snapshot};
 use axum::http::header;
 use reco_core::pipeline::SwapGuard;
 use reco_core::snapshot::Snapshot;
+use reco_core::time::{Clock, SystemClock};
 use reco_http::{router, starting};
 use serde_json::json;
 use tower::ServiceExt;
@@ -85,6 +86,7 @@ async fn probes_tell_a_full_server_from_an_empty_one() {
 async fn health_says_how_the_last_swap_ended() {
     let recommender = recommender(snapshot(), None);
     let app = router(recommender.clone(), CONFIG());
+    let begun = SystemClock.wall().millis();
     let health = async || send(app.clone(), get_request("/health")).await.1;
     let before = health().await;
     assert!(before.get("swap").is_none());
@@ -96,6 +98,8 @@ async fn health_says_how_the_last_swap_ended() {
         (&swap["status"], &swap["version"], &swap["overlap"]),
         (&json!("swapped"), &json!("v2"), &json!(1.0))
     );
+    // Pages are made in another year.
+    assert!(swap["at"].as_i64().is_some_and(|at| at >= begun && begun > NOW), "{swap}");
     let empty = Snapshot { version: "v3".into(), ..Snapshot::default() };
     recommender.swap_checked(empty, &SwapGuard::default()).expect_err("it has nothing");
     let health = health().await;

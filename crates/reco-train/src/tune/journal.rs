@@ -49,7 +49,10 @@ pub enum JournalError {
     #[error("{}: another search is writing it", .0.display())]
     Busy(PathBuf),
     /// A line is none of a journal's.
-    #[error("{}: line {line} is not one of a search's journal: {problem}", .path.display())]
+    #[error(
+        "{}: line {line} is not one of a search's journal: {problem}; take it away, or choose another folder to search anew",
+        .path.display()
+    )]
     Damaged {
         /// The journal.
         path: PathBuf,

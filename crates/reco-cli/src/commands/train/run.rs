@@ -12,9 +12,9 @@ use reco_core::pipeline::RankerName;
 use reco_core::registry::FolderRegistry;
 use reco_core::time::{Clock, SystemClock, Timestamp};
 use reco_train::fit::stored;
-use reco_train::flow::{self, Candidate, Run, Task, fingerprint};
+use reco_train::flow::{self, Candidate, FlowError, Run, Task, fingerprint};
 use reco_train::publish::{self, DataFacts, Metadata};
-use reco_train::track::{FolderTracker, Outcome, RunId, RunStart, flattened};
+use reco_train::track::{FolderTracker, Outcome, RunId, RunStart, TrackError, flattened};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,7 @@ pub(super) fn judged(
     let now = SystemClock.wall();
     let start = |id| started(id, session, places, &facts, all, now);
     let key = key(session, places, &facts, all)?;
-    let run = Run::open(runs, &[], &key, anew, now, start)?;
+    let run = Run::open(runs, &[], &key, anew, now, start).map_err(told)?;
     if run.was_finished() {
         let id = run.id();
         session
@@ -93,6 +93,16 @@ pub(super) fn judged(
     let trained = outcome?;
     ended?;
     Ok(trained)
+}
+
+/// With a way out of a damaged log.
+fn told(error: FlowError) -> Failure {
+    match error {
+        FlowError::Track(TrackError::Store { .. }) => {
+            format!("{error}; mend the file, or begin another run with --anew").into()
+        }
+        error => error.into(),
+    }
 }
 
 /// What is the same for the same task.
