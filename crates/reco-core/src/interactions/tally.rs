@@ -59,8 +59,8 @@ impl ActionTally {
         }
         Some(match self.values {
             _ if self.undoes() => format!(
-                "`{name}` {}, so it speaks for no item and has no weight; to take back what it undoes, write its rows as \
-                 that action with a value below 0",
+                "`{name}` {}, so it speaks for no item and has no weight; to take back what it undoes, write a row as the \
+                 action undone, with a value below 0",
                 if UNDOING.contains(&name.name()) {
                     "undoes something by its name"
                 } else {

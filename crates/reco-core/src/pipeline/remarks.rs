@@ -127,6 +127,7 @@ impl PipelineConfig {
 mod tests {
     use super::*;
     use crate::catalog::{Catalog, ItemRecord};
+    use crate::rank::{BlendModel, Blends};
     use crate::rerank::Pin;
 
     #[test]
@@ -159,5 +160,30 @@ mod tests {
                 "rerank.low_margin_below does nothing: no item has a margin",
             ]
         );
+    }
+
+    #[test]
+    fn what_orders_pages_is_what_is_asked_for_and_there() {
+        let blends = |with_repeats: Option<BlendModel>| {
+            let regulars = Blends { with_repeats, all_new: Some(BlendModel::default()) };
+            BlendModels { regulars, ..BlendModels::default() }
+        };
+        let config = |ranker, seen| PipelineConfig { ranker, seen, ..PipelineConfig::default() };
+        let (never, always) = (SeenPolicy::Never, SeenPolicy::Always);
+        for (ranker, seen, blend, said) in [
+            (RankerName::Blend, never, None, "votes"),
+            (RankerName::WideDeep, never, None, "votes"),
+            (RankerName::WideDeep, never, Some(blends(Some(BlendModel::default()))), "blend"),
+            (RankerName::Blend, never, Some(blends(None)), "blend, votes where something comes again"),
+            (RankerName::Blend, always, Some(blends(None)), "blend"),
+            (RankerName::Votes, never, Some(blends(None)), "votes"),
+            (RankerName::File("model.txt".into()), never, Some(blends(None)), "file"),
+        ] {
+            let mut snapshot = Snapshot::default();
+            if let Some(blend) = blend {
+                snapshot.models.insert(BlendModels::NAME, blend);
+            }
+            assert_eq!(config(ranker.clone(), seen).ranked_by(&snapshot), said, "{ranker:?}");
+        }
     }
 }

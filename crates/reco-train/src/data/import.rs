@@ -47,9 +47,10 @@ pub fn problems(spec: &ImportSpec) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let roles = [Role::Interactions, Role::Items, Role::Users];
-    let opened =
-        located.iter().zip(roles).filter_map(|(file, role)| Source::open(file.as_ref()?, role).err());
-    opened.map(|error| error.to_string()).collect()
+    let files = located.iter().zip(roles).filter_map(|(file, role)| Some((file.as_ref()?, role)));
+    // What a pipe has said once it does not say again.
+    let files = files.filter(|(at, _)| at.file.path.metadata().map_or(true, |about| about.is_file()));
+    files.filter_map(|(file, role)| Some(Source::open(file, role).err()?.to_string())).collect()
 }
 
 /// A data set under way.

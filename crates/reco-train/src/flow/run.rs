@@ -326,12 +326,15 @@ fn removed(path: &Path) -> Result<(), FlowError> {
     }
 }
 
-/// Whether a process holds the lock of a run. While that is tried, nobody begins one and takes this for another.
+/// Whether a process may hold the lock of a run: where that cannot be tried, one may. While it is tried, nobody begins
+/// a run and takes this for another process.
 fn is_under_way(tracker: &FolderTracker, id: &RunId) -> bool {
     let root = File::open(tracker.root().join(Run::LOCK));
     let _choosing = root.and_then(|root| root.lock().map(|()| root));
-    File::open(tracker.folder(id).join(Run::LOCK))
-        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    match File::open(tracker.folder(id).join(Run::LOCK)) {
+        Ok(lock) => lock.try_lock_shared().is_err(),
+        Err(cause) => cause.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 fn locked(path: &Path, lock: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {

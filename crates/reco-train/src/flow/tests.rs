@@ -235,7 +235,10 @@ fn a_run_has_one_process_at_a_time_and_another_one_on_demand() {
     assert!(busy.to_string().contains("20231114T221320Z-00ff is under way"), "{busy}");
     let second = open(&runs, &[], true).unwrap();
     assert_eq!(second.id().as_str(), "20231114T221321Z-00ff", "no two runs share a name");
+    let status = |id: &str| Run::standing(&runs, &id.parse().unwrap()).unwrap().status;
+    assert_eq!(status("20231114T221320Z-00ff"), Status::Running);
     drop((first, second));
+    assert_eq!(status("20231114T221320Z-00ff"), Status::Interrupted, "whoever was at it is gone");
     assert!(open(&runs, &[], false).unwrap().resumed());
     assert_eq!(open(&runs, &[], false).unwrap().id().as_str(), "20231114T221321Z-00ff", "the latest goes on");
     fs::write(folder.path().join("file"), "").unwrap();
