@@ -168,7 +168,7 @@ mod tests {
             let regulars = Blends { with_repeats, all_new: Some(BlendModel::default()) };
             BlendModels { regulars, ..BlendModels::default() }
         };
-        let config = |ranker, seen| PipelineConfig { ranker, seen, ..PipelineConfig::default() };
+        let config = |ranker, seen| PipelineConfig { seen, ranker, ..PipelineConfig::default() };
         let (never, always) = (SeenPolicy::Never, SeenPolicy::Always);
         for (ranker, seen, blend, said) in [
             (RankerName::Blend, never, None, "votes"),

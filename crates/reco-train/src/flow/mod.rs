@@ -75,6 +75,8 @@ pub struct Task<'a> {
 pub struct Trained {
     /// The chosen candidate, fitted to everything.
     pub snapshot: Arc<Snapshot>,
+    /// What the candidates are called, in their order.
+    pub names: Vec<String>,
     /// The number of the chosen candidate.
     pub chosen: usize,
     /// What valid says of each candidate, in their order.
@@ -88,19 +90,18 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// What to know about its figures, with the fit that each line is about; `name` is the chosen candidate's.
-    pub fn remarks(&self, name: &str) -> Vec<String> {
-        let of = |place: String, lines: &[String]| {
-            lines.iter().map(move |line| format!("{place}: {line}")).collect::<Vec<_>>()
-        };
-        let judged = |verdict: &'_ Verdict| match verdict {
-            Verdict::Judged(judgement) => judgement.remarks.clone(),
-            Verdict::Impossible(_) => Vec::new(),
-        };
+    /// What to know about its figures, with the fit that each line is about.
+    pub fn remarks(&self) -> Vec<String> {
+        let name = &self.names[self.chosen];
+        let judged =
+            self.names.iter().zip(&self.valid).map(|(name, verdict)| (format!("{name} on valid"), verdict));
+        let judged = judged.chain([(format!("{name} on test"), &self.test)]);
         let mut lines: Vec<String> = self.ranking.remark().into_iter().collect();
-        lines.extend(of(format!("{name} on valid"), &judged(&self.valid[self.chosen])));
-        lines.extend(of(format!("{name} on test"), &judged(&self.test)));
-        lines.extend(of(format!("{name} on all data"), &self.fitted.remarks));
+        for (place, verdict) in judged {
+            let remarks = verdict.judgement().map_or(&[][..], |judgement| &judgement.remarks);
+            lines.extend(remarks.iter().map(|line| format!("{place}: {line}")));
+        }
+        lines.extend(self.fitted.remarks.iter().map(|line| format!("{name} on all data: {line}")));
         lines
     }
 }
@@ -167,7 +168,8 @@ pub fn train(task: &Task<'_>, run: &Run<'_>, progress: &dyn Progress) -> Result<
     let prefix = stage(n_steps - 1, &format!("{} on all data", candidate.name));
     let (snapshot, fitted) = fitted(run, candidate, task, &Prefixed::new(&prefix, progress))?;
     let ranking = Ranking::of(&valid[chosen], &test, &fitted);
-    let trained = Trained { snapshot, chosen, valid, test, fitted, ranking };
+    let names = task.candidates.iter().map(|candidate| candidate.name.clone()).collect();
+    let trained = Trained { snapshot, names, chosen, valid, test, fitted, ranking };
     report(run, task, &trained, &Prefixed::new(&stage(n_steps, "writing"), progress))?;
     Ok(trained)
 }
@@ -179,8 +181,8 @@ fn report(
     trained: &Trained,
     progress: &dyn Progress,
 ) -> Result<(), FlowError> {
-    let names = task.candidates.iter().map(|candidate| candidate.name.clone());
-    let candidates: Vec<(String, Verdict)> = names.zip(trained.valid.iter().cloned()).collect();
+    let candidates: Vec<(String, Verdict)> =
+        trained.names.iter().cloned().zip(trained.valid.iter().cloned()).collect();
     run.step("report", || {
         progress.begin(REPORT, 1);
         if trained.ranking.test.is_some() {
@@ -195,7 +197,7 @@ fn report(
             chosen: trained.chosen,
             test: &trained.test,
             fitted: &trained.fitted,
-            remarks: &trained.remarks(&candidates[trained.chosen].0),
+            remarks: &trained.remarks(),
         });
         run.attach(REPORT, html.as_bytes())?;
         progress.end(&format!("{} bytes", html.len()));

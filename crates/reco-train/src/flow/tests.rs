@@ -298,14 +298,14 @@ fn figures_of_another_ranker_are_not_published_as_those_of_the_version() {
     let Ranking { valid, test, published } = &trained.ranking;
     assert_eq!((valid.as_deref(), test.as_deref()), (Some("votes"), Some("votes")));
     assert!(published.starts_with("blend"), "{published}");
-    let remarks = trained.remarks("base");
+    let remarks = trained.remarks();
     assert!(remarks[0].contains("not those of what is published"), "{remarks:?}");
     for place in ["base on valid: ranking: not learned", "base on test: ranking: not learned"] {
         assert!(remarks.iter().any(|line| line.starts_with(place)), "{place}: {remarks:?}");
     }
     let (facts, now) = (DataFacts::of(&dataset), Timestamp::default());
     let metadata = Metadata::new(&trained.snapshot, facts, None, serde_json::Value::Null, now);
-    let metadata = metadata.of_run(run.id(), "base", Cleaned::default(), &trained);
+    let metadata = metadata.of_run(run.id(), Cleaned::default(), &trained);
     assert!(!metadata.metrics.contains_key("ndcg@10") && metadata.intervals.is_empty());
     let other = metadata.judged_in_another_order.unwrap();
     assert_eq!(other.ranked_by, "votes");

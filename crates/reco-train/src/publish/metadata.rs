@@ -154,13 +154,12 @@ impl Metadata {
 }
 
 impl Metadata {
-    /// The same with what a run found: its id, and the figures of the pipeline where it was judged. `name` is that of
-    /// the candidate.
+    /// The same with what a run found: its id, and the figures of the pipeline where it was judged.
     #[must_use]
-    pub fn of_run(mut self, run: &RunId, name: &str, cleaned: Cleaned, trained: &Trained) -> Self {
+    pub fn of_run(mut self, run: &RunId, cleaned: Cleaned, trained: &Trained) -> Self {
         self.run = Some(run.to_string());
         self.cleaned = cleaned;
-        self.remarks = trained.remarks(name);
+        self.remarks = trained.remarks();
         let (mut metrics, mut intervals) = (BTreeMap::new(), BTreeMap::new());
         let pipeline = trained.test.judgement().and_then(|judgement| judgement.models.first());
         for (name, figure) in pipeline.iter().flat_map(|model| &model.figures) {

@@ -200,8 +200,7 @@ fn finished(
                 let configuration = serde_json::to_value(&chosen.config)?;
                 let metadata =
                     Metadata::new(&trained.snapshot, facts, from, configuration, SystemClock.wall());
-                let name = &chosen.candidate.name;
-                let metadata = metadata.of_run(run.id(), name, cleaned.clone(), &trained);
+                let metadata = metadata.of_run(run.id(), cleaned.clone(), &trained);
                 published(versions, &trained.snapshot, &metadata)
             })?;
             run.let_snapshot_go()?;

@@ -99,6 +99,8 @@ struct CandidateTold {
     name: String,
     value: Option<f64>,
     interval: Option<(f64, f64)>,
+    /// What ordered its pages.
+    ranked_by: Option<String>,
     /// Why it could not be judged.
     #[serde(skip_serializing_if = "str::is_empty")]
     problem: String,
@@ -110,21 +112,22 @@ impl RunTold {
         let of_candidate = |(name, verdict): (String, &Verdict)| {
             let figure = verdict.judgement().and_then(|judgement| figure(judgement.models.first(), metric));
             let (value, interval) = figure.unwrap_or_default();
-            CandidateTold { name, value, interval, problem: verdict.problem().to_owned() }
+            let ranked_by =
+                verdict.judgement().and_then(|judgement| judgement.models.first()?.ranked_by.clone());
+            CandidateTold { name, value, interval, ranked_by, problem: verdict.problem().to_owned() }
         };
-        let names: Vec<String> = task.candidates.iter().map(|candidate| candidate.name.clone()).collect();
         Self {
             id: run.id().to_string(),
             folder: run.folder().to_owned(),
             resumed: run.resumed(),
             steps: run.steps(),
             metric: metric.clone(),
-            chosen: names[trained.chosen].clone(),
-            valid: names.into_iter().zip(&trained.valid).map(of_candidate).collect(),
+            chosen: trained.names[trained.chosen].clone(),
+            valid: trained.names.iter().cloned().zip(&trained.valid).map(of_candidate).collect(),
             test: trained.test.clone(),
             ranked_by: trained.ranking.clone(),
             is_as_tested: trained.ranking.is_as_tested(),
-            remarks: trained.remarks(&task.candidates[trained.chosen].name),
+            remarks: trained.remarks(),
         }
     }
 
@@ -176,11 +179,12 @@ fn rendered_run(run: &RunTold) -> String {
     let RunTold { metric, chosen, .. } = run;
     let mut text = String::new();
     if run.valid.len() > 1 {
-        let mut table = output::table(["candidate", &format!("{metric} on valid"), "95 %", ""]);
+        let mut table = output::table(["candidate", &format!("{metric} on valid"), "95 %", "ordered by", ""]);
         for candidate in &run.valid {
             let [value, interval] = shown((candidate.value, candidate.interval));
             let note = if candidate.name == *chosen { "chosen" } else { &candidate.problem };
-            table.add_row([&candidate.name, &value, &interval, note]);
+            let ranked_by = candidate.ranked_by.as_deref().unwrap_or_default();
+            table.add_row([&candidate.name, &value, &interval, ranked_by, note]);
         }
         text.push_str(&format!("{table}\n"));
     }
