@@ -63,7 +63,7 @@ impl Gathered {
                 FitError::check_weights(&train.log, &weights)?;
                 FitError::check_weights(&test.log, &weights)?;
                 let held = test.held(&train.log, &weights);
-                let held_out = if train.log.has_times() { Split::LastOne } else { Split::AnyOne { seed } };
+                let held_out = likeness(&train.log, &held, seed);
                 (*train, held, held_out)
             }
         };
@@ -93,6 +93,21 @@ fn check(how: Split, dataset: &Dataset) -> Result<(), EvaluateError> {
         }
     }
     Ok(())
+}
+
+/// The split that comes closest to how a test was divided off: one interaction of every user, the last where there
+/// are times, or the latest share of all.
+fn likeness(train: &InteractionLog, held: &[Held], seed: u64) -> Split {
+    let mut users: Vec<u32> = held.iter().map(|held| held.user).collect();
+    users.sort_unstable();
+    let is_one_each = users.array_windows().all(|[user, next]| user != next);
+    if !train.has_times() {
+        Split::AnyOne { seed }
+    } else if is_one_each {
+        Split::LastOne
+    } else {
+        Split::Time { test_share: held.len() as f64 / (train.len() + held.len()) as f64 }
+    }
 }
 
 /// What trains and what tests.

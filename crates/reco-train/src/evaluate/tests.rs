@@ -257,6 +257,22 @@ fn given_negatives_are_ranked_with_the_relevant_items() {
 }
 
 #[test]
+fn blends_learn_from_what_was_held_out_as_the_test_file_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |events: &[(&str, &str, i64)], test: &[(&str, &str)], expected: Split| {
+        let source = Source::Files(Box::new(dataset(events)), Box::new(pairs(folder.path(), "t.csv", test)));
+        let gathered = inputs::Gathered::new(source, None, ActionWeights::default(), 7).expect("sound files");
+        assert_eq!(gathered.inputs.held_out, expected, "{test:?}");
+    };
+    let timeless: Vec<_> = WEEK[..8].iter().map(|&(user, item, _)| (user, item, 0)).collect();
+    let (one_each, several) = ([("ann", "salt"), ("bob", "rice")], [("ann", "rice"), ("ann", "salt")]);
+    check(&WEEK[..8], &one_each, Split::LastOne);
+    check(&WEEK[..8], &several, Split::Time { test_share: 0.2 });
+    check(&timeless, &one_each, Split::AnyOne { seed: 7 });
+    check(&timeless, &several, Split::AnyOne { seed: 7 });
+}
+
+#[test]
 fn unrated_tests_ask_what_is_taken_up_and_rated_ones_what_is_liked() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, text: &str| {
