@@ -38,6 +38,7 @@ mod run;
 mod scorers;
 #[cfg(test)]
 mod tests;
+mod views;
 
 pub use crate::data::{Split, Target};
 pub use bootstrap::mean_intervals;

@@ -52,6 +52,11 @@ impl AutoencoderParams {
     /// Of the first step, what the last one is.
     const LAST_RATE: f32 = 0.1;
 
+    /// Products of numbers that decoding all passes takes; learning takes some three times as many.
+    pub(crate) fn products(&self, n_users: usize, n_items: usize) -> f64 {
+        [n_users, n_items, self.width, self.epochs].map(|n| n as f64).iter().product()
+    }
+
     /// What is wrong with these parameters, one line each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

@@ -1,5 +1,6 @@
 //! Weights that can be told in advance, and that the solution is one.
 
+use super::newton::Slope;
 use super::*;
 use proptest::prelude::*;
 
@@ -41,7 +42,25 @@ fn the_regularization_is_the_one_that_holds_for_other_lists() {
         let rows = (0..20).flat_map(|row| [if row == 0 { 0.1 } else { 0.0 }, loud(row)]);
         lists.push(&rows.collect::<Vec<_>>(), 1);
     }
-    assert!(regularization(&lists, &candidates).unwrap() < 1.0);
+    assert!(chosen(&lists, &candidates).unwrap().regularization < 1.0);
+}
+
+#[test]
+fn the_features_are_those_that_hold_for_other_lists() {
+    // The first feature tells what is taken; the second does so in every other list, and the opposite between.
+    let mut lists = Lists::new(2);
+    for list in 0..40 {
+        let second = if list % 2 == 0 { 1.0 } else { -1.0 };
+        lists.push(&[1.0, second, 0.9, 0.0, 0.8, -second], 1);
+    }
+    let check = |choices: &[Vec<usize>], weighs: [bool; 2]| {
+        let weights = fit_some(&lists, choices, &BlendParams::default()).unwrap();
+        assert_eq!([weights[0] > 0.0, weights[1] > 0.0], weighs, "{choices:?}: {weights:?}");
+    };
+    check(&[vec![1], vec![0]], [true, false]);
+    check(&[vec![0], vec![1]], [true, false]);
+    // Of equals the first.
+    check(&[vec![0], vec![0, 1]], [true, false]);
 }
 
 #[test]
