@@ -12,7 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from environment import DOCS, ROOT, build_reco, enter, machine  # noqa: E402
 
 PACKAGES = ["matplotlib==3.11.2"]
-MODELS = ["ials", "bpr", "ease", "spectral", "autoencoder", "two_tower", "sequence", "content", "trending", "again", "blend", "pipeline"]
+MODELS = ["ials", "bpr", "ease", "spectral", "autoencoder", "two_tower", "sequence", "content", "trending", "again", "acclaim", "blend", "pipeline"]
+# Data sets with ratings, which acclaim goes by.
+RATED = ("ml100k", "ml1m-loo")
 HEADINGS = {"all": "what next: items may come again", "new": "what new: only items the user did not have"}
 
 
@@ -45,7 +47,7 @@ def evaluate(reco, arguments, target, models):
 def questions(folder):
     """Every data set with every question it can answer, and the models for it."""
     for name, arguments, has_pages in data_sets(folder):
-        models = [model for model in MODELS if has_pages or model != "pipeline"]
+        models = [m for m in MODELS if (has_pages or m != "pipeline") and (name in RATED or m != "acclaim")]
         if name == "ml1m-loo":
             # Everybody's negatives are new to them, and nothing is known about when or what.
             yield name, arguments, "new", [m for m in models if m not in ("content", "trending", "again")]

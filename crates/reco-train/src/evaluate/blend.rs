@@ -1,12 +1,14 @@
 //! All models together, each trusted as far as a validation split bears out.
 
+use super::acclaim::Acclaim;
 use super::cases::{Case, Cases};
 use super::inputs::{Held, Inputs, divided};
 use super::models::{self, ModelError, TrainData};
 use super::options::EvaluateOptions;
-use super::scorers::Scorer;
+use super::scorers::{Averaged, Scorer};
 use super::views::{Averages, Ranking, Scale, VIEWS, feature_choices, views};
 use crate::data::Target;
+use crate::fit::autoencoder::AutoencoderParams;
 use crate::fit::blend::{self, BlendParams, Lists};
 use crate::progress::Progress;
 use rand::SeedableRng;
@@ -29,7 +31,18 @@ pub(super) struct Blend<'a> {
 }
 
 /// Fitted models in the order of their names.
-type Sources<'a> = Vec<Box<dyn Scorer + 'a>>;
+type Sources<'a> = Vec<Averaged<'a>>;
+
+/// Models that come out differently from every seed.
+const IS_CHANCE: [&str; 3] = ["ials", "bpr", AutoencoderModel::NAME];
+
+/// How many of each of them, from different seeds, speak together.
+const COPIES: u64 = 3;
+
+/// Half the passes: what a single autoencoder learns in the other half, its copies have together.
+fn brief(params: AutoencoderParams) -> AutoencoderParams {
+    AutoencoderParams { epochs: params.epochs.div_ceil(2), ..params }
+}
 
 /// Items drawn to stand for those given beside the relevant ones in a test with negatives.
 const NEGATIVES: usize = 99;
@@ -52,9 +65,10 @@ impl<'a> Blend<'a> {
 /// Models that are blended. What users had themselves speaks only where it may come again, and the autoencoder
 /// where it is fitted in a minute or so.
 fn names(train: &TrainData<'_>, options: &EvaluateOptions, progress: &dyn Progress) -> Vec<&'static str> {
-    const ALL: [&str; 11] = [
+    const ALL: [&str; 12] = [
         "again",
         "popularity",
+        Acclaim::NAME,
         "trending",
         "item-knn",
         "content",
@@ -65,7 +79,7 @@ fn names(train: &TrainData<'_>, options: &EvaluateOptions, progress: &dyn Progre
         "spectral",
         AutoencoderModel::NAME,
     ];
-    let params = options.plan.autoencoder.clone().unwrap_or_default();
+    let params = brief(options.plan.autoencoder.clone().unwrap_or_default());
     let is_small = params.products(train.n_users(), train.dataset.catalog.len()) <= MOST_PRODUCTS;
     if !is_small {
         progress.begin(AutoencoderModel::NAME, 0);
@@ -73,14 +87,15 @@ fn names(train: &TrainData<'_>, options: &EvaluateOptions, progress: &dyn Progre
     }
     let is_left_out = |name: &str| match name {
         "again" => options.target == Target::New,
+        Acclaim::NAME => !Acclaim::speaks_of(&train.dataset.log),
         AutoencoderModel::NAME => !is_small,
         _ => false,
     };
     ALL.into_iter().filter(|name| !is_left_out(name)).collect()
 }
 
-/// Products of numbers in one direction of all passes of the autoencoder, about two minutes of one core.
-const MOST_PRODUCTS: f64 = 1e12;
+/// Products of numbers in one direction of all passes of an autoencoder, about a minute of one core.
+const MOST_PRODUCTS: f64 = 5e11;
 
 fn fit_sources<'a>(
     train: &'a TrainData<'a>,
@@ -88,8 +103,25 @@ fn fit_sources<'a>(
     options: &EvaluateOptions,
     progress: &dyn Progress,
 ) -> Result<Sources<'a>, ModelError> {
-    let fit = |name: &&str| Ok(models::fit(name, train, options, progress)?.scorer);
-    names.iter().map(fit).collect()
+    names.iter().map(|name| fit_source(name, train, options, progress)).collect()
+}
+
+/// A source; where chance decides its course the mean of a few, which errs less than each of them.
+fn fit_source<'a>(
+    name: &str,
+    train: &'a TrainData<'a>,
+    options: &EvaluateOptions,
+    progress: &dyn Progress,
+) -> Result<Averaged<'a>, ModelError> {
+    let n_copies = if IS_CHANCE.contains(&name) { COPIES } else { 1 };
+    let fit = |copy| {
+        let mut options = EvaluateOptions { seed: options.seed.wrapping_add(copy), ..options.clone() };
+        if name == AutoencoderModel::NAME {
+            options.plan.autoencoder = Some(brief(options.plan.autoencoder.unwrap_or_default()));
+        }
+        Ok(models::fit(name, train, &options, progress)?.scorer)
+    };
+    Ok(Averaged((0..n_copies).map(fit).collect::<Result<_, ModelError>>()?))
 }
 
 /// Learns the weights on a part of the training data.

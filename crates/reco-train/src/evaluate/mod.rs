@@ -21,6 +21,7 @@
 //!
 //! The same data, options and seed give the same figures, except times and memory, on any number of threads.
 
+mod acclaim;
 mod blend;
 mod bootstrap;
 mod calibration;

@@ -1,5 +1,6 @@
 //! The models an evaluation can ask for, and fitting them.
 
+use super::acclaim::Acclaim;
 use super::blend::Blend;
 use super::inputs::Inputs;
 use super::options::EvaluateOptions;
@@ -23,8 +24,9 @@ use std::time::Instant;
 
 /// Names that `--model` takes. `pipeline` is the whole recommender as configured: generators, filters, ranker
 /// and rules.
-pub const MODELS: [&str; 16] = [
+pub const MODELS: [&str; 17] = [
     "popularity",
+    "acclaim",
     "trending",
     "frequency",
     "random",
@@ -154,6 +156,7 @@ pub(super) fn fit<'a>(
     let (mut seconds_per_iteration, mut ranked_by) = (None, None);
     let scorer: Box<dyn Scorer + 'a> = match name {
         "popularity" => Box::new(Popular(&train.popularity)),
+        Acclaim::NAME => Box::new(Acclaim::new(&train.dataset.log, train.dataset.catalog.len())),
         "frequency" => Box::new(Frequency::new(&train.histories, &train.popularity)),
         "random" => Box::new(Random(options.seed)),
         "again" => Box::new(Again::new(&train.histories, &train.popularity, &options.pipeline.again)),

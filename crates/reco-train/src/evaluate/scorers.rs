@@ -7,7 +7,7 @@ use rand_pcg::Pcg64;
 use reco_core::error::RecommendError;
 use reco_core::id::ItemId;
 use reco_core::interactions::{Csr, Histories, Touch};
-use reco_core::linalg::{Matrix, dot, scan};
+use reco_core::linalg::{Matrix, axpy, dot, scan};
 use reco_core::retrieve::again::{AgainConfig, AgainGenerator};
 use reco_core::retrieve::autoencoder::AutoencoderModel;
 use reco_core::retrieve::neighbors::{Basis, Neighbors};
@@ -207,5 +207,53 @@ impl Scorer for Factors {
             scan(&self.items, user, scores);
         }
         Ok(())
+    }
+}
+
+/// The mean of what several models of one kind say.
+pub(super) struct Averaged<'a>(pub(super) Vec<Box<dyn Scorer + 'a>>);
+
+impl Scorer for Averaged<'_> {
+    fn score(&self, case: &Case, scores: &mut [f32]) -> Result<(), RecommendError> {
+        let mut one = vec![0.0; scores.len()];
+        scores.fill(0.0);
+        for scorer in &self.0 {
+            scorer.score(case, &mut one)?;
+            axpy(1.0 / self.0.len() as f32, &one, scores);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reco_core::time::Timestamp;
+
+    #[test]
+    fn models_of_one_kind_speak_with_one_voice() {
+        let case = Case {
+            user: 3,
+            asked_at: Timestamp::default(),
+            relevant: vec![ItemId::new(0)],
+            masked: Vec::new(),
+            among: None,
+        };
+        let of = |scorer: &dyn Scorer| {
+            let mut scores = vec![9.0f32; 4];
+            scorer.score(&case, &mut scores).expect("scores");
+            scores
+        };
+        let (one, other) = (of(&Random(1)), of(&Random(2)));
+        let mean: Vec<f32> = one.iter().zip(&other).map(|(one, other)| 0.5 * one + 0.5 * other).collect();
+        assert_eq!(of(&Averaged(vec![Box::new(Random(1)), Box::new(Random(2))])), mean);
+        assert_eq!(of(&Averaged(vec![Box::new(Random(1))])), one);
+        // What one of them does not rank is not ranked.
+        let unknown = [f32::NEG_INFINITY, 1.0, 2.0, f32::NAN];
+        let scores = of(&Averaged(vec![Box::new(Popular(&unknown)), Box::new(Random(1))]));
+        assert_eq!(
+            scores.iter().map(|score| score.is_finite()).collect::<Vec<_>>(),
+            [false, true, true, false]
+        );
     }
 }
