@@ -4,7 +4,7 @@ use super::{Block, Feature, FeatureGroup, FeatureKind, MISSING};
 use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::query::Query;
-use crate::rank::{BlendModels, Opinion, opinions, voted};
+use crate::rank::{BlendModels, Opinion, log_sum_exp, opinions, voted};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
@@ -36,7 +36,11 @@ impl FeatureGroup for Sources {
         };
         let of_all = [
             Feature::new("source.count", FeatureKind::Source, "sources that proposed the item"),
-            Feature::new(BLEND, FeatureKind::Source, "weighted sum of what the sources say (`train.blend`)"),
+            Feature::new(
+                BLEND,
+                FeatureKind::Source,
+                "ln of its share of the odds of all candidates, by the weights of the sources (`train.blend`)",
+            ),
         ];
         sources.iter().flat_map(of_source).chain(of_all).collect()
     }
@@ -54,6 +58,8 @@ impl FeatureGroup for Sources {
             row[blend] += weights.as_ref().map_or(MISSING, |weights| voted(&weights[source], opinion));
         }
         rows.iter_mut().filter(|row| row[count] < 1.0).for_each(|row| row[blend] = MISSING);
+        let whole = log_sum_exp(rows.iter().map(|row| row[blend]));
+        rows.iter_mut().for_each(|row| row[blend] -= whole);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::error::Fault;
 use crate::fixture;
 use crate::id::ItemId;
 use crate::query::Query;
+use crate::rank::{BlendModel, BlendModels, Blends, SourceWeights};
 use crate::request::{Context, Request};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
@@ -142,4 +143,24 @@ fn a_group_of_ones_own_stands_beside_the_others_and_mistakes_are_named() {
         assert!(problem.contains(part), "{problem} is not about {part}");
     }
     assert_eq!(problems.len(), 5, "{problems:#?}");
+}
+
+#[test]
+fn the_blend_tells_every_candidate_its_share_of_the_odds() {
+    let weights = SourceWeights { source: "fixture".to_owned(), weights: [1.0, 0.0, 2.0, 0.0] };
+    let model = Some(BlendModel::new(vec![weights]));
+    let blends = Blends { with_repeats: model.clone(), all_new: model.clone() };
+    let models = BlendModels { strangers: model, newcomers: blends.clone(), regulars: blends };
+    let mut snapshot = snapshot(&FeatureConfig::default());
+    snapshot.models.insert(BlendModels::NAME, models);
+    let query = fixture::query_of(Request::for_user("ann"), snapshot);
+    let set = fixture::candidates([1, 4, 9]);
+    let matrix = FeatureSchema::default().matrix(&query, &set).unwrap();
+    let column = matrix.column(BLEND).unwrap();
+    let shares: Vec<f32> = (0..3).map(|row| matrix.row(row)[column].exp()).collect();
+    assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{shares:?}");
+    let BlendModels { regulars, .. } = query.snapshot.models.get::<BlendModels>(BlendModels::NAME).unwrap();
+    let mut expected = vec![0.0; 3];
+    regulars.all_new.as_ref().unwrap().log_shares(&set, &mut expected);
+    (0..3).for_each(|row| check(&matrix, row, BLEND, expected[row]));
 }

@@ -106,20 +106,28 @@ impl BlendModel {
         self.sources.iter().find(|known| known.source == source).map(|known| &known.weights)
     }
 
-    /// Overwrites `logits` with the sum of the weighted opinions of every candidate: the logarithm of the odds that
-    /// it is taken, up to a constant of the list. No number for what no source proposed.
-    ///
-    /// # Panics
-    ///
-    /// Panics when there are not as many logits as candidates.
-    pub fn logits(&self, set: &Candidates, logits: &mut [f32]) {
-        assert_eq!(logits.len(), set.len(), "a logit per candidate");
+    /// Overwrites `logits` with the sum of the weighted opinions of every candidate; no number for what no source
+    /// proposed.
+    fn logits(&self, set: &Candidates, logits: &mut [f32]) {
         let weights = self.weights_for(set);
         logits.fill(f32::NAN);
         for (row, source, opinion) in opinions(set) {
             let sum = if logits[row].is_nan() { 0.0 } else { logits[row] };
             logits[row] = sum + voted(&weights[source], opinion);
         }
+    }
+
+    /// Overwrites `shares` with the logarithm of every candidate's share of the odds of all: of the probability that
+    /// it is the one taken, if one is. No number for what no source proposed.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there are not as many shares as candidates.
+    pub fn log_shares(&self, set: &Candidates, shares: &mut [f32]) {
+        assert_eq!(shares.len(), set.len(), "a share per candidate");
+        self.logits(set, shares);
+        let whole = log_sum_exp(shares.iter().copied());
+        shares.iter_mut().for_each(|share| *share -= whole);
     }
 
     /// Overwrites `scores` with e to the logits; 0 for what no source proposed.
@@ -148,6 +156,13 @@ impl BlendModel {
 /// What an opinion adds to an item's score.
 pub fn voted(weights: &[f32; Opinion::SIDES], opinion: Opinion) -> f32 {
     weights.iter().zip(opinion.0).map(|(weight, value)| weight * value).sum()
+}
+
+/// The logarithm of the sum of e to each of these, without those that are no number.
+pub(crate) fn log_sum_exp(logits: impl Iterator<Item = f32> + Clone) -> f32 {
+    let known = || logits.clone().filter(|logit| !logit.is_nan());
+    let top = known().fold(f32::NEG_INFINITY, f32::max);
+    if top.is_finite() { top + known().map(|logit| (logit - top).exp()).sum::<f32>().ln() } else { 0.0 }
 }
 
 /// Sums beyond it say nothing more, and e to their power would leave the finite numbers.
@@ -222,6 +237,28 @@ mod tests {
         check(30, f32::NAN, 5.0, [0.0, 0.0, 1.0 / 11.0, 0.5]);
         // A source that likes nothing has no best.
         check(0, -1.0, -1.0, [0.0, 0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn shares_of_the_odds_sum_to_one_over_what_was_proposed() {
+        let weights = |source: &str, each| SourceWeights { source: source.to_owned(), weights: [each; 4] };
+        let model = BlendModel::new(vec![weights("als", 0.7), weights("mine", 0.2)]);
+        let mut set = set();
+        set.append(ItemId::new(9), 0.0);
+        let (mut shares, mut odds) = (vec![0.0; 4], vec![0.0; 4]);
+        model.log_shares(&set, &mut shares);
+        model.odds(&set, &mut odds);
+        assert!(shares[3].is_nan(), "nobody proposed it");
+        assert!((shares[..3].iter().map(|share| share.exp()).sum::<f32>() - 1.0).abs() < 1e-5, "{shares:?}");
+        for (share, odds) in shares.iter().zip(&odds).take(3) {
+            assert!((share.exp() / shares[0].exp() - odds / odds_of_first(&model)).abs() < 1e-5);
+        }
+    }
+
+    fn odds_of_first(model: &BlendModel) -> f32 {
+        let mut odds = [0.0; 3];
+        model.odds(&set(), &mut odds);
+        odds[0]
     }
 
     fn set() -> Candidates {

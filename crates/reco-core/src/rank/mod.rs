@@ -9,6 +9,7 @@ pub mod trees;
 mod votes;
 pub mod wide_deep;
 
+pub(crate) use blend::log_sum_exp;
 pub use blend::{BlendModel, BlendModels, BlendRanker, Blends, Opinion, SourceWeights, opinions, voted};
 pub use dense::{DenseModel, ModelError, open_model};
 pub use learned::LearnedRanker;

@@ -89,6 +89,12 @@ pub fn fit(lists: &Lists, params: &BlendParams) -> Result<Vec<f32>, FitError> {
     fit_some(lists, &[(0..lists.n_features).collect()], params)
 }
 
+/// The regularisation that holds best for lists it was not learned from.
+pub(super) fn regularization(lists: &Lists, params: &BlendParams) -> Result<f32, FitError> {
+    FitError::check("blend", params.problems())?;
+    Ok(chosen(lists, params)?.regularization)
+}
+
 /// Weights as by [`fit`], of the features in that one of several choices which holds best for lists it was not
 /// learned from, of equals the first; the others weigh 0.
 ///

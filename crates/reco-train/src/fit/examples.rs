@@ -125,9 +125,9 @@ impl Examples {
                 let (query, set) = rehearsal.ask(request)?;
                 let mut matrix = schema.matrix(&query, &set).map_err(FitError::Features)?;
                 if let Some(blend) = blend.and_then(|blend| blend.without(*user, &query, &set)) {
-                    let mut logits = vec![0.0; set.len()];
-                    blend.logits(&set, &mut logits);
-                    matrix.overwrite(BLEND, &logits);
+                    let mut shares = vec![0.0; set.len()];
+                    blend.log_shares(&set, &mut shares);
+                    matrix.overwrite(BLEND, &shares);
                 }
                 let n_done = (0..rehearsal.actions.len()).map(|action| rehearsal.n_done(*user, action));
                 let (rows, n_taken, n_done) = (0..set.len(), took.len(), n_done.collect());

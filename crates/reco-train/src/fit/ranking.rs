@@ -23,10 +23,12 @@ pub(super) struct Learned {
 }
 
 impl Learned {
-    /// The weights for an answer to a user, learned without them where there is enough to learn from.
+    /// The weights for an answer to a user, learned without them where there is enough to learn from; `None` where
+    /// there are none to serve.
     pub(super) fn without(&self, user: u32, query: &Query, set: &Candidates) -> Option<&BlendModel> {
+        let of_all = self.all.of(query, set)?;
         let of_others = self.halves.get(1 - half_of(user)).and_then(|models| models.of(query, set));
-        of_others.or_else(|| self.all.of(query, set))
+        Some(of_others.unwrap_or(of_all))
     }
 }
 
@@ -53,12 +55,9 @@ pub(super) fn learn(
         let lists: Result<Vec<_>, FitError> = rehearsal.took.par_iter().map(of_user).collect();
         let (with_repeats, all_new): (Vec<_>, Vec<_>) = lists?.into_iter().unzip();
         let with_repeats: Vec<(u32, Proposed)> = with_repeats.into_iter().flatten().collect();
-        let of_part = |part: &Part| {
-            let (with_repeats, all_new) =
-                (part.weighed(&with_repeats, params)?, part.weighed(&all_new, params)?);
-            Ok(Blends { with_repeats, all_new })
-        };
-        parts.iter().map(of_part).collect()
+        let with_repeats = weighed(&with_repeats, parts, params)?;
+        let blends = with_repeats.into_iter().zip(weighed(&all_new, parts, params)?);
+        Ok(blends.map(|(with_repeats, all_new)| Blends { with_repeats, all_new }).collect())
     };
     // Strangers are all alike, so one answer does for them.
     let (_, to_a_stranger) = rehearsal.ask(rehearsal.of_stranger())?;
@@ -66,10 +65,11 @@ pub(super) fn learn(
         rehearsal.took.par_iter().map(|(user, took)| (*user, Proposed::new(&to_a_stranger, took))).collect();
     let newcomers = learned_from(&|user| rehearsal.of_newcomer(user))?;
     let regulars = learned_from(&|user| rehearsal.of_regular(user))?;
-    let mut models = Vec::new();
-    for (part, (newcomers, regulars)) in parts.iter().zip(newcomers.into_iter().zip(regulars)) {
-        models.push(BlendModels { strangers: part.weighed(&to_strangers, params)?, newcomers, regulars });
-    }
+    let strangers = weighed(&to_strangers, parts, params)?;
+    let of_parts = strangers.into_iter().zip(newcomers).zip(regulars);
+    let mut models: Vec<BlendModels> = of_parts
+        .map(|((strangers, newcomers), regulars)| BlendModels { strangers, newcomers, regulars })
+        .collect();
     progress.end(&format!("learned from {} users", rehearsal.took.len()));
     Ok(Learned { all: models.remove(0), halves: models })
 }
@@ -91,34 +91,51 @@ impl Part {
         }
     }
 
-    /// Fewer lists teach nothing that holds for others; a half is never served, and may be half as sure.
+    /// Fewer lists teach nothing that holds for others, and not every user takes what was proposed; a half is never
+    /// served, and may be half as sure.
     fn fewest_lists(self) -> usize {
         match self {
-            Self::All => Rehearsal::FEWEST_USERS,
-            Self::Half(_) => Rehearsal::FEWEST_USERS / 2,
+            Self::All => Rehearsal::FEWEST_USERS / 2,
+            Self::Half(_) => Rehearsal::FEWEST_USERS / 4,
         }
     }
+}
 
-    /// Weights of the sources that proposed anything to these users; `None` where too little that was proposed was
-    /// taken.
-    fn weighed(
-        self,
-        lists: &[(u32, Proposed)],
-        params: &BlendParams,
-    ) -> Result<Option<BlendModel>, FitError> {
-        let lists: Vec<&Proposed> =
-            lists.iter().filter(|(user, _)| self.has(*user)).map(|(_, list)| list).collect();
-        let Some(sources) = lists.first().map(|list| Arc::clone(&list.sources)) else { return Ok(None) };
-        let mut examples = Lists::new(sources.len() * Opinion::SIDES);
-        lists.iter().for_each(|list| examples.push(&list.features, list.n_relevant));
-        if examples.len() < self.fewest_lists() {
-            return Ok(None);
-        }
-        let model = blend::model(&sources, &blend::fit(&examples, params)?);
-        let spoke = |source: usize| lists.iter().any(|list| list.hears(source));
-        let heard = model.sources().iter().zip(0..).filter(|(_, source)| spoke(*source));
-        Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))
+/// Weights learned from each part of the users, all with the regularisation that is best for all of them: how far to
+/// trust what was learned is better told by many than by a few.
+fn weighed(
+    lists: &[(u32, Proposed)],
+    parts: &[Part],
+    params: &BlendParams,
+) -> Result<Vec<Option<BlendModel>>, FitError> {
+    let of_part = |part: Part| -> Vec<&Proposed> {
+        lists.iter().filter(|(user, _)| part.has(*user)).map(|(_, list)| list).collect()
+    };
+    let all = examples(&of_part(Part::All));
+    let mut params = params.clone();
+    if all.len() >= Part::All.fewest_lists() {
+        params.regularization = vec![blend::regularization(&all, &params)?];
     }
+    parts.iter().map(|&part| model(&of_part(part), part.fewest_lists(), &params)).collect()
+}
+
+fn examples(lists: &[&Proposed]) -> Lists {
+    let n_sources = lists.first().map_or(0, |list| list.sources.len());
+    let mut examples = Lists::new(n_sources * Opinion::SIDES);
+    lists.iter().for_each(|list| examples.push(&list.features, list.n_relevant));
+    examples
+}
+
+/// Weights of the sources that proposed anything; `None` where too little that was proposed was taken.
+fn model(lists: &[&Proposed], fewest: usize, params: &BlendParams) -> Result<Option<BlendModel>, FitError> {
+    let (Some(first), examples) = (lists.first(), examples(lists)) else { return Ok(None) };
+    if examples.len() < fewest {
+        return Ok(None);
+    }
+    let model = blend::model(&first.sources, &blend::fit(&examples, params)?);
+    let spoke = |source: usize| lists.iter().any(|list| list.hears(source));
+    let heard = model.sources().iter().zip(0..).filter(|(_, source)| spoke(*source));
+    Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))
 }
 
 /// What was proposed, if something of it was nothing new to the user, and what was.

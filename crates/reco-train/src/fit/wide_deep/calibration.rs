@@ -68,44 +68,68 @@ impl Rows {
 }
 
 /// Slope and intercept that make 1 / (1 + e^-(slope * logit + intercept)) the share of rows taken at each logit
-/// (Platt, "Probabilistic Outputs for Support Vector Machines", 1999), by Newton's method with targets smoothed as
-/// there, so that it ends where everything or nothing was taken. The slope is never below 0, for it must not turn
+/// (Platt, "Probabilistic Outputs for Support Vector Machines", 1999), with targets smoothed as there, so that it ends
+/// where everything or nothing was taken. By Newton's method, steps halved where they overshoot (Lin, Lin, Weng,
+/// "A Note on Platt's Probabilistic Outputs", 2007). The slope is never below 0, for it must not turn
 /// an order around.
 fn platt(logits: &[f32], is_taken: &[bool]) -> (f32, f32) {
     let n_taken = is_taken.iter().filter(|&&is_taken| is_taken).count() as f64;
     let n_others = is_taken.len() as f64 - n_taken;
     let (high, low) = ((n_taken + 1.0) / (n_taken + 2.0), 1.0 / (n_others + 2.0));
-    let (mut slope, mut intercept) = (1.0f64, ((n_taken + 1.0) / (n_others + 1.0)).ln());
+    let targets = is_taken.iter().map(|&is_taken| if is_taken { high } else { low });
+    let rows: Vec<(f64, f64)> = logits.iter().map(|&logit| f64::from(logit)).zip(targets).collect();
+    // Where all rows are given the same chance, the loss is curved whatever the logits.
+    let mut at = (LEAST_SLOPE, ((n_taken + 1.0) / (n_others + 1.0)).ln());
+    let mut here = Descent::at(at, &rows);
     for _ in 0..STEPS {
-        let (mut gradient, mut hessian) = ([0.0f64; 2], [RIDGE, 0.0, RIDGE]);
-        for (&logit, &is_taken) in logits.iter().zip(is_taken) {
-            let logit = f64::from(logit);
-            let chance = 1.0 / (1.0 + (-(slope * logit + intercept)).exp());
-            let error = chance - if is_taken { high } else { low };
-            let weight = chance * (1.0 - chance);
-            gradient[0] += error * logit;
-            gradient[1] += error;
-            hessian[0] += weight * logit * logit;
-            hessian[1] += weight * logit;
-            hessian[2] += weight;
-        }
-        let determinant = hessian[0] * hessian[2] - hessian[1] * hessian[1];
-        let step = [
-            (hessian[2] * gradient[0] - hessian[1] * gradient[1]) / determinant,
-            (hessian[0] * gradient[1] - hessian[1] * gradient[0]) / determinant,
-        ];
-        if !step.iter().all(|step| step.is_finite()) {
-            break;
-        }
-        slope = (slope - step[0].clamp(-1.0, 1.0)).max(LEAST_SLOPE);
-        intercept -= step[1].clamp(-2.0, 2.0);
+        let step = here.step();
+        let halved = (0..20).map(|halving| 0.5f64.powi(halving));
+        let tried = halved.map(|by| {
+            let moved = ((at.0 - by * step.0).max(LEAST_SLOPE), at.1 - by * step.1);
+            (moved, Descent::at(moved, &rows))
+        });
+        let Some((moved, there)) = tried.into_iter().find(|(_, there)| there.loss < here.loss) else { break };
+        (at, here) = (moved, there);
     }
-    (slope as f32, intercept as f32)
+    (at.0 as f32, at.1 as f32)
 }
 
 const STEPS: usize = 50;
 const RIDGE: f64 = 1e-6;
 const LEAST_SLOPE: f64 = 1e-3;
+
+/// The cross-entropy at a slope and an intercept, with its first and second derivatives.
+struct Descent {
+    loss: f64,
+    gradient: (f64, f64),
+    curvature: [f64; 3],
+}
+
+impl Descent {
+    /// Over rows of a logit and a target.
+    fn at((slope, intercept): (f64, f64), rows: &[(f64, f64)]) -> Self {
+        let mut sum = Self { loss: 0.0, gradient: (0.0, 0.0), curvature: [RIDGE, 0.0, RIDGE] };
+        for &(logit, target) in rows {
+            let z = slope * logit + intercept;
+            let chance = 1.0 / (1.0 + (-z).exp());
+            let (error, weight) = (chance - target, chance * (1.0 - chance));
+            sum.loss += z.max(0.0) + (-z.abs()).exp().ln_1p() - target * z;
+            sum.gradient = (sum.gradient.0 + error * logit, sum.gradient.1 + error);
+            sum.curvature[0] += weight * logit * logit;
+            sum.curvature[1] += weight * logit;
+            sum.curvature[2] += weight;
+        }
+        sum
+    }
+
+    /// Newton's step: what to take away.
+    fn step(&self) -> (f64, f64) {
+        let [a, b, c] = self.curvature;
+        let determinant = a * c - b * b;
+        let (slope, intercept) = self.gradient;
+        ((c * slope - b * intercept) / determinant, (a * intercept - b * slope) / determinant)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +145,18 @@ mod tests {
         let (logits, is_taken): (Vec<f32>, Vec<bool>) = rows.into_iter().unzip();
         let (slope, intercept) = platt(&logits, &is_taken);
         assert!((slope - 9f32.ln()).abs() < 0.01 && intercept.abs() < 0.01, "{slope} {intercept}");
+    }
+
+    #[test]
+    fn far_from_the_bottom_steps_do_not_leap_to_and_fro() {
+        // Logits far from 0, at each of which a fortieth more is taken: whole steps would pass the bottom.
+        let rows: Vec<(f32, bool)> =
+            (0..2_000u16).map(|row| (20.0 + f32::from(row % 40), row / 40 < row % 40)).collect();
+        let (logits, is_taken): (Vec<f32>, Vec<bool>) = rows.into_iter().unzip();
+        let (slope, intercept) = platt(&logits, &is_taken);
+        let n_taken = is_taken.iter().filter(|&&taken| taken).count() as f32;
+        let said: f32 = logits.iter().map(|logit| 1.0 / (1.0 + (-(slope * logit + intercept)).exp())).sum();
+        assert!(slope > 0.01 && (said - n_taken).abs() < 1.0, "slope {slope}: {said} of {n_taken}");
     }
 
     #[test]

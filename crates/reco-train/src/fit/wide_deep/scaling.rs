@@ -2,7 +2,7 @@
 
 use crate::fit::examples::Examples;
 use rayon::prelude::*;
-use reco_core::features::{BLEND, FeatureConfig};
+use reco_core::features::FeatureConfig;
 use reco_core::rank::wide_deep::Input;
 use std::sync::Arc;
 
@@ -30,11 +30,7 @@ pub(super) fn inputs(examples: &Examples, training: &[usize], config: &FeatureCo
         let Moments { mean, deviation } = Moments::of(&values)?;
         let farthest = values.iter().fold(0.0f64, |most, &value| most.max((f64::from(value) - mean).abs()));
         let within = farthest / f64::from(Input::FARTHEST);
-        let unit = if &*feature.name == BLEND {
-            deviation.max(ROOM * within)
-        } else {
-            deviation.max(within.min(MOST_DEVIATIONS * deviation))
-        };
+        let unit = deviation.max(within.min(MOST_DEVIATIONS * deviation));
         Some(Input { name: Arc::clone(&feature.name), mean: mean as f32, scale: (1.0 / unit) as f32 })
     };
     columns.par_iter().filter_map(input).collect()
@@ -43,10 +39,6 @@ pub(super) fn inputs(examples: &Examples, training: &[usize], config: &FeatureCo
 /// Standard deviations that a unit of an input may stand for so that its farthest values can be told apart: the best
 /// of many candidates lie far out, where a vote by rank is near 1 for a few and near 0 for most.
 const MOST_DEVIATIONS: f64 = 4.0;
-
-/// How much farther the blend may go in times to come than it ever did: where it is all that orders a list, none of
-/// the best may be alike.
-const ROOM: f64 = 2.0;
 
 /// Mean and standard deviation.
 struct Moments {
