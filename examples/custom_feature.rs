@@ -78,7 +78,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Trains with the feature, serves with it, and writes what came of it to `out`.
 pub(crate) fn run(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let dataset = regulars()?;
-    let (plan, weights) = (Plan::default(), ActionWeights::default());
+    // Without a blend to begin with, the ranker learns from the features alone.
+    let plan = Plan { blend: None, ..Plan::default() };
+    let weights = ActionWeights::default();
     // These customers take the same things again and again.
     let pipeline = PipelineConfig { seen: SeenPolicy::Never, ..shop::pipeline() };
     let schema = FeatureSchema::default().with(OrganicMatch);
@@ -87,7 +89,7 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let cuts = Cuts { held_out: 0.3, count: 1 };
     let rows = examples(&dataset, &plan, &pipeline, &schema, cuts, &weights, &Silent)?;
     let rows = rows.ok_or("too few customers came back to learn from")?;
-    let params = WideDeepParams { hidden: vec![16], epochs: 4, ..WideDeepParams::default() };
+    let params = WideDeepParams { hidden: vec![16], epochs: 15, ..WideDeepParams::default() };
     let ranker = wide_deep::fit(&rows, &plan.features, &params, &Silent)?.ok_or("too few lists")?.ranker;
     let reads_it = ranker.weights().inputs.iter().any(|input| &*input.name == NAME);
     writeln!(out, "trained on {} candidates; the ranker reads {NAME}: {reads_it}", rows.items.len())?;

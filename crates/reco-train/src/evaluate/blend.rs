@@ -106,7 +106,7 @@ fn fit_sources<'a>(
     names.iter().map(|name| fit_source(name, train, options, progress)).collect()
 }
 
-/// A source; where chance decides its course the mean of a few, which errs less than each of them.
+/// A source; where chance decides its course the mean of a few, so that no single seed does.
 fn fit_source<'a>(
     name: &str,
     train: &'a TrainData<'a>,

@@ -128,7 +128,8 @@ fn examples(lists: &[&Proposed]) -> Lists {
 
 /// Weights of the sources that proposed anything; `None` where too little that was proposed was taken.
 fn model(lists: &[&Proposed], fewest: usize, params: &BlendParams) -> Result<Option<BlendModel>, FitError> {
-    let (Some(first), examples) = (lists.first(), examples(lists)) else { return Ok(None) };
+    let Some(first) = lists.first() else { return Ok(None) };
+    let examples = examples(lists);
     if examples.len() < fewest {
         return Ok(None);
     }
