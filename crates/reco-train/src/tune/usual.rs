@@ -109,6 +109,6 @@ mod tests {
     #[test]
     fn every_model_with_settings_has_a_space() {
         let without: Vec<&str> = MODELS.into_iter().filter(|model| usual_space(model).is_none()).collect();
-        assert_eq!(without, ["popularity", "frequency", "random"]);
+        assert_eq!(without, ["popularity", "acclaim", "frequency", "random"]);
     }
 }
