@@ -71,7 +71,7 @@ pub(super) fn fit(
 ///
 /// # Errors
 ///
-/// As [`fit`], and [`FitError::Params`] for cuts out of range.
+/// As [`snapshot::fit`](super::snapshot::fit), and [`FitError::Params`] for cuts out of range.
 pub fn examples(
     dataset: &Dataset,
     plan: &Plan,
