@@ -250,15 +250,10 @@ mod tests {
         model.odds(&set, &mut odds);
         assert!(shares[3].is_nan(), "nobody proposed it");
         assert!((shares[..3].iter().map(|share| share.exp()).sum::<f32>() - 1.0).abs() < 1e-5, "{shares:?}");
+        let first = odds[0];
         for (share, odds) in shares.iter().zip(&odds).take(3) {
-            assert!((share.exp() / shares[0].exp() - odds / odds_of_first(&model)).abs() < 1e-5);
+            assert!((share.exp() / shares[0].exp() - odds / first).abs() < 1e-5);
         }
-    }
-
-    fn odds_of_first(model: &BlendModel) -> f32 {
-        let mut odds = [0.0; 3];
-        model.odds(&set(), &mut odds);
-        odds[0]
     }
 
     fn set() -> Candidates {

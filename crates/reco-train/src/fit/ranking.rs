@@ -101,22 +101,28 @@ impl Part {
     }
 }
 
-/// Weights learned from each part of the users, all with the regularisation that is best for all of them: how far to
+/// Weights learned from each part of the users, the first of which is all of them; `None` where too little that was
+/// proposed was taken. All with the regularisation that is best for all of them: how far to
 /// trust what was learned is better told by many than by a few.
 fn weighed(
     lists: &[(u32, Proposed)],
     parts: &[Part],
     params: &BlendParams,
 ) -> Result<Vec<Option<BlendModel>>, FitError> {
-    let of_part = |part: Part| -> Vec<&Proposed> {
-        lists.iter().filter(|(user, _)| part.has(*user)).map(|(_, list)| list).collect()
-    };
-    let all = examples(&of_part(Part::All));
     let mut params = params.clone();
-    if all.len() >= Part::All.fewest_lists() {
-        params.regularization = vec![blend::regularization(&all, &params)?];
-    }
-    parts.iter().map(|&part| model(&of_part(part), part.fewest_lists(), &params)).collect()
+    let of_part = |&part: &Part| {
+        let lists = lists.iter().filter(|(user, _)| part.has(*user));
+        let lists: Vec<&Proposed> = lists.map(|(_, list)| list).collect();
+        let examples = examples(&lists);
+        if examples.len() < part.fewest_lists() {
+            return Ok(None);
+        }
+        if let Part::All = part {
+            params.regularization = vec![blend::regularization(&examples, &params)?];
+        }
+        model(&lists, &examples, &params)
+    };
+    parts.iter().map(of_part).collect()
 }
 
 fn examples(lists: &[&Proposed]) -> Lists {
@@ -126,14 +132,14 @@ fn examples(lists: &[&Proposed]) -> Lists {
     examples
 }
 
-/// Weights of the sources that proposed anything; `None` where too little that was proposed was taken.
-fn model(lists: &[&Proposed], fewest: usize, params: &BlendParams) -> Result<Option<BlendModel>, FitError> {
+/// Weights of the sources that proposed anything; `None` without lists.
+fn model(
+    lists: &[&Proposed],
+    examples: &Lists,
+    params: &BlendParams,
+) -> Result<Option<BlendModel>, FitError> {
     let Some(first) = lists.first() else { return Ok(None) };
-    let examples = examples(lists);
-    if examples.len() < fewest {
-        return Ok(None);
-    }
-    let model = blend::model(&first.sources, &blend::fit(&examples, params)?);
+    let model = blend::model(&first.sources, &blend::fit(examples, params)?);
     let spoke = |source: usize| lists.iter().any(|list| list.hears(source));
     let heard = model.sources().iter().zip(0..).filter(|(_, source)| spoke(*source));
     Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))

@@ -14,7 +14,7 @@ use super::{FitError, bad};
 use crate::progress::{Progress, remarked};
 pub(super) use batches::dropout;
 use batches::{Batches, Sides};
-use best::{Best, State, mean};
+use best::{Best, State, Trial, mean};
 use calibration::Calibrated;
 use network::Network;
 use objectives::Objective;
@@ -158,8 +158,8 @@ pub fn fit(
     let scaled = scaling::scaled(examples, &inputs);
     let lesson = Lesson { examples, objectives, inputs, scaled, params };
     progress.begin(STAGE, params.epochs as u64);
-    let State { mut network, epochs, .. } = lesson.learned(&sides, progress)?;
-    let calibrated = lesson.calibrated(&mut network, &sides.validation)?;
+    let State { trial: Trial { epochs, logits, .. }, network } = lesson.learned(&sides, progress)?;
+    let calibrated = lesson.calibrated(&logits, &sides.validation);
     let judged = lesson.model(&network, &calibrated)?;
     let ranker = if sides.in_time && epochs > 0 {
         lesson.model(&lesson.passed(&sides.all(), epochs)?, &calibrated)?
@@ -204,15 +204,15 @@ impl Lesson<'_> {
         let mut network = Network::new(&begin, self.objectives.len(), self.params)?;
         let mut best = Best::default();
         if begin.iter().any(|&weight| weight > 0.0) {
-            best = Best::starting_at(self.state(&mut network, &sides.validation, 0)?);
+            best = Best::starting_at(self.trial(&mut network, &sides.validation, 0)?, &network)?;
         }
         let mut batches = self.batches(sides.training.clone());
         for epoch in 0..self.params.epochs {
             self.pass(&mut network, &mut batches, epoch)?;
-            let state = self.state(&mut network, &sides.validation, epoch + 1)?;
-            progress.point(WideDeep::NAME, "ndcg@10", epoch as u64 + 1, mean(&state.ndcg_of_each));
+            let trial = self.trial(&mut network, &sides.validation, epoch + 1)?;
+            progress.point(WideDeep::NAME, "ndcg@10", epoch as u64 + 1, mean(&trial.ndcg_of_each));
             progress.advance(1);
-            best.offer(state);
+            best.offer(trial, &network)?;
         }
         Ok(best.state().expect("there is at least one pass"))
     }
@@ -237,17 +237,16 @@ impl Lesson<'_> {
         Ok(())
     }
 
-    fn state(&self, network: &mut Network, lists: &[usize], epochs: usize) -> Result<State, FitError> {
+    fn trial(&self, network: &mut Network, lists: &[usize], epochs: usize) -> Result<Trial, FitError> {
         let logits = network.logits_of(self.examples, &self.scaled, lists)?;
         let ndcg_of_each = objectives::ndcg_of_each(&self.objectives, self.examples, lists, &logits);
-        Ok(State { ndcg_of_each, network: network.copied()?, epochs })
+        Ok(Trial { epochs, logits, ndcg_of_each })
     }
 
-    /// How the logits of each head become probabilities, by lists that the network has not seen.
-    fn calibrated(&self, network: &mut Network, lists: &[usize]) -> Result<Vec<Calibrated>, FitError> {
-        let logits = network.logits_of(self.examples, &self.scaled, lists)?;
-        let heads = self.objectives.iter().zip(&logits);
-        Ok(heads.map(|(head, logits)| calibration::calibrated(head, self.examples, lists, logits)).collect())
+    /// How the logits of each head become probabilities, by those of lists that the network has not seen.
+    fn calibrated(&self, logits: &[Vec<Vec<f32>>], lists: &[usize]) -> Vec<Calibrated> {
+        let heads = self.objectives.iter().zip(logits);
+        heads.map(|(head, logits)| calibration::calibrated(head, self.examples, lists, logits)).collect()
     }
 
     fn model(&self, network: &Network, calibrated: &[Calibrated]) -> Result<WideDeep, FitError> {

@@ -47,26 +47,30 @@ fn candidates() -> Vec<Candidate> {
     vec![of("base", 2), of("wide", 8)]
 }
 
+/// What a task is told beside its data and candidates.
+#[derive(Default)]
+struct Usual {
+    cleaned: Cleaned,
+    weights: ActionWeights,
+    judge: JudgeParams,
+}
+
+impl Usual {
+    fn task<'a>(&'a self, dataset: &'a Dataset, candidates: &'a [Candidate]) -> Task<'a> {
+        let Self { cleaned, weights, judge } = self;
+        Task { dataset, cleaned, candidates, weights, judge, earlier: None, version: "v1", kept_at: None }
+    }
+}
+
 fn flow(
     runs: &FolderTracker,
     further: &[&dyn RunTracker],
     progress: &dyn Progress,
 ) -> Result<(Trained, Vec<Step>), FlowError> {
-    let (dataset, candidates, weights, judge) =
-        (dataset(), candidates(), ActionWeights::default(), JudgeParams::default());
+    let (dataset, candidates, usual) = (dataset(), candidates(), Usual::default());
     let now = Timestamp::from_secs(1_700_000_000);
     let run = Run::open(runs, further, "00ff", false, now, |id| RunStart::new(id, "shop").at(now))?;
-    let task = Task {
-        dataset: &dataset,
-        cleaned: &Cleaned::default(),
-        candidates: &candidates,
-        weights: &weights,
-        judge: &judge,
-        earlier: None,
-        version: "v1",
-        kept_at: None,
-    };
-    let trained = train(&task, &run, progress)?;
+    let trained = train(&usual.task(&dataset, &candidates), &run, progress)?;
     Ok((trained, run.steps()))
 }
 
@@ -250,18 +254,8 @@ fn a_run_has_one_process_at_a_time_and_another_one_on_demand() {
 fn candidates_that_cannot_be_judged_cannot_be_chosen_from_but_one_is_fitted() {
     let mut few = dataset();
     few.log = few.log.select(&[0, 1]);
-    let (all, weights, judge) = (candidates(), ActionWeights::default(), JudgeParams::default());
-    let cleaned = Cleaned::default();
-    let task = |candidates| Task {
-        dataset: &few,
-        cleaned: &cleaned,
-        candidates,
-        weights: &weights,
-        judge: &judge,
-        earlier: None,
-        version: "v1",
-        kept_at: None,
-    };
+    let (all, usual) = (candidates(), Usual::default());
+    let task = |candidates| usual.task(&few, candidates);
     let folder = tempfile::tempdir().unwrap();
     let runs = FolderTracker::new(folder.path());
     let run = open(&runs, &[], false).unwrap();
@@ -281,16 +275,8 @@ fn figures_of_another_ranker_are_not_published_as_those_of_the_version() {
     let dataset = dataset_of(64);
     let candidate =
         Candidate { name: "base".to_owned(), plan: Plan::default(), pipeline: PipelineConfig::default() };
-    let task = Task {
-        dataset: &dataset,
-        cleaned: &Cleaned::default(),
-        candidates: &[candidate],
-        weights: &ActionWeights::default(),
-        judge: &JudgeParams::default(),
-        earlier: None,
-        version: "v1",
-        kept_at: None,
-    };
+    let (usual, candidates) = (Usual::default(), [candidate]);
+    let task = usual.task(&dataset, &candidates);
     let folder = tempfile::tempdir().unwrap();
     let runs = FolderTracker::new(folder.path());
     let run = open(&runs, &[], false).unwrap();

@@ -1,6 +1,7 @@
 //! Choosing among the states of a network while it learns.
 
 use super::network::Network;
+use crate::fit::FitError;
 
 /// The best state so far, by what each makes of the lists kept for validation.
 #[derive(Default)]
@@ -10,25 +11,35 @@ pub(super) struct Best {
     learned: Option<State>,
 }
 
-/// A network after so many passes, and how well it orders each list.
+/// A network, and how it does.
 pub(super) struct State {
-    pub(super) ndcg_of_each: Vec<f64>,
+    pub(super) trial: Trial,
     pub(super) network: Network,
+}
+
+/// What a network makes of the lists kept for validation.
+pub(super) struct Trial {
+    /// After how many passes.
     pub(super) epochs: usize,
+    /// For every head and list the logits of its rows.
+    pub(super) logits: Vec<Vec<Vec<f32>>>,
+    pub(super) ndcg_of_each: Vec<f64>,
 }
 
 impl Best {
     /// Begins with a state that is only given up for one clearly better.
-    pub(super) fn starting_at(start: State) -> Self {
-        Self { start: Some(start), learned: None }
+    pub(super) fn starting_at(trial: Trial, network: &Network) -> Result<Self, FitError> {
+        let start = State { trial, network: network.copied()? };
+        Ok(Self { start: Some(start), learned: None })
     }
 
-    /// Looks at a state.
-    pub(super) fn offer(&mut self, state: State) {
-        let is_better = |known: &State| mean(&state.ndcg_of_each) > mean(&known.ndcg_of_each);
+    /// Looks at a network, and keeps a copy of one that is better than all before it.
+    pub(super) fn offer(&mut self, trial: Trial, network: &Network) -> Result<(), FitError> {
+        let is_better = |known: &State| mean(&trial.ndcg_of_each) > mean(&known.trial.ndcg_of_each);
         if self.learned.as_ref().is_none_or(is_better) {
-            self.learned = Some(state);
+            self.learned = Some(State { trial, network: network.copied()? });
         }
+        Ok(())
     }
 
     /// The best state learned; the start, unless that is ahead of it by more than chance explains: by more than one
@@ -36,7 +47,9 @@ impl Best {
     pub(super) fn state(self) -> Option<State> {
         let Self { start, learned } = self;
         let is_better = |start: &State| {
-            learned.as_ref().is_some_and(|learned| is_ahead(&learned.ndcg_of_each, &start.ndcg_of_each))
+            learned
+                .as_ref()
+                .is_some_and(|learned| is_ahead(&learned.trial.ndcg_of_each, &start.trial.ndcg_of_each))
         };
         match start {
             Some(start) if !is_better(&start) => Some(start),

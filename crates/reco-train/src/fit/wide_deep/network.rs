@@ -50,6 +50,18 @@ impl Network {
         let wide = begin.iter().flat_map(|&weight| std::iter::repeat_n(weight, n_heads)).collect();
         let wide = Var::from_vec(wide, (n_inputs, n_heads), &device)?;
         let deep = Var::from_vec(vec![0f32; width * n_heads], (width, n_heads), &device)?;
+        Self::of(hidden, wide, deep, rng, params)
+    }
+
+    /// From its weights.
+    fn of(
+        hidden: Vec<(Var, Var)>,
+        wide: Var,
+        deep: Var,
+        rng: Pcg64Mcg,
+        params: &WideDeepParams,
+    ) -> Result<Self, FitError> {
+        let (n_inputs, n_heads) = wide.dims2()?;
         let layers = hidden.iter().flat_map(|(weights, bias)| [weights.clone(), bias.clone()]);
         let all: Vec<Var> = layers.chain([wide.clone(), deep.clone()]).collect();
         let settings = ParamsAdamW {
@@ -112,14 +124,11 @@ impl Network {
 
     /// The same weights, no longer bound to this network.
     pub(super) fn copied(&self) -> Result<Self, FitError> {
-        let copy = Self::new(&vec![0.0; self.n_inputs], self.n_heads, &self.params)?;
-        for ((weights, bias), (to_weights, to_bias)) in self.hidden.iter().zip(&copy.hidden) {
-            to_weights.set(&weights.as_tensor().copy()?)?;
-            to_bias.set(&bias.as_tensor().copy()?)?;
-        }
-        copy.wide.set(&self.wide.as_tensor().copy()?)?;
-        copy.deep.set(&self.deep.as_tensor().copy()?)?;
-        Ok(copy)
+        // Weights of their own: a variable made from a detached tensor copies its values.
+        let copied = |weights: &Var| Var::from_tensor(&weights.as_detached_tensor());
+        let layer = |(weights, bias): &(Var, Var)| Ok((copied(weights)?, copied(bias)?));
+        let hidden = self.hidden.iter().map(layer).collect::<Result<_, FitError>>()?;
+        Self::of(hidden, copied(&self.wide)?, copied(&self.deep)?, self.rng.clone(), &self.params)
     }
 
     /// The model as served, whose scores are probabilities.

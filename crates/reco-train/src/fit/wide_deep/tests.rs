@@ -134,7 +134,8 @@ fn serving_scores_as_the_network_learned() {
     let mut network = lesson.passed(&sides.training, 1).unwrap();
     let all: Vec<usize> = (0..N_LISTS).collect();
     let logits = network.logits_of(&examples, &lesson.scaled, &all).unwrap().concat().concat();
-    let calibrated = lesson.calibrated(&mut network, &sides.validation).unwrap();
+    let unseen = network.logits_of(&examples, &lesson.scaled, &sides.validation).unwrap();
+    let calibrated = lesson.calibrated(&unseen, &sides.validation);
     let model = lesson.model(&network, &calibrated).unwrap();
     // Calibration moves and stretches logits: the first two say how, all others must agree.
     let served: Vec<f32> =
