@@ -6,7 +6,8 @@ use crate::registry::Versions;
 use crate::slips::Slips;
 use crate::{Failure, Session, demo, remarks};
 use reco_core::live::{Live, LiveLimits};
-use reco_core::pipeline::{RankerName, Recommender};
+use reco_core::pipeline::Recommender;
+use reco_core::rank::WideDeep;
 use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
@@ -122,12 +123,14 @@ fn note_vain_plan(session: &Session) {
 pub(crate) fn in_vain(config: &Config) -> Vec<String> {
     let mut lines: Vec<String> =
         config.train.remarks().into_iter().map(|remark| format!("train.{remark}")).collect();
-    if config.pipeline.ranker == RankerName::WideDeep && config.train.wide_deep.is_none() {
-        lines.push(
-            "pipeline.ranker is `wide_deep`, but train.wide_deep is off: the blend orders the pages, which say \
-             `rule_ranked`"
-                .to_owned(),
-        );
+    let is_off = |model: &&str| match *model {
+        WideDeep::NAME => config.train.wide_deep.is_none(),
+        _ => config.train.boosted.is_none(),
+    };
+    if let Some(model) = config.pipeline.ranker.model().filter(is_off) {
+        lines.push(format!(
+            "pipeline.ranker is `{model}`, but train.{model} is off: the blend orders the pages, which say `rule_ranked`"
+        ));
     }
     lines
 }

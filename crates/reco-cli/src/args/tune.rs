@@ -14,7 +14,7 @@ reco train --config tune/best.toml\n\n\
 A space names settings of the configuration with the values to try, in FILE or under [tune.space]:\n  \
 \"train.als.factors\" = { min = 16, max = 256, log = true }   # whole numbers, for both ends are\n  \
 \"train.als.regularization\" = { min = 0.001, max = 0.1, log = true }\n  \
-\"pipeline.ranker\" = [\"blend\", \"wide_deep\"]\n  \
+\"pipeline.ranker\" = [\"blend\", \"boosted\"]\n  \
 \"train.sequence\" = [true, false]                            # what is off has no settings to try\n\n\
 The latest tenth of the interactions is the test part: no trial sees it. Of what comes before, the latest tenth judges \
 the trials. At the end the best trial and the configuration as it stands are judged on the test part, once.\n\n\

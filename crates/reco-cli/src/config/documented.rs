@@ -7,7 +7,8 @@ use serde_json::Value;
 const DOCUMENT: &str = include_str!("../../../../docs/configuration.md");
 
 /// Models that are off by default, whose settings are documented all the same.
-const OFF: [&str; 7] = ["autoencoder", "bpr", "ease", "sequence", "spectral", "two_tower", "wide_deep"];
+const OFF: [&str; 8] =
+    ["autoencoder", "boosted", "bpr", "ease", "sequence", "spectral", "two_tower", "wide_deep"];
 
 /// Tables by source, which have a table of their own in the document.
 const BY_SOURCE: [&str; 2] = ["pipeline.sources", "pipeline.votes.sources"];

@@ -5,7 +5,8 @@ use crate::error::OnFault;
 use crate::features::ItemTable;
 use crate::filter::{Availability, Excluded, OnSurface, Only, Rejected, Requested, Seen, SeenPolicy};
 use crate::predicate::Predicate;
-use crate::rank::{BlendRanker, LearnedRanker, VoteRanker, VoteWeights, open_model};
+use crate::rank::trees::Boosted;
+use crate::rank::{BlendRanker, LearnedRanker, VoteRanker, VoteWeights, WideDeep, open_model};
 use crate::rerank::{Pinned, RerankConfig};
 use crate::retrieve::CandidateGenerator;
 use crate::retrieve::again::{AgainConfig, AgainGenerator};
@@ -73,11 +74,24 @@ pub enum RankerName {
     Blend,
     /// The neural ranker that training made ([`LearnedRanker`]); the blend where there is none, or where it fails.
     WideDeep,
+    /// The boosted trees that training grew ([`LearnedRanker::boosted`]), likewise.
+    Boosted,
     /// Votes of the sources with the configured weights ([`VoteRanker`]).
     Votes,
     /// A model that LightGBM, XGBoost or an exporter to ONNX wrote to this file, over the same features; the blend
     /// where it fails.
     File(PathBuf),
+}
+
+impl RankerName {
+    /// The model of the snapshot that it ranks by, where training makes it only if asked to: `train.NAME`.
+    pub fn model(&self) -> Option<&'static str> {
+        match self {
+            Self::WideDeep => Some(WideDeep::NAME),
+            Self::Boosted => Some(Boosted::NAME),
+            Self::Blend | Self::Votes | Self::File(_) => None,
+        }
+    }
 }
 
 /// One generator in the pipeline.
@@ -199,6 +213,7 @@ impl PipelineConfig {
     fn learned(&self, snapshot: &Snapshot) -> Result<Option<LearnedRanker>, String> {
         let path = match &self.ranker {
             RankerName::WideDeep => return Ok(Some(LearnedRanker::default().quantized(self.quantized))),
+            RankerName::Boosted => return Ok(Some(LearnedRanker::boosted())),
             RankerName::File(path) => path,
             RankerName::Blend | RankerName::Votes => return Ok(None),
         };

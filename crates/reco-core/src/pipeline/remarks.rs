@@ -4,9 +4,15 @@ use super::{PipelineConfig, RankerName};
 use crate::catalog::Catalog;
 use crate::filter::SeenPolicy;
 use crate::id::ItemId;
+use crate::rank::trees::Boosted;
 use crate::rank::{BlendModels, WideDeep};
 use crate::retrieve::again::AgainGenerator;
 use crate::snapshot::Snapshot;
+
+/// Whether a snapshot has a model of that name.
+fn has(snapshot: &Snapshot, model: &str) -> bool {
+    snapshot.models.names().any(|known| **known == *model)
+}
 
 /// Whether an item has an attribute.
 type Known = fn(&Catalog, ItemId) -> bool;
@@ -20,9 +26,7 @@ impl PipelineConfig {
         let mut remarks: Vec<String> = Vec::new();
         for (name, source) in &self.sources {
             let is_used = source.quota > 0 || source.on.values().any(|quota| *quota > 0);
-            let has_model =
-                *name == AgainGenerator::NAME || snapshot.models.names().any(|known| **known == **name);
-            if is_used && !has_model {
+            if is_used && *name != AgainGenerator::NAME && !has(snapshot, name) {
                 remarks.push(format!("sources.{name} proposes nothing: the snapshot has no such model"));
             }
         }
@@ -43,8 +47,8 @@ impl PipelineConfig {
         remarks
     }
 
-    /// What orders pages over this snapshot: `file`, `wide_deep`, `blend` or `votes`, whichever is the first that is
-    /// asked for and there. A network that foresees more than `take` says what, as `wide_deep (click, purchase)`.
+    /// What orders pages over this snapshot: `file`, `wide_deep`, `boosted`, `blend` or `votes`, whichever is the first
+    /// that is asked for and there. A network that foresees more than `take` says what, as `wide_deep (click, purchase)`.
     pub fn ranked_by(&self, snapshot: &Snapshot) -> String {
         if let RankerName::File(_) = self.ranker {
             return "file".to_owned();
@@ -57,6 +61,9 @@ impl PipelineConfig {
                 [_] => WideDeep::NAME.to_owned(),
                 _ => format!("{} ({})", WideDeep::NAME, foreseen.join(", ")),
             };
+        }
+        if self.ranker == RankerName::Boosted && has(snapshot, Boosted::NAME) {
+            return Boosted::NAME.to_owned();
         }
         match snapshot.models.get::<BlendModels>(BlendModels::NAME) {
             Some(blends) if self.ranker != RankerName::Votes && self.orders_repeats(blends) => {
@@ -75,16 +82,16 @@ impl PipelineConfig {
 
     /// The learned ranker where nothing was learned for this pipeline.
     fn idle_ranker(&self, snapshot: &Snapshot) -> Option<String> {
-        match self.ranker {
-            RankerName::Blend => {}
-            RankerName::WideDeep if snapshot.models.get::<WideDeep>(WideDeep::NAME).is_none() => {
-                return Some(
-                    "ranker is `wide_deep`, but the snapshot has none (train.wide_deep is off, or there is too \
-                     little to learn it from): the blend orders the pages"
-                        .to_owned(),
-                );
-            }
-            _ => return None,
+        if let Some(model) = self.ranker.model() {
+            return (!has(snapshot, model)).then(|| {
+                format!(
+                    "ranker is `{model}`, but the snapshot has none (train.{model} is off, or there is too little to \
+                     learn it from): the blend orders the pages"
+                )
+            });
+        }
+        if self.ranker != RankerName::Blend {
+            return None;
         }
         match snapshot.models.get::<BlendModels>(BlendModels::NAME) {
             None => Some(
@@ -173,6 +180,7 @@ mod tests {
         for (ranker, seen, blend, said) in [
             (RankerName::Blend, never, None, "votes"),
             (RankerName::WideDeep, never, None, "votes"),
+            (RankerName::Boosted, never, None, "votes"),
             (RankerName::WideDeep, never, Some(blends(Some(BlendModel::default()))), "blend"),
             (RankerName::Blend, never, Some(blends(None)), "blend, votes where something comes again"),
             (RankerName::Blend, always, Some(blends(None)), "blend"),

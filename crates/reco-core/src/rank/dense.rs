@@ -45,7 +45,7 @@ use std::sync::Arc;
 /// # Ok::<(), ModelError>(())
 /// ```
 pub trait DenseModel: Debug + Send + Sync + 'static {
-    /// What kind of model it is, for logs: `lightgbm`, `xgboost`, `onnx`, `wide_deep`.
+    /// What kind of model it is, for logs: `lightgbm`, `xgboost`, `onnx`, `wide_deep`, `boosted`.
     fn kind(&self) -> &'static str;
 
     /// Its features in the order of its columns, as its file names them.

@@ -1,5 +1,6 @@
 //! Ranking by a model over a schema's features.
 
+use super::trees::Boosted;
 use super::{DenseModel, Ranker, WideDeep};
 use crate::candidate::Candidates;
 use crate::error::{BoxError, Fault, FaultKind};
@@ -8,8 +9,8 @@ use crate::query::Query;
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
-/// Scores by a model over the features of every candidate: by the [`WideDeep`] that the snapshot holds, or by a
-/// model of one's own, such as a [`TreeModel`](super::trees::TreeModel).
+/// Scores by a model over the features of every candidate: by the [`WideDeep`] or the [`Boosted`] trees that the snapshot
+/// holds, or by a model of one's own, such as a [`TreeModel`](super::trees::TreeModel).
 ///
 /// It fails where there is no model, where the schema lacks a feature that the model wants, and where a score is no
 /// number; the next ranker then takes its place.
@@ -29,14 +30,30 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct LearnedRanker {
     schema: FeatureSchema,
-    model: Option<Arc<dyn DenseModel>>,
+    model: Which,
     is_quantized: bool,
+}
+
+/// The model that scores.
+#[derive(Clone, Debug, Default)]
+enum Which {
+    /// The snapshot's network.
+    #[default]
+    WideDeep,
+    /// The snapshot's trees.
+    Boosted,
+    Own(Arc<dyn DenseModel>),
 }
 
 impl LearnedRanker {
     /// By a model of one's own; what its file calls its features must be names of the schema.
     pub fn of(model: impl DenseModel) -> Self {
-        Self { model: Some(Arc::new(model)), ..Self::default() }
+        Self { model: Which::Own(Arc::new(model)), ..Self::default() }
+    }
+
+    /// By the snapshot's [`Boosted`] trees.
+    pub fn boosted() -> Self {
+        Self { model: Which::Boosted, ..Self::default() }
     }
 
     /// With the schema that the model was trained with, where that is not the built-in one.
@@ -60,11 +77,14 @@ impl LearnedRanker {
     }
 
     fn model<'a>(&'a self, snapshot: &'a Snapshot) -> Option<&'a dyn DenseModel> {
-        if let Some(model) = &self.model {
-            return Some(&**model);
+        match &self.model {
+            Which::Own(model) => Some(&**model),
+            Which::Boosted => Some(snapshot.models.get::<Boosted>(Boosted::NAME)?),
+            Which::WideDeep => {
+                let network = snapshot.models.get::<WideDeep>(WideDeep::NAME)?;
+                Some(if self.is_quantized { network.quantized() } else { network })
+            }
         }
-        let network = snapshot.models.get::<WideDeep>(WideDeep::NAME)?;
-        Some(if self.is_quantized { network.quantized() } else { network })
     }
 
     fn fault(&self, kind: FaultKind, why: impl Into<BoxError>) -> Fault {
@@ -74,7 +94,11 @@ impl LearnedRanker {
 
 impl Ranker for LearnedRanker {
     fn name(&self) -> &str {
-        self.model.as_ref().map_or(WideDeep::NAME, |model| model.kind())
+        match &self.model {
+            Which::WideDeep => WideDeep::NAME,
+            Which::Boosted => Boosted::NAME,
+            Which::Own(model) => model.kind(),
+        }
     }
 
     fn score(&self, query: &Query, set: &Candidates, scores: &mut [f32]) -> Result<(), Fault> {

@@ -78,10 +78,10 @@ pub struct Head {
     pub judged: Option<Judged>,
 }
 
-/// How well a head does on lists that its weights were not trained on.
+/// How well a ranker, or a head of one, does on lists that its weights were not trained on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
-    /// Lists in which the objective came true and in which it did not.
+    /// Lists that have some of both: what the objective came true for, and what it did not.
     pub lists: u32,
     /// Candidates of all lists, those without the objective among them.
     pub rows: u32,
@@ -92,6 +92,20 @@ pub struct Judged {
     /// Expected calibration error over all these candidates, 0 to 1: how far probabilities are from shares, in the
     /// mean over bins of equally many.
     pub calibration_error: f64,
+}
+
+impl Judged {
+    /// By name, each behind this prefix and a dot: `ndcg@10` and so on.
+    pub fn metrics(&self, prefix: &str) -> BTreeMap<String, f64> {
+        let Self { lists, rows, taken, ndcg, calibration_error } = *self;
+        let metrics = [
+            ("lists", f64::from(lists)),
+            ("taken_share", f64::from(taken) / f64::from(rows.max(1))),
+            ("ndcg@10", ndcg),
+            ("calibration_error", calibration_error),
+        ];
+        metrics.map(|(metric, value)| (format!("{prefix}.{metric}"), value)).into()
+    }
 }
 
 /// Why weights are refused.
@@ -208,16 +222,7 @@ impl WideDeep {
 
     /// How well it did on what training kept from it, by name: `wide_deep.take.ndcg@10` and so on.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
-        let of_head = |head: &Head| {
-            let Judged { lists, rows, taken, ndcg, calibration_error } = head.judged?;
-            let name = |metric: &str| format!("{}.{}.{metric}", Self::NAME, head.objective);
-            Some([
-                (name("lists"), f64::from(lists)),
-                (name("taken_share"), f64::from(taken) / f64::from(rows.max(1))),
-                (name("ndcg@10"), ndcg),
-                (name("calibration_error"), calibration_error),
-            ])
-        };
+        let of_head = |head: &Head| Some(head.judged?.metrics(&format!("{}.{}", Self::NAME, head.objective)));
         self.weights.heads.iter().filter_map(of_head).flatten().collect()
     }
 

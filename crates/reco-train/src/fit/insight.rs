@@ -52,8 +52,8 @@ pub struct Importance {
     pub drop: f64,
 }
 
-/// As [`snapshot::fit`] or, after an `earlier` snapshot, [`snapshot::refit`]; looks into the neural ranker where the
-/// plan fits one.
+/// As [`snapshot::fit`] or, after an `earlier` snapshot, [`snapshot::refit`]; looks into the rankers that read features,
+/// as many as the plan fits.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub fn fit_inspected(
     weights: &ActionWeights,
     version: &str,
     progress: &dyn Progress,
-) -> Result<(Snapshot, Option<RankerInsight>), FitError> {
+) -> Result<(Snapshot, Vec<RankerInsight>), FitError> {
     FitError::check("plan", plan.problems())?;
     let assemble = |snapshot| pipeline.builder(snapshot);
     let rankers = rankers::fit(&dataset, plan, &assemble, weights, true, progress)?;

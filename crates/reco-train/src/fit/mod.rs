@@ -3,6 +3,7 @@
 pub mod als;
 pub mod autoencoder;
 pub mod blend;
+pub mod boosted;
 pub mod bpr;
 pub mod content;
 pub mod counts;
@@ -11,6 +12,7 @@ pub mod examples;
 pub mod insight;
 pub mod item_item;
 mod item_table;
+mod learning;
 pub mod rankers;
 mod ranking;
 pub mod rehearsal;

@@ -1,26 +1,29 @@
 //! Learning the rankers of a snapshot from what came later.
 
 use super::FitError;
+use super::boosted;
 use super::examples::Examples;
 use super::insight::{self, RankerInsight};
 use super::ranking;
 use super::rehearsal::{Assemble, Cuts, Rehearsal, Rehearsals};
 use super::snapshot::Plan;
-use super::wide_deep;
+use super::{learning, wide_deep};
 use crate::data::Dataset;
 use crate::progress::{Prefixed, Progress, remarked};
 use reco_core::event::ActionWeights;
 use reco_core::features::FeatureSchema;
 use reco_core::pipeline::PipelineConfig;
-use reco_core::rank::{BlendModels, WideDeep};
+use reco_core::rank::trees::Boosted;
+use reco_core::rank::{BlendModels, DenseModel, WideDeep};
 
 /// What orders candidates.
 #[derive(Default)]
 pub(super) struct Rankers {
     pub(super) blend: Option<BlendModels>,
     pub(super) wide_deep: Option<WideDeep>,
-    /// What the neural one is like, where that was asked for.
-    pub(super) insight: Option<RankerInsight>,
+    pub(super) boosted: Option<Boosted>,
+    /// What those that read features are like, where that was asked for.
+    pub(super) insights: Vec<RankerInsight>,
 }
 
 /// Learns the rankers from models that know nothing of what is held out; an earlier snapshot may. None for data
@@ -33,11 +36,12 @@ pub(super) fn fit(
     inspects: bool,
     progress: &dyn Progress,
 ) -> Result<Rankers, FitError> {
-    if plan.blend.is_none() && plan.wide_deep.is_none() {
+    let n_cuts = plan.ranker_cuts();
+    if plan.blend.is_none() && n_cuts.is_none() {
         return Ok(Rankers::default());
     }
     let held_out = plan.blend.clone().unwrap_or_default().held_out;
-    let cuts = Cuts { held_out, count: plan.wide_deep.as_ref().map_or(1, |params| params.cuts) };
+    let cuts = Cuts { held_out, count: n_cuts.unwrap_or(1) };
     let fitting = Prefixed::new("for ranking: ", progress);
     let mut rehearsals = Rehearsals::new(dataset, cuts, plan, assemble, weights);
     let Some(latest) = rehearsals.next(&fitting)? else {
@@ -46,24 +50,54 @@ pub(super) fn fit(
         remarked(progress, "ranking", &why);
         return Ok(Rankers::default());
     };
-    let by_halves = plan.wide_deep.is_some();
+    let by_halves = n_cuts.is_some();
     let blend =
         plan.blend.as_ref().map(|params| ranking::learn(&latest, params, by_halves, progress)).transpose()?;
     let mut rankers = Rankers::default();
-    if let Some(params) = &plan.wide_deep {
+    if n_cuts.is_some() {
         let schema = FeatureSchema::default();
         let examples = Examples::gather_all(latest, rehearsals, &schema, blend.as_ref(), &fitting)?;
-        if let Some(fitted) = wide_deep::fit(&examples, &plan.features, params, progress)? {
-            let wide_deep::Fitted { ranker, judged, validation } = fitted;
-            rankers.wide_deep = Some(ranker);
-            if inspects {
-                let insight = insight::inspect(&judged, &examples, &validation, params.seed, progress)?;
-                rankers.insight = Some(insight);
-            }
-        }
+        rankers.learn(&examples, plan, inspects, progress)?;
     }
     rankers.blend = blend.map(|learned| learned.all);
     Ok(rankers)
+}
+
+impl Rankers {
+    /// Those of the plan that read features.
+    fn learn(
+        &mut self,
+        examples: &Examples,
+        plan: &Plan,
+        inspects: bool,
+        progress: &dyn Progress,
+    ) -> Result<(), FitError> {
+        if let Some(params) = &plan.wide_deep
+            && let Some(fitted) = wide_deep::fit(examples, &plan.features, params, progress)?
+        {
+            self.insights.extend(insight_into(&fitted, examples, inspects, params.seed, progress)?);
+            self.wide_deep = Some(fitted.ranker);
+        }
+        if let Some(params) = &plan.boosted
+            && let Some(fitted) = boosted::fit(examples, &plan.features, params, progress)?
+        {
+            self.insights.extend(insight_into(&fitted, examples, inspects, params.seed, progress)?);
+            self.boosted = Some(fitted.ranker);
+        }
+        Ok(())
+    }
+}
+
+/// What a ranker is like on lists that it has not seen, if that is asked for.
+fn insight_into<M: DenseModel>(
+    fitted: &learning::Fitted<M>,
+    examples: &Examples,
+    inspects: bool,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<Option<RankerInsight>, FitError> {
+    let inspect = || insight::inspect(&fitted.judged, examples, &fitted.validation, seed, progress);
+    inspects.then(inspect).transpose()
 }
 
 /// What a learned ranker would be shown: the candidates that `pipeline` proposes at the cuts, with the features of

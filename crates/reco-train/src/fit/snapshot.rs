@@ -3,6 +3,7 @@
 use super::als::{self, AlsParams, Start};
 use super::autoencoder::{self, AutoencoderParams};
 use super::blend::BlendParams;
+use super::boosted::BoostedParams;
 use super::bpr::{self, BprParams};
 use super::content::{self, ContentParams};
 use super::counts::{self, PopularParams};
@@ -24,6 +25,7 @@ use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable};
 use reco_core::id::ItemId;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::pipeline::PipelineConfig;
+use reco_core::rank::trees::Boosted;
 use reco_core::rank::{BlendModels, WideDeep};
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::autoencoder::AutoencoderModel;
@@ -78,6 +80,9 @@ pub struct Plan {
     /// use.
     #[serde(with = "reco_core::switch")]
     pub wide_deep: Option<WideDeepParams>,
+    /// Boosted trees, likewise.
+    #[serde(with = "reco_core::switch")]
+    pub boosted: Option<BoostedParams>,
     /// What a learned ranker is told of every candidate.
     pub features: FeatureConfig,
     /// Popularity; the lower rungs of the ladder need it, so it is always fitted.
@@ -101,6 +106,7 @@ impl Default for Plan {
             vector_neighbors: 50,
             blend: Some(BlendParams::default()),
             wide_deep: None,
+            boosted: None,
             features: FeatureConfig::default(),
             popular: PopularParams::default(),
             trend_half_life_days: 7.0,
@@ -125,6 +131,7 @@ impl Plan {
             .chain(under("content", self.content.as_ref().map(ContentParams::problems)))
             .chain(under("blend", self.blend.as_ref().map(BlendParams::problems)))
             .chain(under("wide_deep", self.wide_deep.as_ref().map(WideDeepParams::problems)))
+            .chain(under("boosted", self.boosted.as_ref().map(BoostedParams::problems)))
             .chain(under("features", Some(self.features.problems())))
             .chain(under("popular", Some(self.popular.problems())))
             .collect();
@@ -132,6 +139,15 @@ impl Plan {
             problems.push(bad("trend_half_life_days", self.trend_half_life_days, "above 0"));
         }
         problems
+    }
+
+    /// Earlier moments at which the rankers that read features learn; none without one.
+    pub(super) fn ranker_cuts(&self) -> Option<usize> {
+        let of_each = [
+            self.wide_deep.as_ref().map(|params| params.cuts),
+            self.boosted.as_ref().map(|params| params.cuts),
+        ];
+        of_each.into_iter().flatten().max()
     }
 
     /// What of this plan is set in vain, one line each, beginning with the field.
@@ -215,7 +231,7 @@ pub(super) fn with_rankers(
     weights: &ActionWeights,
     version: &str,
     progress: &dyn Progress,
-) -> Result<(Snapshot, Option<RankerInsight>), FitError> {
+) -> Result<(Snapshot, Vec<RankerInsight>), FitError> {
     let mut snapshot = models(earlier, dataset, plan, weights, version, progress)?;
     if let Some(blend) = rankers.blend {
         snapshot.models.insert(BlendModels::NAME, blend);
@@ -223,7 +239,10 @@ pub(super) fn with_rankers(
     if let Some(wide_deep) = rankers.wide_deep {
         snapshot.models.insert(WideDeep::NAME, wide_deep);
     }
-    Ok((snapshot, rankers.insight))
+    if let Some(boosted) = rankers.boosted {
+        snapshot.models.insert(Boosted::NAME, boosted);
+    }
+    Ok((snapshot, rankers.insights))
 }
 
 /// What a learned ranker over this data would be told of every candidate, in the order of its columns.

@@ -7,6 +7,7 @@ use reco_core::catalog::Catalog;
 use reco_core::features::ItemTable;
 use reco_core::file;
 use reco_core::interactions::{Histories, UserTable};
+use reco_core::rank::trees::Boosted;
 use reco_core::rank::{BlendModels, WideDeep};
 use reco_core::retrieve::als::AlsModel;
 use reco_core::retrieve::autoencoder::AutoencoderModel;
@@ -25,7 +26,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"RECOSNAP";
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 const HEADER: usize = 24;
 
 /// Why a snapshot file is refused or was not written.
@@ -90,6 +91,7 @@ struct Outgoing<'a> {
     blend: Option<&'a BlendModels>,
     items: Option<&'a ItemTable>,
     wide_deep: Option<&'a WideDeep>,
+    boosted: Option<&'a Boosted>,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +112,7 @@ struct Incoming {
     blend: Option<BlendModels>,
     items: Option<ItemTable>,
     wide_deep: Option<WideDeep>,
+    boosted: Option<Boosted>,
 }
 
 const NEIGHBORS: [&str; 5] = [
@@ -144,6 +147,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         blend: models.get(BlendModels::NAME),
         items: models.get(ItemTable::NAME),
         wide_deep: models.get(WideDeep::NAME),
+        boosted: models.get(Boosted::NAME),
     };
     let io = |cause| StoredError::Io { path: path.to_owned(), cause };
     let body = postcard::to_stdvec(&outgoing).map_err(|cause| io(io::Error::other(cause)))?;
@@ -232,6 +236,7 @@ impl Incoming {
         put(models, BlendModels::NAME, self.blend);
         put(models, ItemTable::NAME, self.items);
         put(models, WideDeep::NAME, self.wide_deep);
+        put(models, Boosted::NAME, self.boosted);
         for (name, neighbors) in self.neighbors {
             models.insert(name, neighbors);
         }

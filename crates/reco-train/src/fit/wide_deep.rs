@@ -2,22 +2,20 @@
 
 mod batches;
 mod best;
-mod calibration;
 mod network;
-mod objectives;
 mod scaling;
 #[cfg(test)]
 mod tests;
 
 use super::examples::Examples;
+pub use super::learning::Fitted;
+use super::learning::{Calibrated, Objective, Sides, calibrated, mean, ndcg_of_each};
 use super::{FitError, bad};
 use crate::progress::{Progress, remarked};
+use batches::Batches;
 pub(super) use batches::dropout;
-use batches::{Batches, Sides};
-use best::{Best, State, Trial, mean};
-use calibration::Calibrated;
+use best::{Best, State, Trial};
 use network::Network;
-use objectives::Objective;
 use reco_core::features::{BLEND, FeatureConfig};
 use reco_core::rank::WideDeep;
 use reco_core::rank::wide_deep::{Head, Input, Judged, Weights};
@@ -111,17 +109,6 @@ impl WideDeepParams {
     }
 }
 
-/// A ranker, and what shows how good it is.
-#[derive(Clone, Debug)]
-pub struct Fitted {
-    /// The one to serve, trained on all lists.
-    pub ranker: WideDeep,
-    /// As it was before it saw the lists of `validation`.
-    pub judged: WideDeep,
-    /// Numbers of the lists that `judged` was not trained on.
-    pub validation: Vec<usize>,
-}
-
 /// Fits a ranker to examples; `None` where too few lists have something that was taken.
 ///
 /// It begins with the order of the blend, where the examples tell it, and goes on only as far as later lists bear out:
@@ -137,19 +124,13 @@ pub fn fit(
     features: &FeatureConfig,
     params: &WideDeepParams,
     progress: &dyn Progress,
-) -> Result<Option<Fitted>, FitError> {
+) -> Result<Option<Fitted<WideDeep>>, FitError> {
     FitError::check("wide_deep", params.problems())?;
-    let sides = Sides::of(examples, params);
-    if sides.training.len().min(sides.validation.len()) < FEWEST_LISTS {
-        let (learns, judges) = (sides.training.len(), sides.validation.len());
-        let why = format!(
-            "left out: of the lists with something that was taken {learns} are to learn from and {judges} to validate \
-             by, and either takes {FEWEST_LISTS}"
-        );
-        remarked(progress, STAGE, &why);
+    let sides = Sides::of(examples, params.validation);
+    if !sides.suffice(STAGE, progress) {
         return Ok(None);
     }
-    let objectives = Objective::all(examples, params, [&sides.training, &sides.validation], progress)?;
+    let objectives = Objective::all(examples, &params.objectives, &sides, STAGE, progress)?;
     if objectives.is_empty() {
         remarked(progress, STAGE, "left out: none of its objectives is left");
         return Ok(None);
@@ -239,14 +220,14 @@ impl Lesson<'_> {
 
     fn trial(&self, network: &mut Network, lists: &[usize], epochs: usize) -> Result<Trial, FitError> {
         let logits = network.logits_of(self.examples, &self.scaled, lists)?;
-        let ndcg_of_each = objectives::ndcg_of_each(&self.objectives, self.examples, lists, &logits);
+        let ndcg_of_each = ndcg_of_each(&self.objectives, self.examples, lists, &logits);
         Ok(Trial { epochs, logits, ndcg_of_each })
     }
 
     /// How the logits of each head become probabilities, by those of lists that the network has not seen.
     fn calibrated(&self, logits: &[Vec<Vec<f32>>], lists: &[usize]) -> Vec<Calibrated> {
         let heads = self.objectives.iter().zip(logits);
-        heads.map(|(head, logits)| calibration::calibrated(head, self.examples, lists, logits)).collect()
+        heads.map(|(head, logits)| calibrated(head, self.examples, lists, logits)).collect()
     }
 
     fn model(&self, network: &Network, calibrated: &[Calibrated]) -> Result<WideDeep, FitError> {
@@ -261,6 +242,3 @@ fn blend_alone(inputs: &[Input]) -> Vec<f32> {
 
 /// What its fitting is called where progress is told.
 const STAGE: &str = "wide & deep";
-
-/// Fewer lists than these teach nothing that holds for others.
-const FEWEST_LISTS: usize = 10;

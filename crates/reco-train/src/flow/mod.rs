@@ -123,8 +123,8 @@ pub struct Fitted {
     pub seconds: f64,
     /// How models that learn in steps came on.
     pub curves: Vec<Metric>,
-    /// What the neural ranker is like, where one was fitted.
-    pub insight: Option<RankerInsight>,
+    /// What each ranker that reads features is like, where any was fitted.
+    pub insights: Vec<RankerInsight>,
     /// Pages of some users.
     pub examples: Vec<ExamplePage>,
 }
@@ -277,7 +277,7 @@ fn fitted(
         let Candidate { plan, pipeline, .. } = candidate;
         let (dataset, weights, version) = (task.dataset.clone(), task.weights, task.version);
         let recorded = Recorded::new(progress);
-        let (snapshot, insight) =
+        let (snapshot, insights) =
             insight::fit_inspected(task.earlier, dataset, plan, pipeline, weights, version, &recorded)?;
         stored::save(&snapshot, &path)?;
         let (points, remarks) = recorded.into_told();
@@ -289,7 +289,7 @@ fn fitted(
             remarks,
             seconds: begun.elapsed().as_secs_f64(),
             curves: curves(points),
-            insight,
+            insights,
             examples: Vec::new(),
         };
         let (snapshot, pages) = examples::pages(snapshot, pipeline)?;
@@ -315,7 +315,7 @@ impl Fitted {
     fn metrics(&self) -> Vec<Metric> {
         let mut metrics = vec![Metric::new("fit", "pipeline", "seconds", self.seconds)];
         metrics.extend(self.curves.iter().cloned());
-        if let Some(insight) = &self.insight {
+        for insight in &self.insights {
             let named =
                 [("ndcg@10 on validation", insight.ndcg), ("calibration error", insight.calibration_error)];
             metrics.extend(named.map(|(name, value)| Metric::new("fit", &insight.ranker, name, value)));

@@ -6,12 +6,14 @@ use crate::data::moments::written;
 use crate::flow::{Ranking, Trained};
 use crate::fnv::Fnv;
 use crate::track::RunId;
-use reco_core::rank::WideDeep;
+use reco_core::rank::trees::Boosted;
+use reco_core::rank::{DenseModel, WideDeep};
 use reco_core::snapshot::Snapshot;
 use reco_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Where a version comes from and what it consists of, for people and for any tool that reads JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,7 +31,7 @@ pub struct Metadata {
     pub data: DataFacts,
     /// The models in it.
     pub models: Vec<String>,
-    /// The features that the learned ranker reads, in order; empty without one.
+    /// The features that the learned rankers read, by name; empty without one.
     pub features: Vec<String>,
     /// Every seed of the configuration, by its path.
     pub seeds: BTreeMap<String, u64>,
@@ -119,6 +121,13 @@ impl DataFacts {
     }
 }
 
+/// How the learned rankers of a snapshot did on what training kept from them, by name.
+pub fn learned(snapshot: &Snapshot) -> BTreeMap<String, f64> {
+    let network = snapshot.models.get::<WideDeep>(WideDeep::NAME).map(WideDeep::metrics);
+    let trees = snapshot.models.get::<Boosted>(Boosted::NAME).map(Boosted::metrics);
+    network.into_iter().chain(trees).flatten().collect()
+}
+
 impl Metadata {
     /// What a snapshot says of itself, beside what is known of its data, its origin and its configuration.
     pub fn new(
@@ -128,8 +137,10 @@ impl Metadata {
         configuration: Value,
         now: Timestamp,
     ) -> Self {
-        let ranker = snapshot.models.get::<WideDeep>(WideDeep::NAME);
-        let inputs = ranker.into_iter().flat_map(|ranker| &ranker.weights().inputs);
+        let network = snapshot.models.get::<WideDeep>(WideDeep::NAME);
+        let trees = snapshot.models.get::<Boosted>(Boosted::NAME);
+        let of_both = network.map(DenseModel::features).into_iter().chain(trees.map(DenseModel::features));
+        let features: BTreeSet<&Arc<str>> = of_both.flatten().collect();
         let mut seeds = BTreeMap::new();
         collect_seeds("", &configuration, &mut seeds);
         Self {
@@ -139,11 +150,11 @@ impl Metadata {
             trained_from,
             data,
             models: snapshot.models.names().map(ToString::to_string).collect(),
-            features: inputs.map(|input| input.name.to_string()).collect(),
+            features: features.into_iter().map(ToString::to_string).collect(),
             seeds,
             run: None,
             cleaned: Cleaned::default(),
-            metrics: ranker.map(WideDeep::metrics).unwrap_or_default(),
+            metrics: learned(snapshot),
             intervals: BTreeMap::new(),
             ranked_by: None,
             judged_in_another_order: None,

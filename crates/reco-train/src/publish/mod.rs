@@ -5,12 +5,13 @@ mod metadata;
 mod tests;
 mod weights;
 
-pub use metadata::{DataFacts, Metadata, OtherOrder};
+pub use metadata::{DataFacts, Metadata, OtherOrder, learned};
 
 use crate::fit::stored::{self, StoredError};
 use reco_core::error::BoxError;
 use reco_core::file;
 use reco_core::rank::WideDeep;
+use reco_core::rank::trees::Boosted;
 use reco_core::registry::{FolderRegistry, RegistryError};
 use reco_core::snapshot::Snapshot;
 use std::fs;
@@ -19,8 +20,10 @@ use std::path::Path;
 
 /// The description of a version, in its folder.
 pub const METADATA: &str = "metadata.json";
-/// The weights of the learned ranker, where there is one, for other tools; serving reads those in the snapshot.
+/// The weights of the neural ranker, where there is one, for other tools; serving reads those in the snapshot.
 pub const WEIGHTS: &str = "wide_deep.safetensors";
+/// The boosted trees, where there are any, likewise.
+pub const TREES: &str = "boosted.safetensors";
 
 /// Why a version cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +53,7 @@ fn told(error: &RegistryError) -> String {
     }
 }
 
-/// Publishes a snapshot with its description, and its learned ranker as safetensors where it has one.
+/// Publishes a snapshot with its description, and its learned rankers as safetensors where it has any.
 ///
 /// # Errors
 ///
@@ -68,7 +71,10 @@ fn write(folder: &Path, snapshot: &Snapshot, metadata: &Metadata) -> Result<(), 
     stored::save(snapshot, &folder.join(FolderRegistry::ARTIFACT))?;
     let put = |name: &str, bytes: &[u8]| file::replace(&folder.join(name), |file| file.write_all(bytes));
     if let Some(ranker) = snapshot.models.get::<WideDeep>(WideDeep::NAME) {
-        put(WEIGHTS, &weights::safetensors(ranker)?)?;
+        put(WEIGHTS, &weights::of_network(ranker)?)?;
+    }
+    if let Some(ranker) = snapshot.models.get::<Boosted>(Boosted::NAME) {
+        put(TREES, &weights::of_trees(ranker)?)?;
     }
     Ok(put(METADATA, &serde_json::to_vec_pretty(metadata)?)?)
 }

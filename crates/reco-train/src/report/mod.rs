@@ -51,9 +51,9 @@ pub fn render(facts: &Facts<'_>) -> String {
         "candidates" => metrics::candidates(facts),
         "metrics" => metrics::beside_baselines(facts),
         "curves" => metrics::curves(facts),
-        "calibration" => ranker::calibration(facts.fitted.insight.as_ref()),
+        "calibration" => ranker::each(facts, ranker::calibration),
         "popularity" => metrics::popularity(facts),
-        "importance" => ranker::importance(facts.fitted.insight.as_ref()),
+        "importance" => ranker::each(facts, ranker::importance),
         "examples" => examples(&facts.fitted.examples),
         _ => data(facts),
     };

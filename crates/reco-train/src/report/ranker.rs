@@ -1,7 +1,7 @@
 //! What a learned ranker is like.
 
-use super::figures;
 use super::plots::{self, Line, Names};
+use super::{Facts, figures};
 use crate::evaluate::Bin;
 use crate::fit::insight::RankerInsight;
 use maud::{Markup, html};
@@ -9,8 +9,21 @@ use maud::{Markup, html};
 /// Features that are drawn; the rest stand in the table.
 const DRAWN: usize = 20;
 
-pub(super) fn calibration(insight: Option<&RankerInsight>) -> Markup {
-    let Some(insight) = insight else { return none() };
+/// Every ranker that was fitted, looked at so.
+pub(super) fn each(facts: &Facts<'_>, look: fn(&RankerInsight) -> Markup) -> Markup {
+    let insights = &facts.fitted.insights;
+    html! {
+        @if insights.is_empty() {
+            p {
+                "This run fits no ranker that learns from features (" code { "train.wide_deep" } ", "
+                code { "train.boosted" } ")."
+            }
+        }
+        @for insight in insights { (look(insight)) }
+    }
+}
+
+pub(super) fn calibration(insight: &RankerInsight) -> Markup {
     let RankerInsight { ranker, lists, rows, taken, ndcg, calibration_error, reliability, .. } = insight;
     let points = reliability.iter().map(|bin| (bin.predicted, bin.observed)).collect();
     let line = Line { name: ranker.clone(), points, band: Vec::new() };
@@ -35,8 +48,7 @@ pub(super) fn calibration(insight: Option<&RankerInsight>) -> Markup {
     }
 }
 
-pub(super) fn importance(insight: Option<&RankerInsight>) -> Markup {
-    let Some(insight) = insight else { return none() };
+pub(super) fn importance(insight: &RankerInsight) -> Markup {
     let bars: Vec<(String, f64)> = insight
         .importance
         .iter()
@@ -52,11 +64,8 @@ pub(super) fn importance(insight: Option<&RankerInsight>) -> Markup {
                    Features that say much the same stand in for one another, so that each of them looks small.";
     let names = Names { caption, x: "fall of NDCG@10", y: "" };
     html! {
+        p { "The features that " code { (insight.ranker) } " lives by." }
         (plots::ranking(&names, &bars))
         (figures(&["feature", "fall of NDCG@10"].map(str::to_owned), &rows))
     }
-}
-
-fn none() -> Markup {
-    html! { p { "This run fits no ranker that learns from features (" code { "train.wide_deep" } ")." } }
 }

@@ -52,7 +52,7 @@ fn fitted() -> Fitted {
     Fitted {
         models: vec![EVIL.to_owned()],
         curves: (1..5).map(|step| Metric::new("fit", EVIL, "ndcg@10", 0.1).step(step)).collect(),
-        insight: Some(RankerInsight {
+        insights: vec![RankerInsight {
             ranker: "wide_deep".to_owned(),
             reliability: (0..10)
                 .map(|n| Bin { rows: 5, predicted: f64::from(n) / 20.0, observed: 0.1 })
@@ -61,7 +61,7 @@ fn fitted() -> Fitted {
                 .map(|(feature, drop)| Importance { feature: feature.to_owned(), drop })
                 .into(),
             ..RankerInsight::default()
-        }),
+        }],
         examples: vec![page(EVIL), page("")],
         ..Fitted::default()
     }

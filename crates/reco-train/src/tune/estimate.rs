@@ -35,7 +35,7 @@ pub fn estimated_bytes(dataset: &Dataset, plan: &Plan, share: f64) -> u64 {
             bytes += 12.0 * items * items;
         }
     }
-    if plan.wide_deep.is_some() {
+    if plan.wide_deep.is_some() || plan.boosted.is_some() {
         bytes += users.min(MOST_LISTS) * LIST * PER_EXAMPLE;
     }
     // Single precision; what is made stands beside what it is made from.

@@ -3,11 +3,11 @@
 use super::places::Places;
 use crate::output;
 use reco_core::interactions::ActionTally;
-use reco_core::rank::WideDeep;
 use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
 use reco_train::data::clean::Cleaned;
 use reco_train::flow::{self, Judged, Judgement, Ranking, Run, Step, Task, Verdict};
+use reco_train::publish;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ impl Trained {
             items: snapshot.catalog.len(),
             models: snapshot.models.names().map(ToString::to_string).collect(),
             bytes,
-            metrics: snapshot.models.get(WideDeep::NAME).map(WideDeep::metrics).unwrap_or_default(),
+            metrics: publish::learned(snapshot),
             cleaned: Cleaned::default(),
             weights,
             remarks: Vec::new(),

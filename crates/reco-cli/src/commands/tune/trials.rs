@@ -54,6 +54,9 @@ fn candidate(config: &Config) -> Candidate<'_> {
 /// Models that are off by default, each with a source of the same name.
 const OPTIONAL: [&str; 5] = ["autoencoder", "bpr", "ease", "sequence", "spectral"];
 
+/// Rankers that training makes only if asked to.
+const RANKERS: [&str; 2] = ["boosted", "wide_deep"];
+
 /// Candidates of a source that a trial switches on without saying how many.
 const QUOTA: u64 = 50;
 
@@ -62,8 +65,11 @@ const QUOTA: u64 = 50;
 fn implied(config: &Config, settings: &Assignment) -> Assignment {
     let mut implied = Assignment::new();
     let is_off = |path: &str| config.setting(path).is_none_or(|value| value == json!(false));
-    if settings.get("pipeline.ranker") == Some(&json!("wide_deep")) && is_off("train.wide_deep") {
-        implied.insert("train.wide_deep".to_owned(), json!(true));
+    for ranker in RANKERS {
+        let path = format!("train.{ranker}");
+        if settings.get("pipeline.ranker") == Some(&json!(ranker)) && is_off(&path) {
+            implied.insert(path, json!(true));
+        }
     }
     for model in OPTIONAL {
         let (train, quota) = (format!("train.{model}"), format!("pipeline.sources.{model}.quota"));
@@ -99,6 +105,7 @@ mod tests {
     #[test]
     fn what_is_chosen_is_put_to_use() {
         check(&json!({ "pipeline.ranker": "wide_deep" }), &json!({ "train.wide_deep": true }));
+        check(&json!({ "pipeline.ranker": "boosted" }), &json!({ "train.boosted": true }));
         check(&json!({ "pipeline.ranker": "votes" }), &json!({}));
         check(&json!({ "pipeline.sources.ease.quota": 50 }), &json!({ "train.ease": true }));
         check(&json!({ "pipeline.sources.ease.quota": 0 }), &json!({}));

@@ -1,5 +1,6 @@
-//! Gradient-boosted trees, from the files of LightGBM and XGBoost.
+//! Gradient-boosted trees: those that training grew, and those from the files of LightGBM and XGBoost.
 
+mod boosted;
 mod forest;
 mod lightgbm;
 mod masks;
@@ -7,6 +8,8 @@ mod output;
 mod tree;
 mod walk;
 mod xgboost;
+
+pub use boosted::{Boosted, BoostedWeights, Branch, GrownTree, Side, Start, TreesError};
 
 use super::dense::{DenseModel, ModelError};
 use forest::Forest;

@@ -1,9 +1,8 @@
 //! Lists of candidates, several at a time.
 
-use super::objectives::Objective;
-use super::{FEWEST_LISTS, WideDeepParams};
+use super::WideDeepParams;
 use crate::fit::examples::Examples;
-use crate::fit::users::spread;
+use crate::fit::learning::Objective;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -18,39 +17,6 @@ pub(super) struct Batch {
     /// For each row, objective by objective, its share of that for which the objective came true, times the
     /// objective's share of all; sums to the latter over a list in which it came true.
     pub(super) targets: Vec<f32>,
-}
-
-/// Numbers of lists, all of which have something that was taken and something that was not.
-pub(super) struct Sides {
-    pub(super) training: Vec<usize>,
-    pub(super) validation: Vec<usize>,
-    /// Whether what validates is later than what trains.
-    pub(super) in_time: bool,
-}
-
-impl Sides {
-    /// The latest cut validates what the earlier ones teach, for a ranker has to hold for times to come: what all
-    /// users took at one moment is easily learned, and gone at the next. Where there is one cut, some users validate.
-    pub(super) fn of(examples: &Examples, params: &WideDeepParams) -> Self {
-        let teaches = |list: &usize| {
-            let taken = &examples.is_taken[examples.lists[*list].rows.clone()];
-            taken.contains(&true) && taken.contains(&false)
-        };
-        let lists: Vec<usize> = (0..examples.lists.len()).filter(teaches).collect();
-        let (training, validation): (Vec<usize>, Vec<usize>) =
-            lists.iter().partition(|list| examples.lists[**list].cut > 0);
-        if training.len() >= FEWEST_LISTS {
-            return Self { training, validation, in_time: true };
-        }
-        let every = (1.0 / params.validation).round().max(2.0) as u32;
-        let trains = |list: &usize| !spread(examples.lists[*list].user).is_multiple_of(every);
-        let (training, validation) = lists.into_iter().partition(trains);
-        Self { training, validation, in_time: false }
-    }
-
-    pub(super) fn all(&self) -> Vec<usize> {
-        [&self.training[..], &self.validation].concat()
-    }
 }
 
 /// Batches of lists in an order of their own every time.

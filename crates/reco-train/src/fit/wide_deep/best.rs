@@ -2,6 +2,7 @@
 
 use super::network::Network;
 use crate::fit::FitError;
+use crate::fit::learning::{is_ahead, mean};
 
 /// The best state so far, by what each makes of the lists kept for validation.
 #[derive(Default)]
@@ -42,8 +43,7 @@ impl Best {
         Ok(())
     }
 
-    /// The best state learned; the start, unless that is ahead of it by more than chance explains: by more than one
-    /// standard error of the difference (Breiman et al., "Classification and Regression Trees", 1984, 3.4.3).
+    /// The best state learned; the start, unless that is ahead of it by more than chance explains.
     pub(super) fn state(self) -> Option<State> {
         let Self { start, learned } = self;
         let is_better = |start: &State| {
@@ -55,34 +55,5 @@ impl Best {
             Some(start) if !is_better(&start) => Some(start),
             _ => learned,
         }
-    }
-}
-
-fn is_ahead(one: &[f64], other: &[f64]) -> bool {
-    let gains: Vec<f64> = one.iter().zip(other).map(|(one, other)| one - other).collect();
-    let (n, gain) = (gains.len() as f64, mean(&gains));
-    let variance = gains.iter().map(|of_list| (of_list - gain).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    gain > (variance / n).sqrt()
-}
-
-/// 0 of nothing.
-pub(super) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gain_on_one_list_is_chance_and_on_most_is_not() {
-        let before = [0.5; 10];
-        let mut lucky = before;
-        (lucky[3], lucky[7]) = (0.9, 0.4);
-        assert!(!is_ahead(&lucky, &before));
-        let mut better = before.map(|ndcg| ndcg + 0.04);
-        better[3] = 0.48;
-        assert!(is_ahead(&better, &before));
-        assert!(!is_ahead(&before, &before), "nothing gained");
     }
 }

@@ -2,10 +2,9 @@
 
 use super::WideDeepParams;
 use super::batches::{Batch, dropout};
-use super::calibration::Calibrated;
-use super::objectives::Objective;
 use crate::fit::FitError;
 use crate::fit::examples::Examples;
+use crate::fit::learning::{Calibrated, Objective};
 use candle_core::{D, Device, Tensor, Var};
 use candle_nn::ops::log_softmax;
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};

@@ -125,11 +125,10 @@ fn the_same_seed_gives_the_same_network_on_any_number_of_threads() {
 #[test]
 fn serving_scores_as_the_network_learned() {
     let (examples, params) = (examples(), params());
-    let sides = Sides::of(&examples, &params);
+    let sides = Sides::of(&examples, params.validation);
     let inputs = scaling::inputs(&examples, &sides.training, &FeatureConfig::default());
     let scaled = scaling::scaled(&examples, &inputs);
-    let objectives =
-        Objective::all(&examples, &params, [&sides.training, &sides.validation], &Silent).unwrap();
+    let objectives = Objective::all(&examples, &params.objectives, &sides, STAGE, &Silent).unwrap();
     let lesson = Lesson { examples: &examples, objectives, inputs, scaled, params: &params };
     let mut network = lesson.passed(&sides.training, 1).unwrap();
     let all: Vec<usize> = (0..N_LISTS).collect();

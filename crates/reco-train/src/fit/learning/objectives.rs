@@ -1,48 +1,52 @@
-//! What the ranker learns to foresee.
+//! What a ranker learns to foresee.
 
-use super::{FEWEST_LISTS, STAGE, WideDeepParams};
+use super::{FEWEST_LISTS, Sides};
 use crate::evaluate::Metrics;
 use crate::fit::FitError;
 use crate::fit::examples::Examples;
 use crate::progress::{Progress, remarked};
 use reco_core::event::Action;
+use std::collections::BTreeMap;
 
 /// Something that users do with items, and how much it counts.
 #[derive(Clone, Debug)]
-pub(super) struct Objective {
-    pub(super) name: String,
+pub(in crate::fit) struct Objective {
+    pub(in crate::fit) name: String,
     /// Its share of all objectives; these sum to 1.
-    pub(super) share: f32,
+    pub(in crate::fit) share: f32,
     /// Whether it came true, row by row.
-    pub(super) came_true: Vec<bool>,
+    pub(in crate::fit) came_true: Vec<bool>,
     /// For how many items it came true, proposed or not, list by list.
-    pub(super) n_relevant: Vec<usize>,
+    pub(in crate::fit) n_relevant: Vec<usize>,
 }
 
 impl Objective {
     /// That the user takes the item, whatever they do that counts.
     const TAKE: &'static str = "take";
 
-    /// Those that were asked for and of which enough lists tell; others are said to be left out.
-    pub(super) fn all(
+    /// Those that were asked for, with what they count, and of which enough lists tell; others are said to be left out,
+    /// for the ranker fitted in `stage`. That anything is taken where none is asked for.
+    pub(in crate::fit) fn all(
         examples: &Examples,
-        params: &WideDeepParams,
-        sides: [&[usize]; 2],
+        asked: &BTreeMap<String, f32>,
+        sides: &Sides,
+        stage: &str,
         progress: &dyn Progress,
     ) -> Result<Vec<Self>, FitError> {
-        if params.objectives.is_empty() {
+        if asked.is_empty() {
             return Ok(vec![Self::take(examples, 1.0)]);
         }
         let (mut all, mut problems) = (Vec::new(), Vec::new());
-        for (name, &share) in &params.objectives {
+        for (name, &share) in asked {
             match Self::named(name, share, examples) {
                 None => problems.push(unknown(name, examples)),
                 Some(objective) => {
-                    let [learns, judges] = sides.map(|side| objective.n_lists(examples, side));
+                    let of_side = [&sides.training, &sides.validation];
+                    let [learns, judges] = of_side.map(|side| objective.n_lists(examples, side));
                     if learns.min(judges) >= FEWEST_LISTS {
                         all.push(objective);
                     } else {
-                        remarked(progress, STAGE, &objective.why_left_out(learns, judges));
+                        remarked(progress, stage, &objective.why_left_out(learns, judges));
                     }
                 }
             }
@@ -53,7 +57,7 @@ impl Objective {
         Ok(all)
     }
 
-    fn take(examples: &Examples, share: f32) -> Self {
+    pub(in crate::fit) fn take(examples: &Examples, share: f32) -> Self {
         Self {
             name: Self::TAKE.to_owned(),
             share,
@@ -93,13 +97,13 @@ impl Objective {
     }
 
     /// Lists among these in which it came true.
-    pub(super) fn n_lists(&self, examples: &Examples, lists: &[usize]) -> usize {
+    pub(in crate::fit) fn n_lists(&self, examples: &Examples, lists: &[usize]) -> usize {
         let has_it = |list: &&usize| self.came_true[examples.lists[**list].rows.clone()].contains(&true);
         lists.iter().filter(has_it).count()
     }
 
     /// Mean NDCG@10 over those of these lists in which it came true; `logits` has a value per row of each.
-    pub(super) fn ndcg(&self, examples: &Examples, lists: &[usize], logits: &[Vec<f32>]) -> f64 {
+    pub(in crate::fit) fn ndcg(&self, examples: &Examples, lists: &[usize], logits: &[Vec<f32>]) -> f64 {
         let of_lists = self.ndcg_of_each(examples, lists, logits);
         let n_lists = of_lists.iter().flatten().count();
         of_lists.iter().flatten().sum::<f64>() / n_lists.max(1) as f64
@@ -118,7 +122,7 @@ impl Objective {
 
 /// NDCG@10 of each of these lists, of all objectives by their shares, from the logits of their rows by head; each
 /// objective counts so much more as fewer lists have it, so that the mean is that of the objectives' own means.
-pub(super) fn ndcg_of_each(
+pub(in crate::fit) fn ndcg_of_each(
     objectives: &[Objective],
     examples: &Examples,
     lists: &[usize],

@@ -1,21 +1,21 @@
 //! From logits to probabilities.
 
-use super::objectives::Objective;
+use super::Objective;
 use crate::evaluate::expected_calibration_error;
 use crate::fit::examples::Examples;
 use crate::fit::users::half_of;
 use reco_core::rank::wide_deep::Judged;
 
 /// How logits become probabilities, and how well.
-pub(super) struct Calibrated {
-    pub(super) slope: f32,
-    pub(super) intercept: f32,
-    pub(super) judged: Judged,
+pub(in crate::fit) struct Calibrated {
+    pub(in crate::fit) slope: f32,
+    pub(in crate::fit) intercept: f32,
+    pub(in crate::fit) judged: Judged,
 }
 
 /// Calibrates the logits of these lists. Half of their users judge the calibration by the other half, and these by
 /// them: on its own rows a calibration would look better than it is.
-pub(super) fn calibrated(
+pub(in crate::fit) fn calibrated(
     objective: &Objective,
     examples: &Examples,
     lists: &[usize],
