@@ -5,6 +5,7 @@
 //! a feature cannot mean two things.
 
 mod affinity;
+mod attributes;
 mod context;
 mod feature;
 mod item_table;
@@ -19,6 +20,7 @@ mod tests;
 mod user_features;
 mod users;
 
+pub use attributes::{UserAttributes, UserAttributesBuilder};
 pub use feature::{Feature, FeatureGroup, FeatureKind, MISSING};
 pub use item_table::{ItemTable, ItemTableBuilder};
 pub use matrix::{Block, FeatureMatrix};

@@ -1,6 +1,7 @@
 //! Which features there are, declared once for training and serving.
 
 use super::affinity::Affinity;
+use super::attributes::{OwnColumns, Tastes};
 use super::context::ContextGroup;
 use super::items::Items;
 use super::own::Own;
@@ -24,6 +25,10 @@ pub struct FeatureConfig {
     /// Numbers and flags among the items' own columns that become features `item.own.…`. None by themselves: a
     /// column may well tell of times after the moment that a training row is asked about.
     pub own_columns: Vec<String>,
+    /// Columns of the users' own that become features `user.own.…`: a number or a flag as it is, a moment as the days
+    /// since, a text as a feature for each of its frequent values, with `cross.own.…` for what users of the same value
+    /// take. None by themselves, for the same reason.
+    pub user_columns: Vec<String>,
     /// Features that rankers are trained without, by name or, ending in `*`, by the beginning of their names
     /// (`source.*`).
     pub leave_out: Vec<String>,
@@ -38,6 +43,7 @@ impl Default for FeatureConfig {
         Self {
             windows_days: vec![1.0, 7.0, 30.0, 90.0],
             own_columns: Vec::new(),
+            user_columns: Vec::new(),
             leave_out: Vec::new(),
             defaults: BTreeMap::new(),
             ttl_days: BTreeMap::new(),
@@ -98,10 +104,12 @@ impl Default for FeatureSchema {
     fn default() -> Self {
         let groups: Vec<Arc<dyn FeatureGroup>> = vec![
             Arc::new(Users),
+            Arc::new(OwnColumns),
             Arc::new(ContextGroup),
             Arc::new(Items),
             Arc::new(Own),
             Arc::new(Affinity),
+            Arc::new(Tastes),
             Arc::new(Sources),
         ];
         Self { groups }

@@ -3,6 +3,7 @@ use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::fixture;
 use crate::id::ItemId;
+use crate::linalg::Matrix;
 use crate::query::Query;
 use crate::rank::{BlendModel, BlendModels, Blends, SourceWeights};
 use crate::request::{Context, Request};
@@ -99,6 +100,35 @@ fn defaults_stand_for_what_is_missing_or_too_old() {
     // The fixture believes the number of users for ten days.
     check(&at(111), 0, "item.users", -1.0);
     check(&at(110), 0, "item.users", 3.0);
+}
+
+#[test]
+fn what_is_known_of_users_themselves_is_told_of_them_alone() {
+    let lifts = Matrix::from_vec(2, 3, vec![0.5, -0.5, MISSING, 1.0, 2.0, 3.0]);
+    let attributes = UserAttributes::builder(1)
+        .column("age", "an age", [33.0])
+        .age("joined", "a moment", [6.0])
+        .age("leaves", "a moment to come", [-3.0])
+        .taste("plan.category_lift", "a taste", &[Some(0)], lifts)
+        .build();
+    let asked = |user: &str| {
+        let mut snapshot = snapshot(&FeatureConfig::default());
+        snapshot.models.insert(UserAttributes::NAME, attributes.clone());
+        let query = fixture::query_of(Request::for_user(user), snapshot);
+        FeatureSchema::default().matrix(&query, &fixture::candidates([0, 1, 2, 3])).unwrap()
+    };
+    let ann = asked("ann");
+    (0..4).for_each(|row| check(&ann, row, "user.own.age", 33.0));
+    // The fixture asks a day after its data end.
+    check(&ann, 0, "user.own.joined", 8f32.ln());
+    check(&ann, 0, "user.own.leaves", MISSING);
+    // Categories are those of the items, in turn; of the fourth nothing is known.
+    for (row, lift) in [0.5, -0.5, MISSING, MISSING].into_iter().enumerate() {
+        check(&ann, row, "cross.own.plan.category_lift", lift);
+    }
+    let stranger = asked("nobody");
+    check(&stranger, 0, "user.own.age", MISSING);
+    check(&stranger, 0, "cross.own.plan.category_lift", MISSING);
 }
 
 /// Two columns under names that others have.

@@ -87,6 +87,11 @@ impl<'a> Cells<'a> {
         matches!(self.values, Values::Words(_) | Values::List(_))
     }
 
+    /// Whether the file says that the cells are moments.
+    pub(super) fn is_moment(&self) -> bool {
+        matches!(self.values, Values::Moment(_))
+    }
+
     fn is_missing(&self, row: usize) -> bool {
         match &self.values {
             Values::Text(column) | Values::Words(column) => {

@@ -74,7 +74,7 @@ pub(super) fn settle(values: Vec<&mut Value>) {
 }
 
 /// The number that is written just like this, but for zeros at the end of a fraction.
-fn as_number(text: &str) -> Option<f64> {
+pub(crate) fn as_number(text: &str) -> Option<f64> {
     let text = text.trim();
     let number: f64 = text.parse().ok().filter(|number: &f64| number.is_finite())?;
     let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };

@@ -3,7 +3,7 @@
 mod cells;
 pub mod clean;
 mod error;
-mod extra;
+pub(crate) mod extra;
 mod files;
 mod import;
 mod ipc;

@@ -43,7 +43,8 @@ pub(super) fn from_fraction(number: f64) -> Option<Timestamp> {
     })
 }
 
-pub(super) fn from_text(text: &str) -> Option<Timestamp> {
+/// The moment that a text says, be it as a number.
+pub(crate) fn from_text(text: &str) -> Option<Timestamp> {
     if let Ok(number) = text.parse::<i64>() {
         return Some(from_number(number));
     }

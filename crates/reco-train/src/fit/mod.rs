@@ -1,6 +1,7 @@
 //! Fitting models.
 
 pub mod als;
+mod attributes;
 pub mod autoencoder;
 pub mod blend;
 pub mod boosted;

@@ -180,8 +180,8 @@ impl Cut {
             (user, items)
         });
         let took = took.collect();
-        let earlier =
-            Dataset { catalog: dataset.catalog.clone(), log: log.select(&train), ..Dataset::default() };
+        let (catalog, users) = (dataset.catalog.clone(), dataset.users.clone());
+        let earlier = Dataset { catalog, log: log.select(&train), users, ..Dataset::default() };
         let asked_at = cut.or(earlier.log.span().map(|(_, last)| last)).unwrap_or_default();
         Some(Self { earlier, asked_at, took, did })
     }

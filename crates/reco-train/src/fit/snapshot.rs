@@ -16,12 +16,12 @@ use super::sequence::{self, SequenceParams};
 use super::spectral::{self, SpectralParams};
 use super::two_tower::{self, TwoTowerParams};
 use super::wide_deep::WideDeepParams;
-use super::{FitError, bad, item_table, vectors};
+use super::{FitError, attributes, bad, item_table, vectors};
 use crate::data::Dataset;
 use crate::progress::Progress;
 use reco_core::catalog::Catalog;
 use reco_core::event::ActionWeights;
-use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable};
+use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable, UserAttributes};
 use reco_core::id::ItemId;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::pipeline::PipelineConfig;
@@ -37,6 +37,7 @@ use reco_core::retrieve::spectral::SpectralModel;
 use reco_core::retrieve::trending::Trends;
 use reco_core::retrieve::two_tower::TwoTowerModel;
 use reco_core::snapshot::Snapshot;
+use reco_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What to fit and how; in configuration `false` switches a model off, `true` on with its defaults.
@@ -257,16 +258,26 @@ pub fn features(
     weights: &ActionWeights,
 ) -> Result<Vec<Feature>, FitError> {
     FitError::check("plan", plan.problems())?;
-    let Dataset { catalog, log, .. } = dataset;
-    FitError::check("features", item_table::problems(catalog, &plan.features))?;
+    let Dataset { catalog, log, users, .. } = dataset;
+    FitError::check("features", problems_of_columns(dataset, &plan.features))?;
     let histories = Histories::from_log(log, weights);
     let repeats = Repeats::of(&histories, catalog.len());
     let table = item_table::fit(log, &histories, &repeats, catalog, weights, &plan.features);
     let mut snapshot = Snapshot::default();
     snapshot.models.insert(ItemTable::NAME, table);
+    if let Some(known) = attributes::fit(users, &histories, catalog, Timestamp::default(), &plan.features) {
+        snapshot.models.insert(UserAttributes::NAME, known);
+    }
     let (schema, sources) = (FeatureSchema::default(), pipeline.source_names());
     FitError::check("features", schema.problems(&snapshot, &sources))?;
     Ok(schema.features(&snapshot, &sources))
+}
+
+/// Columns that are to be features and cannot be, one line each.
+fn problems_of_columns(dataset: &Dataset, config: &FeatureConfig) -> Vec<String> {
+    let mut problems = item_table::problems(&dataset.catalog, config);
+    problems.extend(attributes::problems(&dataset.users, config));
+    problems
 }
 
 /// The factors of `earlier` for these users and items.
@@ -289,8 +300,8 @@ pub(super) fn models(
     version: &str,
     progress: &dyn Progress,
 ) -> Result<Snapshot, FitError> {
-    let Dataset { catalog, log, .. } = dataset;
-    FitError::check("features", item_table::problems(&catalog, &plan.features))?;
+    FitError::check("features", problems_of_columns(&dataset, &plan.features))?;
+    let Dataset { catalog, log, users, .. } = dataset;
     let matrix = log.matrix(catalog.len(), weights);
     if plan.als.is_some() && matrix.n_cells() == 0 {
         FitError::check_weights(&log, weights)?;
@@ -343,6 +354,10 @@ pub(super) fn models(
     snapshot.models.insert(ItemTable::NAME, table);
     snapshot.models.insert(Repeats::NAME, repeats);
     snapshot.data_until = log.span().map(|(_, last)| last).unwrap_or_default();
+    let (histories, until) = (&snapshot.histories, snapshot.data_until);
+    if let Some(known) = attributes::fit(&users, histories, &catalog, until, &plan.features) {
+        snapshot.models.insert(UserAttributes::NAME, known);
+    }
     snapshot.users = log.users;
     snapshot.catalog = catalog;
     Ok(snapshot)

@@ -4,7 +4,7 @@
 //! CRC-32 (u32), all little-endian, then the body in postcard encoding.
 
 use reco_core::catalog::Catalog;
-use reco_core::features::ItemTable;
+use reco_core::features::{ItemTable, UserAttributes};
 use reco_core::file;
 use reco_core::interactions::{Histories, UserTable};
 use reco_core::rank::trees::Boosted;
@@ -92,6 +92,7 @@ struct Outgoing<'a> {
     items: Option<&'a ItemTable>,
     wide_deep: Option<&'a WideDeep>,
     boosted: Option<&'a Boosted>,
+    attributes: Option<&'a UserAttributes>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +114,7 @@ struct Incoming {
     items: Option<ItemTable>,
     wide_deep: Option<WideDeep>,
     boosted: Option<Boosted>,
+    attributes: Option<UserAttributes>,
 }
 
 const NEIGHBORS: [&str; 5] = [
@@ -148,6 +150,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         items: models.get(ItemTable::NAME),
         wide_deep: models.get(WideDeep::NAME),
         boosted: models.get(Boosted::NAME),
+        attributes: models.get(UserAttributes::NAME),
     };
     let io = |cause| StoredError::Io { path: path.to_owned(), cause };
     let body = postcard::to_stdvec(&outgoing).map_err(|cause| io(io::Error::other(cause)))?;
@@ -237,6 +240,7 @@ impl Incoming {
         put(models, ItemTable::NAME, self.items);
         put(models, WideDeep::NAME, self.wide_deep);
         put(models, Boosted::NAME, self.boosted);
+        put(models, UserAttributes::NAME, self.attributes);
         for (name, neighbors) in self.neighbors {
             models.insert(name, neighbors);
         }
@@ -260,8 +264,9 @@ mod tests {
     use crate::fit::snapshot::{Plan, fit};
     use crate::fit::two_tower::TwoTowerParams;
     use crate::progress::Silent;
-    use reco_core::catalog::{Catalog, ItemRecord};
+    use reco_core::catalog::{Catalog, ItemRecord, Value};
     use reco_core::event::{Action, ActionWeights};
+    use reco_core::features::FeatureConfig;
     use reco_core::pipeline::PipelineConfig;
 
     fn snapshot() -> Snapshot {
@@ -276,7 +281,9 @@ mod tests {
             dataset.log.push(user, id, &Action::Purchase, None, Timestamp::from_secs(i64::from(item)));
         }
         dataset.catalog = catalog.build();
+        dataset.users = vec![[("age".to_owned(), Value::Number(33.0))].into()];
         let plan = Plan {
+            features: FeatureConfig { user_columns: vec!["age".to_owned()], ..FeatureConfig::default() },
             bpr: Some(BprParams::default()),
             autoencoder: Some(AutoencoderParams::default()),
             two_tower: Some(TwoTowerParams::default()),
@@ -299,6 +306,8 @@ mod tests {
             |snapshot: &Snapshot| snapshot.models.get::<AlsModel>(AlsModel::NAME).unwrap().items.clone();
         assert_eq!(items(&loaded), items(&saved));
         assert_eq!(loaded.catalog.id("item7"), saved.catalog.id("item7"));
+        let known: &UserAttributes = loaded.models.get(UserAttributes::NAME).unwrap();
+        assert_eq!(known.row(0), Some(&[33.0][..]));
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use super::Import;
 use crate::data::DataError;
+use crate::data::cells::Cells;
 use crate::data::extra::settle;
+use crate::data::moments::written;
 use crate::data::source::Source;
 use crate::progress::Progress;
+use reco_core::catalog::Value;
 use std::collections::BTreeMap;
 
 impl Import {
@@ -32,9 +35,9 @@ impl Import {
                 };
                 let user = import.log.users.intern(&key) as usize;
                 import.users.resize(import.log.users.len(), BTreeMap::new());
-                let known = columns
-                    .iter()
-                    .filter_map(|extra| Some((extra.name.clone(), view.column(extra.column).value(row)?)));
+                let known = columns.iter().filter_map(|extra| {
+                    Some((extra.name.clone(), attribute(view.column(extra.column), row)?))
+                });
                 import.users[user].extend(known);
             }
             Ok(())
@@ -45,4 +48,12 @@ impl Import {
         progress.end(&format!("{} users", self.log.users.len()));
         Ok(())
     }
+}
+
+/// Whatever a cell holds; a moment as text, which says that it is one.
+fn attribute(cells: &Cells<'_>, row: usize) -> Option<Value> {
+    if !cells.is_moment() {
+        return cells.value(row);
+    }
+    cells.moment(row).ok().flatten().map(|at| Value::Text(written(at)))
 }

@@ -4,15 +4,16 @@ use crate::fit::rehearsal::Cuts;
 use crate::fit::snapshot::Plan;
 use crate::progress::Silent;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use reco_core::catalog::{Catalog, ItemRecord};
+use reco_core::catalog::{Catalog, ItemRecord, Value};
 use reco_core::error::Fault;
 use reco_core::event::{Action, ActionWeights};
-use reco_core::features::{Block, FeatureGroup, FeatureKind};
+use reco_core::features::{Block, FeatureConfig, FeatureGroup, FeatureKind};
 use reco_core::interactions::InteractionLog;
 use reco_core::pipeline::PipelineConfig;
 use reco_core::query::Query;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::Timestamp;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -44,14 +45,28 @@ fn dataset(future: impl Fn(u32, u32) -> u32) -> Dataset {
             log.push(row, ItemId::new(item), &Action::Purchase, Some(1.0), at);
         }
     }
-    Dataset { catalog: builder.build(), log, ..Dataset::default() }
+    let users = (0..N_USERS).map(attributes).collect();
+    Dataset { catalog: builder.build(), log, users, ..Dataset::default() }
+}
+
+/// What is known of a user, be they ever seen or not.
+fn attributes(user: u32) -> BTreeMap<String, Value> {
+    let plan = ["free", "family", "student"][user as usize % 3].to_owned();
+    let joined = format!("1969-11-{:02}", 1 + user % 28);
+    let known = [("age", Value::Number(f64::from(20 + user % 50))), ("plan", Value::Text(plan))];
+    let known = known
+        .into_iter()
+        .chain([("joined", Value::Text(joined)), ("member", Value::Flag(user.is_multiple_of(5)))]);
+    known.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn examples(dataset: &Dataset, schema: &FeatureSchema) -> Examples {
     let pipeline = PipelineConfig::default();
     let assemble = |snapshot| pipeline.builder(snapshot);
     let weights = ActionWeights::default();
-    let plan = Plan::default();
+    let user_columns = ["age", "plan", "joined", "member"].map(str::to_owned).to_vec();
+    let features = FeatureConfig { user_columns, ..FeatureConfig::default() };
+    let plan = Plan { features, ..Plan::default() };
     let cuts = Cuts { held_out: 0.2, count: 1 };
     let rehearsal =
         Rehearsals::new(dataset, cuts, &plan, &assemble, &weights).next(&Silent).unwrap().unwrap();
@@ -108,6 +123,33 @@ fn no_feature_knows_what_comes_after_its_question() {
         let leaking =
             |dataset: &Dataset| examples(dataset, &FeatureSchema::default().with(Careless::of(dataset)));
         assert_eq!(changed(&leaking(&same_again), &leaking(&other)), [Arc::from("item.ever_taken")]);
+    }
+}
+
+#[test]
+fn users_own_columns_are_told_as_they_are_known() {
+    let examples = examples(&dataset(|user, turn| user * 7 + turn), &FeatureSchema::default());
+    let column = |name: &str| examples.features.iter().position(|feature| &*feature.name == name).unwrap();
+    let [age, free, joined, member, taste] = [
+        "user.own.age",
+        "user.own.plan=free",
+        "user.own.joined",
+        "user.own.member",
+        "cross.own.plan.category_lift",
+    ]
+    .map(column);
+    for list in &examples.lists {
+        for row in list.rows.clone().map(|row| examples.row(row)) {
+            if list.asker == Asker::Regular {
+                let is = |column: usize, told: u32| assert!((row[column] - told as f32).abs() < 1e-6);
+                is(age, 20 + list.user % 50);
+                is(free, u32::from(list.user.is_multiple_of(3)));
+                is(member, u32::from(list.user.is_multiple_of(5)));
+                assert!(row[joined].exp() > 80.0 && row[taste].is_finite(), "{} {}", row[joined], row[taste]);
+            } else {
+                assert!([age, free, joined, member, taste].iter().all(|&column| row[column].is_nan()));
+            }
+        }
     }
 }
 
