@@ -1,7 +1,7 @@
 //! What is in a file keeps its meaning.
 
 use super::*;
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
 use reco_core::catalog::{Column, Value};
 use std::fs::File;
 use std::sync::Arc;
@@ -14,6 +14,16 @@ fn text(text: &str) -> Value {
 fn labels(column: &Column, n_rows: u32) -> Vec<Option<&str>> {
     let Column::Labels(labels) = column else { panic!("{column:?} must be labels") };
     (0..n_rows).map(|row| labels.get(ItemId::new(row))).collect()
+}
+
+impl Folder {
+    fn write_parquet<const N: usize>(&self, name: &str, columns: [(&str, ArrayRef); N]) {
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let file = File::create(self.0.path().join(name)).unwrap();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
 }
 
 #[test]
@@ -185,17 +195,29 @@ fn numbers_of_64_bits_are_not_rounded() {
         ("session", Arc::new(Int64Array::from(vec![large, large - 1]))),
         ("zip", Arc::new(StringArray::from(vec!["12", "34"]))),
     ];
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let file = File::create(folder.0.path().join("a.parquet")).unwrap();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
+    folder.write_parquet("a.parquet", columns);
     let (dataset, _) = folder.read("a.parquet", None).unwrap();
     assert_eq!(dataset.log.users.keys()[0].as_str(), "18446744073709551615");
     assert_eq!(dataset.catalog.key(ItemId::new(0)).as_str(), "9007199254740993");
     let sessions = labels(&dataset.extra["session"], 2);
     assert_eq!(sessions, [Some("9007199254740993"), Some("9007199254740992")]);
     assert_eq!(labels(&dataset.extra["zip"], 2), [Some("12"), Some("34")], "the file says that it is text");
+}
+
+#[test]
+fn moments_of_users_stay_told_from_numbers() {
+    let folder = Folder::with(&[("a.csv", "user,item\nann,tea\n")]);
+    let joined = TimestampMillisecondArray::from(vec![1_496_320_200_000]);
+    let columns: [(&str, ArrayRef); 2] =
+        [("user", Arc::new(StringArray::from(vec!["ann"]))), ("joined", Arc::new(joined))];
+    folder.write_parquet("u.parquet", columns);
+    let spec = ImportSpec {
+        interactions: Some(folder.file("a.csv")),
+        users: Some(folder.file("u.parquet")),
+        ..ImportSpec::default()
+    };
+    let (dataset, _) = read(&spec, &Silent).unwrap();
+    assert_eq!(dataset.users[0]["joined"], text("2017-06-01T12:30:00Z"));
 }
 
 #[test]
