@@ -94,7 +94,7 @@ class Question:
         subprocess.run([*command, "--cuts", str(CUTS), "--quiet"], check=True, stdout=subprocess.PIPE)
         rows = pandas.read_parquet(out)
         rows = rows[rows.groupby("list").taken.transform("any")]
-        about = {"list", "user", "asker", "item", "taken", "list_taken"}
+        about = {"list", "user", "asker", "item", "taken", "list_taken", "list_seen"}
         features = [column for column in rows.columns if column not in about]
         groups = rows.groupby("list", sort=False).size().to_numpy()
         table = lightgbm.Dataset(rows[features].astype("float32"), rows.taken.astype(int), group=groups)

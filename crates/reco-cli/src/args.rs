@@ -333,9 +333,10 @@ impl EvaluateArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A Parquet file has a row per candidate: list, user, asker, item, taken, list_taken, then a column \
-per feature, null where it is missing. The models behind it know nothing of the interactions held out, the latest; \
-candidates are what the pipeline proposes at that moment, `taken` are those that the user then took."
+    after_help = "A Parquet file has a row per candidate: list, user, asker, item, taken, list_taken, list_seen, then \
+a column per feature, null where it is missing. The models behind it know nothing of the interactions held out, the latest; \
+candidates are what the pipeline proposes at that moment, `taken` are those that the user then took. Where list_seen is \
+true, the candidates are cut down to what the user then took or was shown."
 )]
 pub(crate) struct FeaturesArgs {
     #[command(flatten)]

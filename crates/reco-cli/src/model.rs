@@ -57,6 +57,7 @@ pub(crate) fn prepared(session: &Session, args: &DataArgs) -> Result<Prepared, F
     let (dataset, cleaned) = clean::clean(read, &session.config.clean)?;
     remarks.extend(cleaned.remarks());
     remarks.extend(remarks::on_actions(&dataset.log, &session.config.weights));
+    remarks.extend(remarks::on_impressions(&dataset.log, &session.config.weights, &session.config.train));
     remarks.extend(remarks::on_repeats(&dataset.log, session.config.pipeline.seen));
     Ok(Prepared { dataset, cleaned, remarks })
 }

@@ -5,6 +5,7 @@ use reco_core::filter::SeenPolicy;
 use reco_core::interactions::{ActionTally, InteractionLog};
 use reco_core::pipeline::{PipelineConfig, RankerName};
 use reco_train::data::ImportReport;
+use reco_train::fit::snapshot::Plan;
 
 /// Highest value of a scale of five stars, for which the default threshold of ratings is meant.
 const FIVE_STARS: f32 = 5.0;
@@ -63,6 +64,24 @@ pub(crate) fn on_actions(log: &InteractionLog, weights: &ActionWeights) -> Vec<S
         lines.push(format!("so much for {MOST_ACTIONS} actions; there are {rest} more remarks"));
     }
     lines
+}
+
+/// What becomes of rows that say what was shown, where there are any.
+pub(crate) fn on_impressions(log: &InteractionLog, weights: &ActionWeights, plan: &Plan) -> Option<String> {
+    let action = Action::Impression;
+    let ActionTally { rows, weight, .. } =
+        log.tally(weights).into_iter().find(|tally| tally.action == action)?;
+    let becomes = if weight > 0.0 {
+        "speak for their item, for `impression` has a weight; with weights.impression=0 they tell learned rankers what users \
+         passed over"
+    } else if !plan.impressions {
+        "teach nothing: train.impressions is off"
+    } else if !log.has_times() {
+        "teach nothing: without times, what was shown later is not told from what was shown before"
+    } else {
+        "weigh nothing by themselves; they tell learned rankers what users passed over (train.impressions)"
+    };
+    Some(format!("rows of `{action}`, {rows} in all, {becomes}"))
 }
 
 /// Fewer people than these tell nothing of habits.
@@ -210,6 +229,30 @@ mod tests {
         let mut few = log(0);
         few.user.fill(0);
         assert_eq!(on_repeats(&few, SeenPolicy::Never), None);
+    }
+
+    #[test]
+    fn what_impressions_are_good_for_is_said() {
+        let told = |weight: f32, impressions: bool, secs: i64| {
+            let mut log = InteractionLog::default();
+            let user = log.users.intern("ann");
+            log.push(user, ItemId::new(0), &Action::Impression, None, Timestamp::from_secs(secs));
+            let mut weights = ActionWeights::default();
+            weights.set(Action::Impression, weight);
+            on_impressions(&log, &weights, &Plan { impressions, ..Plan::default() }).unwrap_or_default()
+        };
+        for (weight, impressions, secs, said) in [
+            (0.0, true, 1, "rows of `impression`, 1 in all, weigh nothing by themselves"),
+            (0.0, false, 1, "train.impressions is off"),
+            (0.0, true, 0, "without times"),
+            (0.1, true, 1, "speak for their item"),
+        ] {
+            let told = told(weight, impressions, secs);
+            assert!(told.contains(said), "{told}");
+        }
+        assert!(
+            on_impressions(&InteractionLog::default(), &ActionWeights::default(), &Plan::default()).is_none()
+        );
     }
 
     #[test]

@@ -114,10 +114,15 @@ impl Live {
         self.half_life_days
     }
 
-    /// Takes one event in; the next request sees it.
+    /// Takes one event in; the next request sees it. One that is part of no history, as what was merely shown, is
+    /// passed over, so that it drives out nothing that is.
     pub fn apply(&self, event: &Event) {
+        let verdict = self.weights.verdict(&event.action, event.value);
+        if !verdict.leaves_trace(&event.action) {
+            return;
+        }
         self.remember(event);
-        let weight = self.weights.of(&event.action, event.value);
+        let weight = verdict.weight();
         if weight > 0.0 {
             let trend = Trend::of_event(weight, event.at, self.half_life_days);
             self.board.write().add(&event.item, trend, &self.limits);
@@ -270,6 +275,17 @@ mod tests {
             live.recent(&"ann".into()).into_iter().map(|event| event.item.to_string()).collect();
         assert_eq!(items, ["b", "c"]);
         assert!(live.forget(&"ann".into()) && live.recent(&"ann".into()).is_empty());
+    }
+
+    #[test]
+    fn what_was_shown_drives_out_nothing() {
+        let live = live(LiveLimits { events_per_user: 2, ..LiveLimits::default() });
+        live.apply(&event("ann", "tea", 10));
+        for secs in 11..15 {
+            live.apply(&Event { action: Action::Impression, ..event("ann", "jam", secs) });
+        }
+        let items: Vec<_> = live.recent(&"ann".into()).into_iter().map(|event| event.item).collect();
+        assert_eq!(items, [ItemKey::from("tea")]);
     }
 
     #[test]

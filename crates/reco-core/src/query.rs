@@ -227,7 +227,9 @@ fn merge_history(
     let mut history = trained.to_vec();
     let (mut n_fresh, mut takes_back) = (0, false);
     for event in &features.recent {
-        let Some(item) = snapshot.catalog.id(event.item.as_str()) else { continue };
+        let verdict = live.weights().verdict(&event.action, event.value);
+        let item = snapshot.catalog.id(event.item.as_str());
+        let Some(item) = item.filter(|_| verdict.leaves_trace(&event.action)) else { continue };
         let known = history.iter().position(|touch| touch.item == item);
         // What training saw must not count twice; an event may well be older than the end of the data.
         let is_trained = |row: usize| row < trained.len() && trained[row].last >= event.at;
@@ -238,7 +240,6 @@ fn merge_history(
             history.push(Touch::new(item, event.at));
             history.len() - 1
         });
-        let verdict = live.weights().verdict(&event.action, event.value);
         takes_back |= verdict.takes_back();
         history[row].add(&event.action, verdict, event.at);
         n_fresh += 1;

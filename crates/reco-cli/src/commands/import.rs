@@ -31,6 +31,7 @@ pub(crate) fn run(session: &Session, args: &ImportArgs) -> Result<(), Failure> {
     let weights = &session.config.weights;
     let mut remarks = remarks::on_reading(&report);
     remarks.extend(remarks::on_actions(&dataset.log, weights));
+    remarks.extend(remarks::on_impressions(&dataset.log, weights, &session.config.train));
     remarks.extend(remarks::on_repeats(&dataset.log, session.config.pipeline.seen));
     let imported = Imported { folder: &args.out, report, weights: dataset.log.tally(weights), remarks };
     session.output.result(&imported, rendered)?;

@@ -64,6 +64,12 @@ impl Verdict {
         }
     }
 
+    /// Whether an event of that action is part of a history: whether it speaks for its item or against it, makes the
+    /// item the user's, or undoes what did. What a user was merely shown is not, nor is an action without weight.
+    pub fn leaves_trace(self, action: &Action) -> bool {
+        self.takes_back() || self.weight() > 0.0 || action.is_rejection() || action.is_consumption()
+    }
+
     /// Whether it undoes an earlier event.
     pub fn takes_back(self) -> bool {
         matches!(self, Self::TakesBack(_))
@@ -202,6 +208,22 @@ mod tests {
         }
         let implicit = weights.whatever_the_value();
         assert_eq!((implicit.of(&Action::Rating, Some(1.0)), implicit.of(&star(), Some(-1.0))), (1.0, 0.0));
+    }
+
+    #[test]
+    fn what_was_merely_shown_leaves_no_trace() {
+        let weights = ActionWeights::default();
+        for (action, value, leaves) in [
+            (Action::Impression, None, false),
+            (Action::Impression, Some(3.0), false),
+            (Action::from("star"), None, false),
+            (Action::View, None, true),
+            (Action::Hide, None, true),
+            (Action::Rating, Some(1.0), true),
+            (Action::View, Some(-1.0), true),
+        ] {
+            assert_eq!(weights.verdict(&action, value).leaves_trace(&action), leaves, "{action} {value:?}");
+        }
     }
 
     #[test]

@@ -120,14 +120,17 @@ impl Histories {
         for user in 0..log.users.len() as u32 {
             let (start, mut takes_back) = (histories.touches.len(), false);
             while let Some(row) = rows.next_if(|&row| log.user[row] == user) {
-                let (item, at) = (log.item[row], log.at[row]);
+                let (item, at, action) = (log.item[row], log.at[row], &log.actions[log.action[row] as usize]);
+                if !verdicts[row].leaves_trace(action) {
+                    continue;
+                }
                 let open = histories.touches.len() > start
                     && histories.touches.last().map(|touch| touch.item) == Some(item);
                 if !open {
                     histories.touches.push(Touch::new(item, at));
                 }
                 if let Some(touch) = histories.touches.last_mut() {
-                    touch.add(&log.actions[log.action[row] as usize], verdicts[row], at);
+                    touch.add(action, verdicts[row], at);
                     takes_back |= verdicts[row].takes_back();
                 }
             }
@@ -191,6 +194,23 @@ mod tests {
         );
         assert_eq!(histories.of(bob).len(), 1);
         assert!(histories.of(99).is_empty());
+    }
+
+    #[test]
+    fn what_was_shown_is_no_history() {
+        let mut log = InteractionLog::default();
+        let (ann, bob) = (log.users.intern("ann"), log.users.intern("bob"));
+        let mut add = |user, item, action, secs| {
+            log.push(user, ItemId::new(item), &action, None, Timestamp::from_secs(secs));
+        };
+        add(ann, 3, Action::Purchase, 5);
+        add(ann, 3, Action::Impression, 9);
+        add(ann, 4, Action::Impression, 10);
+        add(bob, 4, Action::Impression, 11);
+        let histories = Histories::from_log(&log, &ActionWeights::default());
+        let [bought] = histories.of(ann) else { panic!("one item") };
+        assert_eq!((bought.count, bought.last), (1, Timestamp::from_secs(5)));
+        assert!(histories.of(bob).is_empty());
     }
 
     #[test]

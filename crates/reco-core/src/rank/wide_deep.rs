@@ -83,7 +83,8 @@ pub struct Head {
 pub struct Judged {
     /// Lists that have some of both: what the objective came true for, and what it did not.
     pub lists: u32,
-    /// Candidates of all lists, those without the objective among them.
+    /// Candidates that the calibration is of: those of all lists, or, where most lists are of what users were shown,
+    /// of these lists; those without the objective among them.
     pub rows: u32,
     /// Candidates for which it came true.
     pub taken: u32,

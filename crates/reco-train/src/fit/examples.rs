@@ -9,10 +9,10 @@ use super::ranking::Learned;
 use super::rehearsal::{Rehearsal, Rehearsals};
 use crate::progress::Progress;
 use rayon::prelude::*;
-use reco_core::candidate::Candidates;
 use reco_core::event::Action;
 use reco_core::features::{BLEND, Feature, FeatureMatrix, FeatureSchema};
 use reco_core::id::ItemId;
+use std::fmt;
 use std::ops::Range;
 
 /// How much was known of who asked.
@@ -45,6 +45,10 @@ impl Asker {
     }
 }
 
+/// A list in which fewer candidates than these were shown and passed over says too little of what the user does not
+/// want; everything that was proposed is taken for it.
+const FEWEST_PASSED_OVER: usize = 5;
+
 /// The candidates of one question.
 #[derive(Clone, Debug)]
 pub struct ExampleList {
@@ -60,6 +64,9 @@ pub struct ExampleList {
     pub n_taken: usize,
     /// Items with which they then did each of the actions, proposed or not.
     pub n_done: Vec<usize>,
+    /// Whether its candidates are what the user then took or was shown and passed over; else they are all that was
+    /// proposed, and what was not taken may never have been seen.
+    pub is_seen: bool,
 }
 
 /// Lists of candidates with their features, row by row.
@@ -129,10 +136,7 @@ impl Examples {
                     blend.log_shares(&set, &mut shares);
                     matrix.overwrite(BLEND, &shares);
                 }
-                let n_done = (0..rehearsal.actions.len()).map(|action| rehearsal.n_done(*user, action));
-                let (rows, n_taken, n_done) = (0..set.len(), took.len(), n_done.collect());
-                let list = ExampleList { user: *user, asker, cut: 0, rows, n_taken, n_done };
-                Ok(Self::of(list, matrix, &set, took, rehearsal))
+                Ok(Self::of(*user, asker, matrix, set.ids(), took, rehearsal))
             });
             lists.collect::<Result<Vec<Self>, FitError>>()
         };
@@ -140,36 +144,46 @@ impl Examples {
             rehearsal.took.par_iter().enumerate().map(of_user).collect();
         let mut all = Self::default();
         lists?.into_iter().flatten().for_each(|list| all.append(list));
-        progress.end(&format!(
-            "{} lists with {} candidates, {} of them taken, of {} features",
-            all.lists.len(),
-            all.items.len(),
-            all.n_taken(),
-            all.width()
-        ));
+        progress.end(&all.to_string());
         Ok(all)
     }
 
-    /// One list.
+    /// One list: of a user as they are what they took or were shown, where enough of that was passed over; of others
+    /// everything.
     fn of(
-        list: ExampleList,
+        user: u32,
+        asker: Asker,
         matrix: FeatureMatrix,
-        set: &Candidates,
+        proposed: &[ItemId],
         took: &[ItemId],
         rehearsal: &Rehearsal,
     ) -> Self {
-        let (features, values) = matrix.into_parts();
-        let (user, actions) = (list.user, rehearsal.actions.clone());
+        let is_taken = |row: &usize| took.binary_search(&proposed[*row]).is_ok();
+        let was_shown = |row: &usize| rehearsal.was_shown(user, proposed[*row]);
+        let all = 0..proposed.len();
+        let n_passed_over = all.clone().filter(|row| was_shown(row) && !is_taken(row)).count();
+        let is_seen = asker == Asker::Regular && n_passed_over >= FEWEST_PASSED_OVER;
+        let rows: Vec<usize> = all.filter(|row| !is_seen || is_taken(row) || was_shown(row)).collect();
+        let items: Vec<ItemId> = rows.iter().map(|&row| proposed[row]).collect();
+        let actions = rehearsal.actions.clone();
         let done = |&id: &ItemId| (0..actions.len()).map(move |action| rehearsal.did(user, id, action));
-        let is_done = set.ids().iter().flat_map(done).collect();
+        let list = ExampleList {
+            user,
+            asker,
+            cut: 0,
+            rows: 0..rows.len(),
+            n_taken: took.len(),
+            n_done: (0..actions.len()).map(|action| rehearsal.n_done(user, action)).collect(),
+            is_seen,
+        };
         Self {
-            features,
             lists: vec![list],
-            items: set.ids().to_vec(),
-            is_taken: set.ids().iter().map(|id| took.binary_search(id).is_ok()).collect(),
+            is_taken: rows.iter().map(is_taken).collect(),
+            is_done: items.iter().flat_map(done).collect(),
+            values: rows.iter().flat_map(|&row| matrix.row(row)).copied().collect(),
+            features: matrix.into_parts().0,
+            items,
             actions,
-            is_done,
-            values,
         }
     }
 
@@ -193,6 +207,12 @@ impl Examples {
         self.is_taken.iter().filter(|&&is_taken| is_taken).count()
     }
 
+    /// Whether most of these lists are of what users saw. A share taken means one thing in lists of one kind alone, so
+    /// only those of the more frequent kind say how likely a candidate is to be taken.
+    pub fn are_seen(&self, lists: &[usize]) -> bool {
+        2 * lists.iter().filter(|list| self.lists[**list].is_seen).count() > lists.len()
+    }
+
     /// Number of features.
     pub fn width(&self) -> usize {
         self.features.len()
@@ -201,5 +221,21 @@ impl Examples {
     /// The features of one row.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.width()..(row + 1) * self.width()]
+    }
+}
+
+impl fmt::Display for Examples {
+    /// As "80 lists with 900 candidates, 70 of them taken, of 140 features; 60 lists are of what was shown".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (n_lists, n_rows, n_taken) = (self.lists.len(), self.items.len(), self.n_taken());
+        write!(
+            f,
+            "{n_lists} lists with {n_rows} candidates, {n_taken} of them taken, of {} features",
+            self.width()
+        )?;
+        match self.lists.iter().filter(|list| list.is_seen).count() {
+            0 => Ok(()),
+            n => write!(f, "; {n} lists are of what users were shown"),
+        }
     }
 }

@@ -76,7 +76,7 @@ pub fn fit_inspected(
 /// More lists than these say little more about a feature, and take their time for every one.
 const MOST_LISTS: usize = 100;
 
-/// Looks into a ranker by what it makes of these lists. Importance is by permutation (Breiman, "Random Forests",
+/// Looks into a ranker by what it makes of these lists, those of [the more frequent kind](Examples::are_seen). Importance is by permutation (Breiman, "Random Forests",
 /// 2001), over at most 100 of the lists, evenly chosen; the same seed gives the same on any number of threads.
 ///
 /// # Errors
@@ -89,6 +89,9 @@ pub fn inspect(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<RankerInsight, FitError> {
+    let are_seen = examples.are_seen(lists);
+    let alike = lists.iter().copied().filter(|&list| examples.lists[list].is_seen == are_seen);
+    let lists = &alike.collect::<Vec<usize>>()[..];
     let inputs = Inputs::new(ranker, examples, lists);
     let scores = inputs.scores(None)?;
     let is_taken: Vec<bool> = inputs.rows.iter().map(|&row| examples.is_taken[row]).collect();

@@ -8,6 +8,7 @@ use crate::progress::Progress;
 use reco_core::candidate::Candidates;
 use reco_core::event::{Action, ActionWeights};
 use reco_core::id::{ItemId, ItemKey};
+use reco_core::interactions::InteractionLog;
 use reco_core::pipeline::{BuildError, Recommender, RecommenderBuilder};
 use reco_core::query::Query;
 use reco_core::rank::BlendModels;
@@ -71,14 +72,14 @@ impl<'a> Rehearsals<'a> {
     pub(super) fn next(&mut self, progress: &dyn Progress) -> Result<Option<Rehearsal>, FitError> {
         let Some(dataset) = self.left.take() else { return Ok(None) };
         let cut = Cut::of(&dataset, self.plan, self.cuts.held_out, self.weights);
-        let Some(Cut { earlier, asked_at, took, did }) = cut else { return Ok(None) };
+        let Some(Cut { earlier, asked_at, took, did, shown }) = cut else { return Ok(None) };
         let actions = dataset.log.actions.clone();
         self.cuts.count -= 1;
         self.left = (self.cuts.count > 0).then(|| Cow::Owned(earlier.clone()));
         let snapshot = models(None, earlier, self.plan, self.weights, "rehearsal", progress)?;
         let clock = ManualClock::starting_at(asked_at);
         let recommender = (self.assemble)(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
-        Ok(Some(Rehearsal { recommender, asked_at, took, did, actions }))
+        Ok(Some(Rehearsal { recommender, asked_at, took, did, shown, actions }))
     }
 }
 
@@ -91,6 +92,8 @@ pub(super) struct Rehearsal {
     pub(super) took: Vec<(u32, Vec<ItemId>)>,
     /// What they did, by user, item and action as a position in `actions`.
     did: BTreeSet<(u32, ItemId, u8)>,
+    /// What these users were then shown, by user and item.
+    shown: BTreeSet<(u32, ItemId)>,
     /// The actions of the data.
     pub(super) actions: Vec<Action>,
 }
@@ -107,6 +110,11 @@ impl Rehearsal {
     /// Whether a user did it with the item after the cut, in a way that counts.
     pub(super) fn did(&self, user: u32, item: ItemId, action: usize) -> bool {
         self.did.contains(&(user, item, action as u8))
+    }
+
+    /// Whether a user was shown the item after the cut, as far as that is logged and is to teach anything.
+    pub(super) fn was_shown(&self, user: u32, item: ItemId) -> bool {
+        self.shown.contains(&(user, item))
     }
 
     /// With how many items a user did it after the cut, proposed or not.
@@ -151,6 +159,8 @@ struct Cut {
     took: Vec<(u32, Vec<ItemId>)>,
     /// What they did, by user, item and action.
     did: BTreeSet<(u32, ItemId, u8)>,
+    /// What they were shown, by user and item.
+    shown: BTreeSet<(u32, ItemId)>,
 }
 
 impl Cut {
@@ -179,12 +189,31 @@ impl Cut {
             items.dedup();
             (user, items)
         });
-        let took = took.collect();
+        let took: Vec<(u32, Vec<ItemId>)> = took.collect();
         let (catalog, users) = (dataset.catalog.clone(), dataset.users.clone());
         let earlier = Dataset { catalog, log: log.select(&train), users, ..Dataset::default() };
+        let shown = cut.map_or_else(BTreeSet::new, |cut| shown(log, cut, plan, weights, &took));
         let asked_at = cut.or(earlier.log.span().map(|(_, last)| last)).unwrap_or_default();
-        Some(Self { earlier, asked_at, took, did })
+        Some(Self { earlier, asked_at, took, did, shown })
     }
+}
+
+/// What these users were shown from the cut on, by user and item. Nothing where that is to teach nothing, and where it
+/// speaks for items by a weight: then it is taken.
+fn shown(
+    log: &InteractionLog,
+    cut: Timestamp,
+    plan: &Plan,
+    weights: &ActionWeights,
+    took: &[(u32, Vec<ItemId>)],
+) -> BTreeSet<(u32, ItemId)> {
+    let code = log.actions.iter().position(|action| *action == Action::Impression);
+    let Some(code) = code.filter(|_| plan.impressions && weights.get(&Action::Impression) <= 0.0) else {
+        return BTreeSet::new();
+    };
+    let is_asked = |user: u32| took.binary_search_by_key(&user, |(user, _)| *user).is_ok();
+    let rows = (0..log.len()).filter(|&row| usize::from(log.action[row]) == code && log.at[row] >= cut);
+    rows.filter(|&row| is_asked(log.user[row])).map(|row| (log.user[row], log.item[row])).collect()
 }
 
 /// The user's latest items as the session of somebody new, oldest first: one, two and so on, in turn.

@@ -84,6 +84,9 @@ pub struct Plan {
     /// Boosted trees, likewise.
     #[serde(with = "reco_core::switch")]
     pub boosted: Option<BoostedParams>,
+    /// Whether learned rankers learn from what users were shown and passed over, where impressions are logged; else,
+    /// and where they are not, from all that the pipeline proposed.
+    pub impressions: bool,
     /// What a learned ranker is told of every candidate.
     pub features: FeatureConfig,
     /// Popularity; the lower rungs of the ladder need it, so it is always fitted.
@@ -108,6 +111,7 @@ impl Default for Plan {
             blend: Some(BlendParams::default()),
             wide_deep: None,
             boosted: None,
+            impressions: true,
             features: FeatureConfig::default(),
             popular: PopularParams::default(),
             trend_half_life_days: 7.0,

@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 impl Examples {
     /// Writes a row per candidate to a Parquet file: `list` (rows of one list stand together), `user`, `asker`,
-    /// `item`, `taken`, `list_taken` (items taken by the user of the list, proposed or not), then the features,
-    /// null where they are missing. The file appears whole or not at all.
+    /// `item`, `taken`, `list_taken` (items taken by the user of the list, proposed or not), `list_seen` (whether the
+    /// list is of what the user took or was shown), then the features, null where they are missing. The file appears
+    /// whole or not at all.
     ///
     /// # Errors
     ///
@@ -35,6 +36,7 @@ impl Examples {
         let texts = |value: &dyn Fn(usize) -> String| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(places().map(value)))
         };
+        let seen: BooleanArray = places().map(|place| Some(self.lists[place].is_seen)).collect();
         let items = self.items.iter().map(|&id| catalog.key(id).as_str());
         let mut columns: Vec<(String, ArrayRef)> = vec![
             ("list".into(), each(&|place| place as u32)),
@@ -43,6 +45,7 @@ impl Examples {
             ("item".into(), Arc::new(StringArray::from_iter_values(items))),
             ("taken".into(), Arc::new(BooleanArray::from(self.is_taken.clone()))),
             ("list_taken".into(), each(&|place| self.lists[place].n_taken as u32)),
+            ("list_seen".into(), Arc::new(seen)),
         ];
         for (column, feature) in self.features.iter().enumerate() {
             let values = self.values.iter().skip(column).step_by(self.width());

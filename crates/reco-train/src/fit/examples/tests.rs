@@ -1,9 +1,12 @@
+mod impressions;
+
 use super::*;
 use crate::data::Dataset;
 use crate::fit::rehearsal::Cuts;
 use crate::fit::snapshot::Plan;
 use crate::progress::Silent;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use reco_core::candidate::Candidates;
 use reco_core::catalog::{Catalog, ItemRecord, Value};
 use reco_core::error::Fault;
 use reco_core::event::{Action, ActionWeights};
@@ -61,15 +64,17 @@ fn attributes(user: u32) -> BTreeMap<String, Value> {
 }
 
 fn examples(dataset: &Dataset, schema: &FeatureSchema) -> Examples {
+    planned(dataset, schema, Plan::default(), &ActionWeights::default())
+}
+
+fn planned(dataset: &Dataset, schema: &FeatureSchema, plan: Plan, weights: &ActionWeights) -> Examples {
     let pipeline = PipelineConfig::default();
     let assemble = |snapshot| pipeline.builder(snapshot);
-    let weights = ActionWeights::default();
     let user_columns = ["age", "plan", "joined", "member"].map(str::to_owned).to_vec();
     let features = FeatureConfig { user_columns, ..FeatureConfig::default() };
-    let plan = Plan { features, ..Plan::default() };
+    let plan = Plan { features, ..plan };
     let cuts = Cuts { held_out: 0.2, count: 1 };
-    let rehearsal =
-        Rehearsals::new(dataset, cuts, &plan, &assemble, &weights).next(&Silent).unwrap().unwrap();
+    let rehearsal = Rehearsals::new(dataset, cuts, &plan, &assemble, weights).next(&Silent).unwrap().unwrap();
     Examples::gather(&rehearsal, schema, None, &Silent).unwrap()
 }
 
@@ -175,7 +180,7 @@ fn examples_are_the_same_on_any_number_of_threads_and_survive_as_parquet() {
         n_rows += batch.num_rows();
         n_columns = batch.num_columns();
     }
-    assert_eq!((n_rows, n_columns), (one.items.len(), 6 + one.width()));
+    assert_eq!((n_rows, n_columns), (one.items.len(), 7 + one.width()));
 }
 
 #[test]

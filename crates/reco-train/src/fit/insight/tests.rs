@@ -39,6 +39,7 @@ fn what_a_ranker_lives_by_matters_and_nothing_else_does() {
             rows,
             n_taken: 1,
             n_done: Vec::new(),
+            is_seen: false,
         });
         for row in 0..20u32 {
             let is_taken = row as usize == list % 20;

@@ -2,7 +2,7 @@
 
 use super::Objective;
 use crate::evaluate::expected_calibration_error;
-use crate::fit::examples::Examples;
+use crate::fit::examples::{ExampleList, Examples};
 use crate::fit::users::half_of;
 use reco_core::rank::wide_deep::Judged;
 
@@ -13,16 +13,19 @@ pub(in crate::fit) struct Calibrated {
     pub(in crate::fit) judged: Judged,
 }
 
-/// Calibrates the logits of these lists. Half of their users judge the calibration by the other half, and these by
-/// them: on its own rows a calibration would look better than it is.
+/// Calibrates the logits of these lists, those of [the more frequent kind](Examples::are_seen). Half of their users
+/// judge the calibration by the other half, and these by them: on its own rows a calibration would look better than it
+/// is.
 pub(in crate::fit) fn calibrated(
     objective: &Objective,
     examples: &Examples,
     lists: &[usize],
     logits: &[Vec<f32>],
 ) -> Calibrated {
-    let halves =
-        [0, 1].map(|half| Rows::of(objective, examples, lists, logits, |user| half_of(user) == half));
+    let are_seen = examples.are_seen(lists);
+    let is_alike = |list: &ExampleList| list.is_seen == are_seen;
+    let in_half = |half| move |list: &ExampleList| is_alike(list) && half_of(list.user) == half;
+    let halves = [0, 1].map(|half| Rows::of(objective, examples, lists, logits, in_half(half)));
     let (mut chances, mut came_true) = (Vec::new(), Vec::new());
     for (judging, judged) in [(0, 1), (1, 0)] {
         let (slope, intercept) = platt(&halves[judging].logits, &halves[judging].came_true);
@@ -30,7 +33,7 @@ pub(in crate::fit) fn calibrated(
         chances.extend(halves[judged].logits.iter().map(chance));
         came_true.extend_from_slice(&halves[judged].came_true);
     }
-    let all = Rows::of(objective, examples, lists, logits, |_| true);
+    let all = Rows::of(objective, examples, lists, logits, is_alike);
     let (slope, intercept) = platt(&all.logits, &all.came_true);
     let judged = Judged {
         lists: objective.n_lists(examples, lists) as u32,
@@ -49,16 +52,16 @@ struct Rows {
 }
 
 impl Rows {
-    /// Of those lists whose user is chosen.
+    /// Of those lists that are chosen.
     fn of(
         objective: &Objective,
         examples: &Examples,
         lists: &[usize],
         logits: &[Vec<f32>],
-        is_chosen: impl Fn(u32) -> bool,
+        is_chosen: impl Fn(&ExampleList) -> bool,
     ) -> Self {
         let mut rows = Self { logits: Vec::new(), came_true: Vec::new() };
-        let chosen = lists.iter().zip(logits).filter(|(list, _)| is_chosen(examples.lists[**list].user));
+        let chosen = lists.iter().zip(logits).filter(|(list, _)| is_chosen(&examples.lists[**list]));
         for (&list, logits) in chosen {
             rows.logits.extend_from_slice(logits);
             rows.came_true.extend_from_slice(&objective.came_true[examples.lists[list].rows.clone()]);

@@ -42,6 +42,7 @@ fn examples() -> Examples {
             rows,
             n_taken,
             n_done,
+            is_seen: false,
         });
     }
     examples
