@@ -31,7 +31,8 @@ fn examples(habits_last: bool) -> Examples {
         }
         let n_taken = examples.is_taken[rows.clone()].iter().filter(|&&is_taken| is_taken).count();
         let (user, n_done) = (list as u32, Vec::new());
-        examples.lists.push(ExampleList { user, asker: Asker::Regular, cut, rows, n_taken, n_done });
+        let asker = Asker::Regular;
+        examples.lists.push(ExampleList { user, asker, cut, rows, is_seen: false, n_taken, n_done });
     }
     examples
 }
