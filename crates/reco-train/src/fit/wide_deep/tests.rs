@@ -163,6 +163,24 @@ fn how_well_it_is_calibrated_is_told() {
     assert!(crate::evaluate::expected_calibration_error(&sure, &examples.is_taken) > 3.0 * error);
 }
 
+#[test]
+fn probabilities_are_those_of_lists_of_the_more_frequent_kind() {
+    let calibrated_on = |is_seen: &dyn Fn(usize) -> bool| {
+        let mut examples = examples();
+        examples.lists.iter_mut().enumerate().for_each(|(list, known)| known.is_seen = is_seen(list));
+        let fitted =
+            fit(&examples, &FeatureConfig::default(), &WideDeepParams { epochs: 1, ..params() }, &Silent);
+        let Fitted { judged, validation, .. } = fitted.unwrap().unwrap();
+        let n_seen = validation.iter().filter(|&&list| is_seen(list)).count();
+        let rows = judged.weights().heads[0].judged.unwrap().rows as usize;
+        (rows, n_seen * N_ROWS, (validation.len() - n_seen) * N_ROWS)
+    };
+    let (rows, seen, _) = calibrated_on(&|list| !list.is_multiple_of(4));
+    assert_eq!(rows, seen);
+    let (rows, _, proposed) = calibrated_on(&|list| list.is_multiple_of(4));
+    assert_eq!(rows, proposed);
+}
+
 /// The same lists, of which a row is bought for its first feature and clicked for its second.
 fn of_two_actions() -> Examples {
     let mut examples = examples();
