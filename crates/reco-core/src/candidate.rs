@@ -81,7 +81,7 @@ pub fn by_score(a: f32, b: f32) -> Ordering {
 }
 
 /// Items under consideration, as columns of equal length, with the rank and
-/// score that every source gave to every item.
+/// score that every source gave to every item it proposed, and what it thinks of those that others proposed.
 ///
 /// Invariant: all columns have the same number of rows; rows only enter
 /// through the merge of the generators' lists, so an item never stands in two rows.
@@ -91,6 +91,8 @@ pub struct Candidates {
     scores: Vec<f32>,
     /// Row-major, `sources.len()` cells a row.
     hits: Vec<Option<SourceHit>>,
+    /// Cells like those of `hits`, no number where a source has nothing to say; empty before any was asked.
+    assessments: Vec<f32>,
     sources: Arc<[Arc<str>]>,
     is_all: bool,
 }
@@ -142,6 +144,35 @@ impl Candidates {
         &self.hits[row * width..(row + 1) * width]
     }
 
+    /// What `source` thinks of the item in `row`, in the unit of its hits, if it was asked about candidates that
+    /// others proposed and could tell. Of a source that has an assessment of any row, the assessments are all
+    /// that it has to say, and its hits are among them.
+    pub fn assessment(&self, row: usize, source: usize) -> Option<f32> {
+        let cell = self.assessments.get(row * self.sources.len() + source);
+        cell.copied().filter(|score| score.is_finite())
+    }
+
+    /// Rows of what any source proposed.
+    pub(crate) fn proposed(&self) -> Vec<u32> {
+        let is_proposed = |row: &u32| self.hits(*row as usize).iter().any(Option::is_some);
+        (0..self.len() as u32).filter(is_proposed).collect()
+    }
+
+    /// Notes what `source` thinks of these rows, a score each; its own hits stand where it has nothing to say.
+    pub(crate) fn assess(&mut self, source: usize, rows: &[u32], scores: &[f32]) {
+        if !scores.iter().any(|score| score.is_finite()) {
+            return;
+        }
+        let width = self.sources.len();
+        self.assessments.resize(self.hits.len(), f32::NAN);
+        for row in 0..self.len() {
+            self.assessments[row * width + source] = self.hit(row, source).map_or(f32::NAN, |hit| hit.score);
+        }
+        for (&row, &score) in rows.iter().zip(scores).filter(|(_, score)| score.is_finite()) {
+            self.assessments[row as usize * width + source] = score;
+        }
+    }
+
     /// Whether there is nothing more to choose from: what a rule takes out now, nothing replaces.
     pub fn is_all(&self) -> bool {
         self.is_all
@@ -157,6 +188,9 @@ impl Candidates {
         self.ids.push(id);
         self.scores.push(score);
         self.hits.resize(self.ids.len() * self.sources.len(), None);
+        if !self.assessments.is_empty() {
+            self.assessments.resize(self.hits.len(), f32::NAN);
+        }
         self.ids.len() - 1
     }
 
@@ -200,6 +234,7 @@ impl Candidates {
         self.ids.truncate(n);
         self.scores.truncate(n);
         self.hits.truncate(n * self.sources.len());
+        self.assessments.truncate(n * self.sources.len());
     }
 
     /// Rearranges the set to exactly `rows`, in that order; rows not named are dropped.
@@ -217,6 +252,12 @@ impl Candidates {
         next.scores.extend(rows.iter().map(|&row| self.scores[row as usize]));
         next.hits.reserve(rows.len() * self.sources.len());
         rows.iter().for_each(|&row| next.hits.extend_from_slice(self.hits(row as usize)));
+        if !self.assessments.is_empty() {
+            let width = self.sources.len();
+            let cells = |row: u32| &self.assessments[row as usize * width..(row as usize + 1) * width];
+            next.assessments.reserve(next.hits.len());
+            rows.iter().for_each(|&row| next.assessments.extend_from_slice(cells(row)));
+        }
         *self = next;
     }
 }

@@ -31,6 +31,9 @@ macro_rules! through {
             fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
                 (**self).generate(query, limit, out)
             }
+            fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+                (**self).assess(query, items, scores)
+            }
             fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
                 (**self).support(query, item, out);
             }

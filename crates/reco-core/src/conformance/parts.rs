@@ -37,6 +37,7 @@ pub fn candidate_generator(generator: &dyn CandidateGenerator, query: &Query) {
         let some = generate(limit);
         assert_eq!(some.ids, all.ids[..limit.min(all.len())], "{name}: a limit of {limit} takes the best");
     }
+    assesses_as_it_generates(generator, query, &all);
     let mut support = Vec::new();
     all.ids.iter().for_each(|&id| generator.support(query, id, &mut support));
     assert!(
@@ -44,6 +45,34 @@ pub fn candidate_generator(generator: &dyn CandidateGenerator, query: &Query) {
         "{name}: rests on known items"
     );
     assert!(support.iter().all(|by| by.weight.is_finite()), "{name}: weights of support are finite");
+}
+
+/// Checks what a generator thinks of all items, some of which there are not: of its `hits` what it said before, and
+/// of each the same in any company.
+fn assesses_as_it_generates(generator: &dyn CandidateGenerator, query: &Query, hits: &Hits) {
+    let name = generator.name();
+    let assess = |items: &[ItemId]| {
+        let mut scores = vec![f32::NAN; items.len()];
+        let assessed = generator.assess(query, items, &mut scores);
+        assessed.unwrap_or_else(|fault| panic!("{name}: {}", fault.message()));
+        scores
+    };
+    let n_items = query.snapshot.catalog.len();
+    let beyond = [n_items as u32, n_items as u32 + 1_000, u32::MAX].map(ItemId::new);
+    let all: Vec<ItemId> = query.snapshot.catalog.ids().chain(beyond).collect();
+    let scores = assess(&all);
+    assert!(scores.iter().all(|score| !score.is_infinite()), "{name}: assessments are numbers or NaN");
+    if scores.iter().all(|score| score.is_nan()) {
+        return;
+    }
+    for (id, score) in hits.iter() {
+        let (found, bound) = (scores[id.index()], 1e-4 * score.abs().max(1.0));
+        assert!((found - score).abs() <= bound, "{name}: a hit of {score} is assessed as {found}");
+    }
+    for (found, id) in assess(&hits.ids).into_iter().zip(&hits.ids) {
+        let is_same = found.to_bits() == scores[id.index()].to_bits();
+        assert!(is_same, "{name}: an assessment does not depend on what else is assessed");
+    }
 }
 
 /// Checks a filter on one query and set.

@@ -21,6 +21,8 @@ const SIDES: [(&str, &str); Opinion::SIDES] = [
     ("size", "ln(1 + score), likewise"),
     ("early", "vote by rank, 1 for the first, half at place 4, likewise"),
     ("late", "vote by rank, 1 for the first, half at place 31, likewise"),
+    ("standard", "standard deviations of the score above the mean of the candidates, likewise"),
+    ("lead", "ln of ranked candidates over the rank, likewise"),
 ];
 
 impl FeatureGroup for Sources {
@@ -54,9 +56,11 @@ impl FeatureGroup for Sources {
         for (row, source, opinion) in opinions(set) {
             let row = &mut *rows[row];
             row[source * Opinion::SIDES..(source + 1) * Opinion::SIDES].copy_from_slice(&opinion.0);
-            row[count] += 1.0;
             row[blend] += weights.as_ref().map_or(MISSING, |weights| voted(&weights[source], opinion));
         }
+        rows.iter_mut().enumerate().for_each(|(row, values)| {
+            values[count] = set.hits(row).iter().flatten().count() as f32;
+        });
         rows.iter_mut().filter(|row| row[count] < 1.0).for_each(|row| row[blend] = MISSING);
         let whole = log_sum_exp(rows.iter().map(|row| row[blend]));
         rows.iter_mut().for_each(|row| row[blend] -= whole);

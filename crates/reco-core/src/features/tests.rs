@@ -177,7 +177,7 @@ fn a_group_of_ones_own_stands_beside_the_others_and_mistakes_are_named() {
 
 #[test]
 fn the_blend_tells_every_candidate_its_share_of_the_odds() {
-    let weights = SourceWeights { source: "fixture".to_owned(), weights: [1.0, 0.0, 2.0, 0.0] };
+    let weights = SourceWeights { source: "fixture".to_owned(), weights: [1.0, 0.0, 2.0, 0.0, 0.5, 0.0] };
     let model = Some(BlendModel::new(vec![weights]));
     let blends = Blends { with_repeats: model.clone(), all_new: model.clone() };
     let models = BlendModels { strangers: model, newcomers: blends.clone(), regulars: blends };

@@ -90,6 +90,7 @@ impl Run {
         let mut stages = Stages::new(self, faults);
         let mut set = stages.merge()?.set().clone();
         stages.filter(&mut set)?;
+        stages.assess(&mut set)?;
         set.sort();
         Ok(set)
     }

@@ -7,6 +7,7 @@ use super::run::Run;
 use crate::candidate::{Candidates, KeepMask};
 use crate::error::{Fault, FaultKind, OnFault, RecommendError, Rung};
 use crate::explain::Trail;
+use crate::id::ItemId;
 use crate::page::{Page, PageItem};
 use crate::request::Surface;
 use crate::rerank::Reranker;
@@ -19,13 +20,16 @@ pub(super) struct Stages<'a> {
     faults: Vec<Fault>,
     rung: Rung,
     trail: Trail,
+    /// Local generators that have answered, by source number: the others are not asked for more.
+    answered: Vec<bool>,
     /// How many items that might have filled the page each filter kept off it.
     withheld: BTreeMap<Arc<str>, usize>,
 }
 
 impl<'a> Stages<'a> {
     pub(super) fn new(run: &'a Run, faults: Vec<Fault>) -> Self {
-        Self { run, faults, rung: Rung::Full, trail: Trail::default(), withheld: BTreeMap::new() }
+        let answered = vec![false; run.parts.generators.len()];
+        Self { run, faults, rung: Rung::Full, trail: Trail::default(), answered, withheld: BTreeMap::new() }
     }
 
     pub(super) fn step_down(&mut self, rung: Rung) {
@@ -58,7 +62,10 @@ impl<'a> Stages<'a> {
         for (number, name) in local.chain(remote) {
             let (weight, on_fault) = parts.source(number);
             match found.get_mut(number).and_then(Option::take) {
-                Some(Ok(hits)) => merge.add(number, weight, &hits),
+                Some(Ok(hits)) => {
+                    merge.add(number, weight, &hits);
+                    self.answered.iter_mut().skip(number).take(1).for_each(|answered| *answered = true);
+                }
                 outcome => {
                     let fault = match outcome {
                         Some(Err(fault)) => fault,
@@ -85,10 +92,11 @@ impl<'a> Stages<'a> {
         self.filter(&mut block.set().clone())
     }
 
-    /// Filter, rank, re-rank.
+    /// Filter, assess, rank, re-rank.
     pub(super) fn arrange(&mut self, mut set: Candidates) -> Result<Candidates, RecommendError> {
         self.trail = Trail::new(set.ids());
         self.filter(&mut set)?;
+        self.assess(&mut set)?;
         self.rank(&mut set)?;
         self.rerank(&mut set)?;
         Ok(set)
@@ -119,6 +127,28 @@ impl<'a> Stages<'a> {
                     }
                     self.absorb(fault, filter.on_fault)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the local generators what they think of all that was proposed, for as long as there is time; of one that
+    /// is not asked or fails, its own hits speak. What only fills a page is judged by nobody.
+    pub(super) fn assess(&mut self, set: &mut Candidates) -> Result<(), RecommendError> {
+        let Run { parts, query, .. } = self.run;
+        let rows = set.proposed();
+        let items: Vec<ItemId> = rows.iter().map(|&row| set.ids()[row as usize]).collect();
+        let mut scores = vec![f32::NAN; items.len()];
+        let asked = parts.local(&query.request.surface).filter(|(number, ..)| self.answered[*number]);
+        for (number, source, _) in asked.collect::<Vec<_>>() {
+            if items.is_empty() || query.budget.is_spent() {
+                break;
+            }
+            scores.fill(f32::NAN);
+            let Policed { name, part, on_fault } = &source.policed;
+            match guarded(name, || part.assess(query, &items, &mut scores)) {
+                Ok(()) => set.assess(number, &rows, &scores),
+                Err(fault) => self.absorb(fault, *on_fault)?,
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! What the pipeline promises, whatever its parts do.
 
+mod assess;
 mod fill;
 mod moods;
 mod newcomers;

@@ -26,27 +26,66 @@ pub struct SourceWeights {
 }
 
 /// What a source thinks of an item: the share of its best score, at most 1; the logarithm of one plus its
-/// score, where that is above 0; and two votes by rank, 1 for the best item, that fall fast and slowly. All are
-/// 0 for an item that the source has nothing to say about.
+/// score, where that is above 0; two votes by rank, 1 for the best item, that fall fast and slowly; the score in
+/// standard deviations above the mean of the candidates; and how many times over its rank could be had among them,
+/// as a logarithm. All are 0 for an item that the source has nothing to say about.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Opinion(pub [f32; Opinion::SIDES]);
 
 impl Opinion {
     /// Sides of an opinion.
-    pub const SIDES: usize = 4;
+    pub const SIDES: usize = 6;
+
+    /// The first of them so many are told by an item's score and rank and the source's best score; the others by how it
+    /// stands among all candidates, which takes a source that speaks of all.
+    pub const PLAIN: usize = 4;
 
     /// Ranks at which the two votes by rank have halved.
     const HALF_RANKS: [f32; 2] = [3.0, 30.0];
 
-    /// What rank alone says of the best item.
-    const FIRST_PLACE: Self = Self([0.0, 0.0, 1.0, 1.0]);
+    /// What the best of a hundred items mostly is, whatever its score is measured in.
+    const FIRST_PLACE: Self = Self([1.0, 0.0, 1.0, 1.0, 2.0, 4.6]);
 
-    /// Of the item at `rank`, 0 for the best, whose score is `score` where the best one's is `top`.
-    pub fn new(rank: u32, score: f32, top: f32) -> Self {
-        let share = if top > 0.0 && score.is_finite() { (score / top).clamp(-1.0, 1.0) } else { 0.0 };
-        let size = if score.is_finite() { score.max(0.0).ln_1p() } else { 0.0 };
+    /// Of the item at `rank`, 0 for the best, whose score is `score`, where those of all candidates spread so.
+    pub fn new(rank: u32, score: f32, spread: &Spread) -> Self {
+        let Spread { top, mean, deviation, n_ranked } = *spread;
+        let [share, size, standard] = if score.is_finite() {
+            let share = if top > 0.0 { (score / top).clamp(-1.0, 1.0) } else { 0.0 };
+            [share, score.max(0.0).ln_1p(), (score - mean) / deviation]
+        } else {
+            [0.0; 3]
+        };
         let [early, late] = Self::HALF_RANKS.map(|half| 1.0 / (1.0 + rank as f32 / half));
-        Self([share, size, early, late])
+        let lead = ((n_ranked as f32 + 1.0) / (rank as f32 + 1.0)).ln().max(0.0);
+        Self([share, size, early, late, standard, lead])
+    }
+
+    /// The score in standard deviations above the mean of the candidates.
+    pub fn standard(&self) -> f32 {
+        self.0[4]
+    }
+}
+
+/// How a source's scores of the candidates spread: what its opinion of each is measured by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    top: f32,
+    mean: f32,
+    deviation: f32,
+    n_ranked: u32,
+}
+
+impl Spread {
+    /// Of these scores, where so many items have ranks. What is not finite does not count.
+    pub fn of(scores: impl Iterator<Item = f32> + Clone, n_ranked: u32) -> Self {
+        let scores = scores.filter(|score| score.is_finite());
+        let n = scores.clone().count().max(1) as f64;
+        let mean = scores.clone().map(f64::from).sum::<f64>() / n;
+        let variance = scores.clone().map(|score| (f64::from(score) - mean).powi(2)).sum::<f64>() / n;
+        // Equal scores deviate by nothing, which divides nothing.
+        let least = 1e-6 * mean.abs().max(f64::from(f32::MIN_POSITIVE) * 1e6);
+        let top = scores.fold(0.0, f32::max);
+        Self { top, mean: mean as f32, deviation: variance.sqrt().max(least) as f32, n_ranked }
     }
 }
 
@@ -149,7 +188,7 @@ impl BlendModel {
         let first_places = self.sources.iter().map(|known| voted(&known.weights, Opinion::FIRST_PLACE));
         let mean = first_places.sum::<f32>() / self.sources.len().max(1) as f32;
         let each = mean.max(0.0) / 2.0;
-        [0.0, 0.0, each, each]
+        [0.0, 0.0, each, each, 0.0, 0.0]
     }
 }
 
@@ -168,18 +207,43 @@ pub(crate) fn log_sum_exp(logits: impl Iterator<Item = f32> + Clone) -> f32 {
 /// Sums beyond it say nothing more, and e to their power would leave the finite numbers.
 const MOST: f32 = 80.0;
 
-/// Every opinion there is on the candidates of a set, as row, source and opinion. A source's best score is that
-/// of its best candidate in this set. Serving and learning both see candidates through this.
+/// Every opinion there is on the candidates of a set, as row, source and opinion, source by source. Scores and ranks
+/// count among the candidates of this set; of a source that assessed none of them, its hits speak, with the ranks
+/// they had. Serving and learning both see candidates through this.
 pub fn opinions(set: &Candidates) -> impl Iterator<Item = (usize, usize, Opinion)> + '_ {
-    let n_sources = set.sources().len();
-    let mut tops = vec![0.0f32; n_sources];
-    let hits = || (0..set.len()).flat_map(|row| set.hits(row).iter().enumerate().map(move |hit| (row, hit)));
-    for (_, (source, hit)) in hits() {
-        tops[source] = hit.map_or(tops[source], |hit| tops[source].max(hit.score));
-    }
-    hits().filter_map(move |(row, (source, hit))| {
-        hit.map(|hit| (row, source, Opinion::new(hit.rank, hit.score, tops[source])))
+    (0..set.sources().len()).flat_map(move |source| {
+        let placed = placed(set, source);
+        let n_ranked = placed.iter().map(|row| row.rank + 1).max().unwrap_or(0);
+        let spread = Spread::of(placed.iter().map(|row| row.score), n_ranked);
+        placed
+            .into_iter()
+            .map(move |Placed { row, rank, score }| (row, source, Opinion::new(rank, score, &spread)))
     })
+}
+
+/// A row of a set as one source sees it.
+struct Placed {
+    row: usize,
+    rank: u32,
+    score: f32,
+}
+
+/// What a source has to say about the rows of a set. Of equal assessments all have the rank of the last:
+/// what a source finds nothing for, it says nothing for.
+fn placed(set: &Candidates, source: usize) -> Vec<Placed> {
+    let assessed = (0..set.len()).filter_map(|row| Some((row, set.assessment(row, source)?)));
+    let mut placed: Vec<Placed> = assessed.map(|(row, score)| Placed { row, rank: 0, score }).collect();
+    if placed.is_empty() {
+        let hits = (0..set.len()).filter_map(|row| Some((row, set.hit(row, source)?)));
+        return hits.map(|(row, hit)| Placed { row, rank: hit.rank, score: hit.score }).collect();
+    }
+    placed.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+    let mut last = placed.len() as u32;
+    for equals in placed.chunk_by_mut(|a, b| a.score == b.score).rev() {
+        equals.iter_mut().for_each(|row| row.rank = last - 1);
+        last -= equals.len() as u32;
+    }
+    placed
 }
 
 /// Scores by the snapshot's [`BlendModels`]: e to the sum of the weighted opinions, so that an item of twice the
@@ -228,20 +292,46 @@ mod tests {
 
     #[test]
     fn opinions_fall_with_rank_and_score() {
-        let check = |rank, score, top, want: [f32; Opinion::SIDES]| {
-            let found = Opinion::new(rank, score, top).0;
+        let check = |rank, score, others: &[f32], want: [f32; Opinion::SIDES]| {
+            let found = Opinion::new(rank, score, &Spread::of(others.iter().copied(), 31)).0;
             assert!(found.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} is not {want:?}");
         };
-        check(0, 5.0, 5.0, [1.0, 6f32.ln(), 1.0, 1.0]);
-        check(3, 2.5, 5.0, [0.5, 3.5f32.ln(), 0.5, 1.0 / 1.1]);
-        check(30, f32::NAN, 5.0, [0.0, 0.0, 1.0 / 11.0, 0.5]);
-        // A source that likes nothing has no best.
-        check(0, -1.0, -1.0, [0.0, 0.0, 1.0, 1.0]);
+        let others = [5.0, 3.0, 1.0, 3.0, f32::NAN];
+        check(0, 5.0, &others, [1.0, 6f32.ln(), 1.0, 1.0, 2f32.sqrt(), 32f32.ln()]);
+        check(3, 2.5, &others, [0.5, 3.5f32.ln(), 0.5, 1.0 / 1.1, -0.125f32.sqrt(), 8f32.ln()]);
+        check(30, f32::NAN, &others, [0.0, 0.0, 1.0 / 11.0, 0.5, 0.0, (32f32 / 31.0).ln()]);
+        // A source that likes nothing has no best, and one that has seen more ranks than there are lost some.
+        check(0, -1.0, &[-1.0], [0.0, 0.0, 1.0, 1.0, 0.0, 32f32.ln()]);
+        check(90, 0.1, &[0.1; 7], [1.0, 1.1f32.ln(), 1.0 / 31.0, 0.25, 0.0, 0.0]);
+    }
+
+    /// Of two sources one assesses all items, the other proposes alone.
+    #[test]
+    fn of_a_source_that_assesses_ranks_count_among_the_candidates() {
+        let mut set = set();
+        let sides = |set: &Candidates, source: usize| -> Vec<(usize, [f32; Opinion::SIDES])> {
+            let of_source = opinions(set).filter(|row| row.1 == source);
+            of_source.map(|(row, _, opinion)| (set.ids()[row].index(), opinion.0)).collect()
+        };
+        let before = sides(&set, 1);
+        set.assess(0, &[0, 1, 2], &[8.0, f32::NAN, 4.0]);
+        assert_eq!(sides(&set, 1), before, "the other one is as it was");
+        let early_percent = |set: &Candidates| -> Vec<(usize, f32)> {
+            sides(set, 0).into_iter().map(|(item, sides)| (item, (sides[2] * 100.0).round())).collect()
+        };
+        assert_eq!(
+            early_percent(&set),
+            [(3, 100.0), (4, 60.0), (5, 60.0)],
+            "equals share the last rank; a hit stands"
+        );
+        set.select(&[2, 1]);
+        assert_eq!(early_percent(&set), [(5, 75.0), (4, 75.0)]);
     }
 
     #[test]
     fn shares_of_the_odds_sum_to_one_over_what_was_proposed() {
-        let weights = |source: &str, each| SourceWeights { source: source.to_owned(), weights: [each; 4] };
+        let weights =
+            |source: &str, each| SourceWeights { source: source.to_owned(), weights: [each; Opinion::SIDES] };
         let model = BlendModel::new(vec![weights("als", 0.7), weights("mine", 0.2)]);
         let mut set = set();
         set.append(ItemId::new(9), 0.0);
@@ -277,10 +367,15 @@ mod tests {
     fn learned_weights_score_and_a_source_they_do_not_know_counts_by_rank() {
         let model = |weights| Some(BlendModel::new(vec![SourceWeights { source: "als".into(), weights }]));
         let sums = |request| {
-            let blends =
-                Blends { with_repeats: model([2.0, 0.0, 1.0, 0.0]), all_new: model([0.0, 0.0, 1.0, 0.0]) };
-            let models =
-                BlendModels { newcomers: blends.clone(), regulars: blends, strangers: model([0.0; 4]) };
+            let blends = Blends {
+                with_repeats: model([2.0, 0.0, 1.0, 0.0, 0.0, 0.0]),
+                all_new: model([0.0, 0.0, 1.0, 0.0, 0.0, 0.0]),
+            };
+            let models = BlendModels {
+                newcomers: blends.clone(),
+                regulars: blends,
+                strangers: model([0.0; Opinion::SIDES]),
+            };
             let mut snapshot = fixture::snapshot();
             snapshot.models.insert(BlendModels::NAME, models);
             scores(request, snapshot).into_iter().map(f32::ln).collect::<Vec<f32>>()
@@ -295,8 +390,8 @@ mod tests {
             Request::for_user("nobody").context(context)
         };
         // Of the items 3, 4 and 5, ann had the last.
-        check(Request::for_user("ann"), [3.0, 1.5, 1.0]);
-        check(session("item4"), [3.0, 1.5, 1.0]);
+        check(Request::for_user("ann"), [3.0, 1.5, 3.0]);
+        check(session("item4"), [3.0, 1.5, 3.0]);
         check(session("item9"), [1.0, 0.5, 1.0]);
         check(Request::for_user("nobody"), [0.0; 3]);
     }

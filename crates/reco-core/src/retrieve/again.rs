@@ -131,6 +131,21 @@ impl CandidateGenerator for AgainGenerator {
         Ok(())
     }
 
+    /// Of an item that the user never took, 0.
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        if matches!(query.request.surface, Surface::Similar(_)) || query.history().is_empty() {
+            return Ok(());
+        }
+        let repeats = query.snapshot.models.get::<Repeats>(Repeats::NAME);
+        let places = query.places();
+        for (&item, score) in items.iter().zip(scores) {
+            let touch = places.of(item).map(|place| &query.history()[place]);
+            let own = touch.filter(|touch| is_taken(touch) && !touch.rejected);
+            *score = own.map_or(0.0, |touch| self.score(touch, repeats, query.now));
+        }
+        Ok(())
+    }
+
     fn support(&self, _: &Query, item: ItemId, out: &mut Vec<Support>) {
         out.push(Support { item, weight: 1.0 });
     }

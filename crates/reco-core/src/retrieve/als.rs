@@ -287,6 +287,22 @@ impl CandidateGenerator for AlsGenerator {
         Ok(())
     }
 
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        let model = Self::model(query)?;
+        if !taste::is_asked_for(query) {
+            return Ok(());
+        }
+        let Some(vector) = user_vector(query, model) else { return Ok(()) };
+        taste::assess(&model.items, &vector, items, scores);
+        let newcomers = query.live.newcomers(&query.snapshot);
+        for (item, score) in items.iter().zip(scores).filter(|_| !newcomers.is_empty()) {
+            if let Some((_, factors)) = newcomers.iter().find(|(id, _)| id == item) {
+                *score = dot(factors, &vector);
+            }
+        }
+        Ok(())
+    }
+
     fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
         let Ok(model) = Self::model(query) else { return };
         for &(by, confidence) in &query.memo(Recent::new).0 {

@@ -7,6 +7,7 @@ use crate::id::ItemId;
 use crate::linalg::{Matrix, axpy, scan};
 use crate::query::Query;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The denoising autoencoder with a multinomial likelihood, Mult-DAE (Liang et al., "Variational Autoencoders
 /// for Collaborative Filtering", WWW 2018): one hidden layer of tanh between what a user has and the chances
@@ -85,6 +86,29 @@ impl AutoencoderGenerator {
             Fault::new(AutoencoderModel::NAME, FaultKind::NotFound).because("the snapshot has no autoencoder")
         })
     }
+
+    fn scores(query: &Query) -> Result<Arc<Scores>, Fault> {
+        let model = Self::model(query)?;
+        Ok(query.memo(|query| Scores::new(query, model)))
+    }
+}
+
+/// The scores of all items for a request's user, where the page rests on them and anything is known: a share of
+/// the odds is known of all items or of none.
+struct Scores(Option<Vec<f32>>);
+
+impl Scores {
+    fn new(query: &Query, model: &AutoencoderModel) -> Self {
+        let liked = query.liked();
+        // Of somebody unknown, popularity says the same.
+        if !taste::is_asked_for(query) || liked.is_empty() {
+            return Self(None);
+        }
+        let vector = model.user_vector(liked.into_iter().map(|(item, _)| item));
+        let mut scores = vec![0.0; model.n_items()];
+        model.score_all(&vector, &mut scores);
+        Self(Some(scores))
+    }
 }
 
 impl CandidateGenerator for AutoencoderGenerator {
@@ -93,16 +117,18 @@ impl CandidateGenerator for AutoencoderGenerator {
     }
 
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
-        let model = Self::model(query)?;
-        let liked = query.liked();
-        // Of somebody unknown, popularity says the same.
-        if !taste::is_asked_for(query) || liked.is_empty() {
-            return Ok(());
+        if let Some(scores) = &Self::scores(query)?.0 {
+            taste::propose(query, scores, |score| score > 0.0, limit, out);
         }
-        let vector = model.user_vector(liked.into_iter().map(|(item, _)| item));
-        let mut scores = vec![0.0; model.n_items()];
-        model.score_all(&vector, &mut scores);
-        taste::propose(query, &scores, |score| score > 0.0, limit, out);
+        Ok(())
+    }
+
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        if let Some(all) = &Self::scores(query)?.0 {
+            let known =
+                items.iter().zip(scores).filter_map(|(id, score)| Some((score, all.get(id.index())?)));
+            known.for_each(|(score, known)| *score = *known);
+        }
         Ok(())
     }
 

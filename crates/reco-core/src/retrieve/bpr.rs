@@ -179,6 +179,16 @@ impl CandidateGenerator for BprGenerator {
         Ok(())
     }
 
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        let model = Self::model(query)?;
+        if taste::is_asked_for(query)
+            && let Some(user) = &query.memo(|query| UserRow::new(query, model)).0
+        {
+            taste::assess(&model.items, user, items, scores);
+        }
+        Ok(())
+    }
+
     /// The user's items whose factors point the same way.
     fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
         let Ok(model) = Self::model(query) else { return };

@@ -53,6 +53,12 @@ use std::fmt::Debug;
 ///         out.keep_top(limit);
 ///         Ok(())
 ///     }
+///     fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+///         for (score, &id) in scores.iter_mut().zip(items) {
+///             *score = query.snapshot.catalog.price(id).map_or(f32::NAN, |price| -price);
+///         }
+///         Ok(())
+///     }
 ///     fn support(&self, _: &Query, _: ItemId, _: &mut Vec<Support>) {
 ///         // Rests on no item of the user's.
 ///     }
@@ -71,6 +77,22 @@ pub trait CandidateGenerator: Debug + Send + Sync + 'static {
     ///
     /// A [`Fault`] when nothing can be proposed; proposing nothing is no fault.
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault>;
+
+    /// Overwrites `scores[n]` with what it thinks of `items[n]`, whoever proposed that, in the unit of its own
+    /// hits: of an item that [`generate`](Self::generate) proposes for this query, the score of that hit. They
+    /// come as NaN, which stands for nothing to say; whatever `generate` proposes nothing for has nothing to say
+    /// about anything. Called after it, for the few hundred candidates that passed the filters, so what both
+    /// need belongs into [`Query::memo`].
+    ///
+    /// What is given says nothing, which is right for a source that cannot tell: then its hits alone speak.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when it cannot score; whatever it wrote is discarded then.
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        let _ = (query, items, scores);
+        Ok(())
+    }
 
     /// Appends the user's own items that `item`, once proposed, rests on. Called for the
     /// few items on the page only.

@@ -6,8 +6,10 @@ use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
 use crate::query::Query;
 use crate::request::Surface;
+use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// For every item the items nearest to it, nearest first, with similarities; by regression the weights
 /// that are largest by amount, below 0 for items that speak against one another.
@@ -147,7 +149,27 @@ impl NeighborGenerator {
             Fault::new(self.model, FaultKind::NotFound).because("the snapshot has no such neighbours")
         })
     }
+
+    /// The neighbours' sums, computed once a request.
+    fn sums(&self, query: &Query) -> Result<Arc<Sums>, Fault> {
+        let neighbors = self.neighbors(query)?;
+        let known = query.memo(|_| Known::default());
+        let of_model =
+            |known: &Known| known.0.lock().iter().find(|of| of.0 == self.model).map(|of| Arc::clone(&of.1));
+        if let Some(sums) = of_model(&known) {
+            return Ok(sums);
+        }
+        let mut sums = Sums::new(query.snapshot.catalog.len());
+        neighbors.each_near(self.basis.of(query), |near, amount| sums.add(near, amount));
+        let sums = Arc::new(sums);
+        known.0.lock().push((self.model, Arc::clone(&sums)));
+        Ok(sums)
+    }
 }
+
+/// Sums of a request by the names of their models.
+#[derive(Default)]
+struct Known(Mutex<Vec<(&'static str, Arc<Sums>)>>);
 
 /// Sums per item: in an array where that is small enough to clear for every request, else in a map.
 enum Sums {
@@ -180,12 +202,26 @@ impl Sums {
         }
     }
 
-    fn into_rows(self) -> Vec<(f32, ItemId)> {
+    fn is_empty(&self) -> bool {
         match self {
-            Self::Dense { sums, touched } => {
-                touched.into_iter().map(|item| (sums[item.index()], item)).collect()
-            }
-            Self::Sparse(sums) => sums.into_iter().map(|(item, sum)| (sum, item)).collect(),
+            Self::Dense { touched, .. } => touched.is_empty(),
+            Self::Sparse(sums) => sums.is_empty(),
+        }
+    }
+
+    /// The sum of an item, 0 for one that nothing was added to.
+    fn of(&self, item: ItemId) -> f32 {
+        let sum = match self {
+            Self::Dense { sums, .. } => sums.get(item.index()),
+            Self::Sparse(sums) => sums.get(&item),
+        };
+        sum.copied().unwrap_or(0.0)
+    }
+
+    fn rows(&self) -> Vec<(f32, ItemId)> {
+        match self {
+            Self::Dense { sums, touched } => touched.iter().map(|&item| (sums[item.index()], item)).collect(),
+            Self::Sparse(sums) => sums.iter().map(|(&item, &sum)| (sum, item)).collect(),
         }
     }
 }
@@ -196,13 +232,19 @@ impl CandidateGenerator for NeighborGenerator {
     }
 
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
-        let neighbors = self.neighbors(query)?;
-        let mut sums = Sums::new(query.snapshot.catalog.len());
-        neighbors.each_near(self.basis.of(query), |near, amount| sums.add(near, amount));
-        let mut rows = sums.into_rows();
+        let mut rows = self.sums(query)?.rows();
         rows.retain(|(sum, _)| *sum > 0.0);
         top_k(&mut rows, limit);
         rows.into_iter().for_each(|(score, item)| out.push(item, score));
+        Ok(())
+    }
+
+    /// Of an item that nothing of the user's is near to, 0.
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        let sums = self.sums(query)?;
+        if !sums.is_empty() {
+            items.iter().zip(scores).for_each(|(&item, score)| *score = sums.of(item));
+        }
         Ok(())
     }
 

@@ -97,6 +97,13 @@ impl CandidateGenerator for PopularGenerator {
         Ok(())
     }
 
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        let model = query.snapshot.models.get::<Popularity>(Popularity::NAME);
+        let model = model.ok_or_else(|| Fault::new(Popularity::NAME, FaultKind::NotFound))?;
+        items.iter().zip(scores).for_each(|(&item, score)| *score = model.share(item));
+        Ok(())
+    }
+
     fn support(&self, _: &Query, _: ItemId, _: &mut Vec<Support>) {
         // Popular items rest on everybody, not on one's own.
     }

@@ -97,6 +97,14 @@ impl CandidateGenerator for SpectralGenerator {
         Ok(())
     }
 
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        let model = Self::model(query)?;
+        if taste::is_asked_for(query) {
+            taste::assess(&model.decode, &user_vector(query, model), items, scores);
+        }
+        Ok(())
+    }
+
     fn support(&self, query: &Query, item: ItemId, out: &mut Vec<Support>) {
         let Ok(model) = Self::model(query) else { return };
         taste::support(query, (&model.encode, &model.decode), item, out);

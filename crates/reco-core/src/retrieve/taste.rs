@@ -42,6 +42,17 @@ pub(super) fn propose(
     }
 }
 
+/// Overwrites the scores of items with the products of their rows of `factors` and the user's `vector`; nothing is said
+/// of items that the model lacks, nor for a user of whom it knows nothing.
+pub(super) fn assess(factors: &Matrix, vector: &[f32], items: &[ItemId], scores: &mut [f32]) {
+    if vector.iter().all(|&x| x == 0.0) {
+        return;
+    }
+    for (item, score) in items.iter().zip(scores).filter(|(item, _)| item.index() < factors.n_rows()) {
+        *score = dot(factors.row(item.index()), vector);
+    }
+}
+
 /// The user's items that speak for an item, were each of them alone: their rows of `encode` beside the item's of
 /// `decode`, which has a row for each item of the model. Either may have rows or columns more, for everybody.
 pub(super) fn support(

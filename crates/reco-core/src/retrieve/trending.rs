@@ -6,7 +6,7 @@ use crate::error::{Fault, FaultKind};
 use crate::id::ItemId;
 use crate::query::Query;
 use crate::trend::Trend;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 /// The exponentially decayed weight of every item's events up to the data's end.
@@ -53,33 +53,38 @@ impl Trends {
 pub struct TrendingGenerator;
 
 /// The strongest trends at one moment, for all who need them in a request.
-#[derive(Debug)]
-pub struct TrendingNow(Vec<(Trend, ItemId)>);
+#[derive(Debug, Default)]
+pub struct TrendingNow {
+    /// The strongest first.
+    top: Vec<(Trend, ItemId)>,
+    /// What live events add to, with that.
+    lifted: FxHashMap<ItemId, Trend>,
+}
 
 impl TrendingNow {
     /// Items to look at.
     const KEPT: usize = 256;
 
     fn new(query: &Query) -> Self {
-        let Some(model) = query.snapshot.models.get::<Trends>(Trends::NAME) else { return Self(Vec::new()) };
+        let Some(model) = query.snapshot.models.get::<Trends>(Trends::NAME) else { return Self::default() };
         let catalog = &query.snapshot.catalog;
         let live = query.live.trending();
         let live = live.iter().filter_map(|(trend, key)| Some((*trend, catalog.id(key.as_str())?)));
-        let mut trends: Vec<(Trend, ItemId)> =
-            live.map(|(trend, id)| (model.of(id).plus(trend), id)).collect();
-        let lifted: FxHashSet<ItemId> = trends.iter().map(|(_, id)| *id).collect();
-        let others = model.top.iter().take(Self::KEPT).filter(|id| !lifted.contains(id));
-        trends.extend(others.map(|&id| (model.of(id), id)));
+        let lifted: FxHashMap<ItemId, Trend> =
+            live.map(|(trend, id)| (id, model.of(id).plus(trend))).collect();
+        let others = model.top.iter().take(Self::KEPT).filter(|id| !lifted.contains_key(id));
+        let mut top: Vec<(Trend, ItemId)> = others.map(|&id| (model.of(id), id)).collect();
         if !lifted.is_empty() {
-            trends.sort_by(|a, b| a.0.descending(b.0).then(a.1.cmp(&b.1)));
-            trends.truncate(Self::KEPT);
+            top.extend(lifted.iter().map(|(&id, &trend)| (trend, id)));
+            top.sort_by(|a, b| a.0.descending(b.0).then(a.1.cmp(&b.1)));
+            top.truncate(Self::KEPT);
         }
-        Self(trends)
+        Self { top, lifted }
     }
 
     /// The `n` items with the strongest trends.
     pub fn items(query: &Query, n: usize) -> Vec<ItemId> {
-        query.memo(Self::new).0.iter().take(n).map(|(_, id)| *id).collect()
+        query.memo(Self::new).top.iter().take(n).map(|(_, id)| *id).collect()
     }
 }
 
@@ -91,8 +96,19 @@ impl CandidateGenerator for TrendingGenerator {
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let model = query.snapshot.models.get::<Trends>(Trends::NAME);
         let model = model.ok_or_else(|| Fault::new(Trends::NAME, FaultKind::NotFound))?;
-        for (trend, id) in query.memo(TrendingNow::new).0.iter().take(limit) {
+        for (trend, id) in query.memo(TrendingNow::new).top.iter().take(limit) {
             out.push(*id, trend.at(query.now, model.half_life_days));
+        }
+        Ok(())
+    }
+
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        let model = query.snapshot.models.get::<Trends>(Trends::NAME);
+        let model = model.ok_or_else(|| Fault::new(Trends::NAME, FaultKind::NotFound))?;
+        let lifted = &query.memo(TrendingNow::new).lifted;
+        for (item, score) in items.iter().zip(scores) {
+            let trend = lifted.get(item).copied().unwrap_or_else(|| model.of(*item));
+            *score = trend.at(query.now, model.half_life_days);
         }
         Ok(())
     }

@@ -145,6 +145,20 @@ impl TwoTowerGenerator {
     }
 }
 
+/// The vector of a request's user, kept for all who need it.
+struct UserVector(Vec<f32>);
+
+impl UserVector {
+    fn new(query: &Query, model: &TwoTowerModel) -> Self {
+        let liked = query.liked();
+        // What the session adds stands behind the history and is the latest.
+        let n_earlier = query.history().iter().filter(|touch| touch.is_liked()).count();
+        let (earlier, session) = liked.split_at(n_earlier.min(liked.len()));
+        let latest_first = session.iter().rev().chain(earlier).map(|&(item, _)| item);
+        Self(model.user_vector(latest_first))
+    }
+}
+
 impl CandidateGenerator for TwoTowerGenerator {
     fn name(&self) -> &'static str {
         TwoTowerModel::NAME
@@ -152,18 +166,22 @@ impl CandidateGenerator for TwoTowerGenerator {
 
     fn generate(&self, query: &Query, limit: usize, out: &mut Hits) -> Result<(), Fault> {
         let model = Self::model(query)?;
-        let liked = query.liked();
-        if !taste::is_asked_for(query) || liked.is_empty() {
+        if !taste::is_asked_for(query) {
             return Ok(());
         }
-        // What the session adds stands behind the history and is the latest.
-        let n_earlier = query.history().iter().filter(|touch| touch.is_liked()).count();
-        let (earlier, session) = liked.split_at(n_earlier.min(liked.len()));
-        let latest_first = session.iter().rev().chain(earlier).map(|&(item, _)| item);
-        let vector = model.user_vector(latest_first);
+        let user = query.memo(|query| UserVector::new(query, model));
         let mut scores = vec![0.0; model.items().n_rows()];
-        model.score_all(&vector, &mut scores);
+        model.score_all(&user.0, &mut scores);
         taste::propose(query, &scores, |score| score != 0.0, limit, out);
+        Ok(())
+    }
+
+    fn assess(&self, query: &Query, items: &[ItemId], scores: &mut [f32]) -> Result<(), Fault> {
+        let model = Self::model(query)?;
+        if taste::is_asked_for(query) {
+            let user = query.memo(|query| UserVector::new(query, model));
+            taste::assess(model.items(), &user.0, items, scores);
+        }
         Ok(())
     }
 

@@ -6,10 +6,10 @@ use super::inputs::{Held, Inputs, divided};
 use super::models::{self, ModelError, TrainData};
 use super::options::EvaluateOptions;
 use super::scorers::{Averaged, Scorer};
-use super::views::{Averages, Ranking, Scale, VIEWS, feature_choices, views};
+use super::views::{Averages, Ranking, Scale, VIEWS, views, ways};
 use crate::data::Target;
 use crate::fit::autoencoder::AutoencoderParams;
-use crate::fit::blend::{self, BlendParams, Lists};
+use crate::fit::blend::{self, Lists};
 use crate::progress::Progress;
 use rand::SeedableRng;
 use rand::distr::{Distribution, Uniform};
@@ -150,9 +150,8 @@ fn learned(
         .collect();
     let mut examples = Lists::new(sources.len() * VIEWS);
     lists?.iter().for_each(|(features, n_relevant)| examples.push(features, *n_relevant));
-    // Every source has an opinion on every candidate here, so that none ever speaks alone.
-    let params = BlendParams { monotone: false, ..options.plan.blend.clone().unwrap_or_default() };
-    let weights = blend::fit_some(&examples, &feature_choices(names.len()), &params)?;
+    let params = options.plan.blend.clone().unwrap_or_default();
+    let weights = blend::fit_some(&examples, &ways(names.len()), &params)?;
     progress.end(&format!("learned from {} users", examples.len()));
     Ok(weights)
 }

@@ -2,20 +2,22 @@
 
 use super::cases::Case;
 use super::models::TrainData;
+use crate::fit::blend::Way;
 use reco_core::candidate::top_k;
 use reco_core::id::ItemId;
-use reco_core::rank::Opinion;
+use reco_core::rank::{Opinion, Spread};
 
-/// Numbers per source and candidate: the sides of an [`Opinion`]; the score and the logarithm of the rank, both
-/// among the candidates of this user alone; and that score again where the user has many items and where the
-/// item has many users, for some sources are to be trusted more there, others less.
-pub(super) const VIEWS: usize = Opinion::SIDES + 4;
+/// Numbers per source and candidate: the sides of an [`Opinion`], and the score in standard deviations again where
+/// the user has many items and where the item has many users, for some sources are to be trusted more there, others
+/// less.
+pub(super) const VIEWS: usize = Opinion::SIDES + 2;
 
-/// Which numbers the weights of so many sources may rest on: the sides alone, as when serving, or all. All need
-/// many users to learn from.
-pub(super) fn feature_choices(n_sources: usize) -> [Vec<usize>; 2] {
+/// Which numbers the weights of so many sources may rest on: the plain sides alone, or all. All need many users to
+/// learn from. Every source has an opinion on every candidate here, so that none ever speaks alone.
+pub(super) fn ways(n_sources: usize) -> [Way; 2] {
     let all = 0..n_sources * VIEWS;
-    [all.clone().filter(|feature| feature % VIEWS < Opinion::SIDES).collect(), all.collect()]
+    let plain = all.clone().filter(|feature| feature % VIEWS < Opinion::PLAIN).collect();
+    [plain, all.collect()].map(|features| Way { features, monotone: false })
 }
 
 /// Best items of every source that the weights learn to order.
@@ -28,8 +30,7 @@ const UNRANKED: (u32, f32) = (u32::MAX, f32::NAN);
 pub(super) struct Ranking {
     /// Per item of the catalogue its rank and score.
     of: Vec<(u32, f32)>,
-    n_ranked: usize,
-    top: f32,
+    n_ranked: u32,
     best: Vec<ItemId>,
 }
 
@@ -43,14 +44,12 @@ impl Ranking {
             let ids = (0..scores.len() as u32).map(ItemId::new);
             ids.filter(|&id| !case.is_masked(id)).filter_map(scored).collect()
         };
-        let n_ranked = rows.len();
-        top_k(&mut rows, n_ranked);
-        let top = rows.first().map_or(0.0, |row| row.0);
+        top_k(&mut rows, usize::MAX);
         let mut of = vec![UNRANKED; scores.len()];
         for (rank, &(score, id)) in (0u32..).zip(&rows) {
             of[id.index()] = (rank, score);
         }
-        Self { of, n_ranked, top, best: rows.iter().take(DEPTH).map(|row| row.1).collect() }
+        Self { of, n_ranked: rows.len() as u32, best: rows.iter().take(DEPTH).map(|row| row.1).collect() }
     }
 
     /// The best items, the best first.
@@ -60,21 +59,14 @@ impl Ranking {
 
     /// Appends [`VIEWS`] numbers to the row of every candidate.
     fn write(&self, candidates: &[ItemId], scale: &Scale<'_>, views: &mut [Vec<f32>]) {
-        let ranked = || candidates.iter().map(|id| self.of[id.index()]).filter(|row| row.1.is_finite());
-        let n = ranked().count().max(1) as f64;
-        let mean = ranked().map(|row| f64::from(row.1)).sum::<f64>() / n;
-        let variance = ranked().map(|row| (f64::from(row.1) - mean).powi(2)).sum::<f64>() / n;
+        let spread = Spread::of(candidates.iter().map(|id| self.of[id.index()].1), self.n_ranked);
         for (row, id) in views.iter_mut().zip(candidates) {
             let (rank, score) = self.of[id.index()];
-            let (sides, standard, rank) = if score.is_finite() {
-                let standard = (f64::from(score) - mean) / variance.sqrt().max(1e-9);
-                (Opinion::new(rank, score, self.top), standard as f32, rank as usize)
-            } else {
-                (Opinion::default(), 0.0, self.n_ranked)
-            };
-            row.extend(sides.0);
-            let [length, popularity] = scale.of(*id);
-            row.extend([standard, -(rank as f32).ln_1p(), standard * length, standard * popularity]);
+            let opinion =
+                if score.is_finite() { Opinion::new(rank, score, &spread) } else { Opinion::default() };
+            row.extend(opinion.0);
+            let standard = opinion.standard();
+            row.extend(scale.of(*id).map(|scale| standard * scale));
         }
     }
 }

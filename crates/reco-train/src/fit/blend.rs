@@ -20,9 +20,10 @@ pub struct BlendParams {
     pub held_out: f64,
     /// Weights of the squared weights to choose from, each above 0; see [`fit`].
     pub regularization: Vec<f32>,
-    /// Whether a source that likes an item more may never make it less likely. It must not where sources may be
-    /// missing: weights learned where others agree would speak where it is alone. Where all of them always
-    /// speak, free weights order a little better.
+    /// Whether a source that likes an item more may never make it less likely. It must not where sources speak of
+    /// their own proposals alone, as those do that cannot assess others': weights learned where others agree would
+    /// speak where it is alone. Where all of them speak of all candidates, free weights order better, and more of
+    /// what sources say can be weighed; a snapshot's weights are free where that holds for users not learned from.
     pub monotone: bool,
     /// How often the weights are learned anew on the head of the lists as they were last ordered.
     pub rounds: usize,
@@ -35,7 +36,7 @@ impl Default for BlendParams {
         Self {
             held_out: 0.1,
             regularization: vec![0.1, 0.01, 1e-3, 1e-4],
-            monotone: true,
+            monotone: false,
             rounds: 2,
             head: 40,
         }
@@ -43,11 +44,6 @@ impl Default for BlendParams {
 }
 
 impl BlendParams {
-    /// The least a weight may be.
-    fn least(&self) -> f32 {
-        if self.monotone { 0.0 } else { f32::NEG_INFINITY }
-    }
-
     /// What is wrong with these parameters, one line each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -86,78 +82,132 @@ impl BlendParams {
 /// [`FitError::Params`] for a regularisation that is not above 0, [`FitError::Empty`] without lists,
 /// [`FitError::Diverged`] for features that are not finite.
 pub fn fit(lists: &Lists, params: &BlendParams) -> Result<Vec<f32>, FitError> {
-    fit_some(lists, &[(0..lists.n_features).collect()], params)
+    let free = Way { features: (0..lists.n_features).collect(), monotone: params.monotone };
+    fit_some(lists, &[free], params)
 }
 
-/// The regularisation that holds best for lists it was not learned from.
-pub(super) fn regularization(lists: &Lists, params: &BlendParams) -> Result<f32, FitError> {
-    FitError::check("blend", params.problems())?;
-    Ok(chosen(lists, params)?.regularization)
+/// What weights may be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Way {
+    /// Features that weigh anything.
+    pub(crate) features: Vec<usize>,
+    /// Whether none weighs less than 0.
+    pub(crate) monotone: bool,
 }
 
-/// Weights as by [`fit`], of the features in that one of several choices which holds best for lists it was not
-/// learned from, of equals the first; the others weigh 0.
+impl Way {
+    /// From the most cautious to the boldest, where so many features in turn are the sides of a source's opinion, of
+    /// which the first are told by each item alone. Bolder weights order better, and need more users to learn from.
+    pub(super) fn all(n_features: usize, params: &BlendParams) -> Vec<Self> {
+        let plain = (0..n_features).filter(|feature| feature % Opinion::SIDES < Opinion::PLAIN).collect();
+        let cautious = Self { features: plain, monotone: true };
+        if params.monotone {
+            return vec![cautious];
+        }
+        let free = Self { monotone: false, ..cautious.clone() };
+        let bold = Self { features: (0..n_features).collect(), monotone: false };
+        vec![cautious, free, bold]
+    }
+
+    /// The least a weight may be.
+    fn least(&self) -> f32 {
+        if self.monotone { 0.0 } else { f32::NEG_INFINITY }
+    }
+}
+
+/// Weights as by [`fit`] in that one of several ways, given from the most cautious to the boldest, which
+/// [`choose`] prefers; features that are left out weigh 0.
 ///
 /// # Panics
 ///
-/// Panics for a feature that the lists do not have.
-pub(crate) fn fit_some(
-    lists: &Lists,
-    choices: &[Vec<usize>],
-    params: &BlendParams,
-) -> Result<Vec<f32>, FitError> {
-    FitError::check("blend", params.problems())?;
-    let ways = choices.len() * params.regularization.len();
-    let mut best: Option<(Chosen, &Vec<usize>)> = None;
-    for features in choices {
-        let first = Chosen { regularization: params.regularization[0], gain: 0.0 };
-        let chosen = if ways == 1 { first } else { chosen(&lists.only(features), params)? };
-        if best.as_ref().is_none_or(|(best, _)| chosen.gain > best.gain) {
-            best = Some((chosen, features));
-        }
-    }
+/// Panics without a way, or for a feature that the lists do not have.
+pub(crate) fn fit_some(lists: &Lists, ways: &[Way], params: &BlendParams) -> Result<Vec<f32>, FitError> {
+    fit_chosen(lists, &choose(lists, ways, params)?, params)
+}
+
+/// Weights in a way that was chosen.
+pub(super) fn fit_chosen(lists: &Lists, chosen: &Chosen, params: &BlendParams) -> Result<Vec<f32>, FitError> {
+    let Chosen { way, regularization, .. } = chosen;
+    let nothing = vec![0.0; way.features.len()];
+    let learned = on_heads(&lists.only(&way.features), params, way.least(), *regularization, &nothing)?;
     let mut weights = vec![0.0; lists.n_features];
-    if let Some((Chosen { regularization, .. }, features)) = best {
-        let nothing = vec![0.0; features.len()];
-        let learned = on_heads(&lists.only(features), params, regularization, &nothing)?;
-        features.iter().zip(learned).for_each(|(&feature, weight)| weights[feature] = weight);
-    }
+    way.features.iter().zip(learned).for_each(|(&feature, weight)| weights[feature] = weight);
     Ok(weights)
 }
 
-/// A regularisation, and what its weights gain on lists they were not learned from.
-struct Chosen {
+/// A way with its regularisation, and what its weights gain on each of the lists that they were not learned from.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    way: Way,
     regularization: f32,
-    gain: f64,
+    gains: Vec<f64>,
 }
 
-/// The regularisation that holds best for lists it was not learned from.
-fn chosen(lists: &Lists, params: &BlendParams) -> Result<Chosen, FitError> {
+impl Chosen {
+    /// Whether it gains more than another by more than a standard error of the difference: less may be chance, and
+    /// of what may be as good the more cautious one is to be preferred (Breiman et al., "Classification and
+    /// Regression Trees", 1984, section 3.4.3).
+    fn is_better_than(&self, other: &Self) -> bool {
+        let differences: Vec<f64> =
+            self.gains.iter().zip(&other.gains).map(|(own, other)| own - other).collect();
+        let n = differences.len().max(1) as f64;
+        let mean = differences.iter().sum::<f64>() / n;
+        let variance = differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / n;
+        mean > (variance / n).sqrt()
+    }
+}
+
+/// The way, of those given from the most cautious to the boldest, and the regularisation that hold best for lists
+/// they were not learned from.
+///
+/// # Panics
+///
+/// Panics without a way.
+pub(super) fn choose(lists: &Lists, ways: &[Way], params: &BlendParams) -> Result<Chosen, FitError> {
+    FitError::check("blend", params.problems())?;
+    if let ([way], [regularization]) = (ways, &params.regularization[..]) {
+        return Ok(Chosen { way: way.clone(), regularization: *regularization, gains: Vec::new() });
+    }
+    let mut best = regularized(lists, &ways[0], params)?;
+    for way in &ways[1..] {
+        let bolder = regularized(lists, way, params)?;
+        if bolder.is_better_than(&best) {
+            best = bolder;
+        }
+    }
+    Ok(best)
+}
+
+/// One way with the regularisation that holds best for lists it was not learned from.
+fn regularized(lists: &Lists, way: &Way, params: &BlendParams) -> Result<Chosen, FitError> {
+    let first = Chosen { way: way.clone(), regularization: params.regularization[0], gains: Vec::new() };
+    let lists = lists.only(&way.features);
     let halves = [lists.every_other(0), lists.every_other(1)];
     if halves.iter().any(Lists::is_empty) {
-        return Ok(Chosen { regularization: params.regularization[0], gain: 0.0 });
+        return Ok(first);
     }
-    let mut gains = vec![0.0; params.regularization.len()];
+    let mut gains = vec![Vec::new(); params.regularization.len()];
     for (learned_from, tested_on) in [(0, 1), (1, 0)] {
         // From the strongest to the weakest bound the solutions lie close together.
         let mut weights = vec![0.0; lists.n_features];
-        for (gain, &bound) in gains.iter_mut().zip(&params.regularization) {
-            weights = on_heads(&halves[learned_from], params, bound, &weights)?;
-            *gain += halves[tested_on].ndcg(&weights);
+        for (gains, &bound) in gains.iter_mut().zip(&params.regularization) {
+            weights = on_heads(&halves[learned_from], params, way.least(), bound, &weights)?;
+            gains.extend(halves[tested_on].ndcg(&weights));
         }
     }
-    let best = (1..gains.len()).fold(0, |best, next| if gains[next] >= gains[best] { next } else { best });
-    Ok(Chosen { regularization: params.regularization[best], gain: gains[best] })
+    let sums: Vec<f64> = gains.iter().map(|gains| gains.iter().sum()).collect();
+    let best = (1..sums.len()).fold(0, |best, next| if sums[next] >= sums[best] { next } else { best });
+    Ok(Chosen { regularization: params.regularization[best], gains: gains.swap_remove(best), ..first })
 }
 
 /// Weights for the head of the lists, sought from `start` on.
 fn on_heads(
     lists: &Lists,
     params: &BlendParams,
+    least: f32,
     regularization: f32,
     start: &[f32],
 ) -> Result<Vec<f32>, FitError> {
-    let least = params.least();
     let mut weights = minimum(lists, regularization, least, start)?;
     for _ in 0..params.rounds {
         let hardest = lists.hardest(&weights, params.head);

@@ -1,7 +1,7 @@
 //! Learning how far to trust each source of a pipeline.
 
 use super::FitError;
-use super::blend::{self, BlendParams, Lists};
+use super::blend::{self, BlendParams, Lists, Way};
 use super::rehearsal::Rehearsal;
 use super::users::half_of;
 use crate::progress::Progress;
@@ -102,14 +102,14 @@ impl Part {
 }
 
 /// Weights learned from each part of the users, the first of which is all of them; `None` where too little that was
-/// proposed was taken. All with the regularisation that is best for all of them: how far to
-/// trust what was learned is better told by many than by a few.
+/// proposed was taken. All in the way and with the regularisation that
+/// are best for all of them: how far to trust what was learned is better told by many than by a few.
 fn weighed(
     lists: &[(u32, Proposed)],
     parts: &[Part],
     params: &BlendParams,
 ) -> Result<Vec<Option<BlendModel>>, FitError> {
-    let mut params = params.clone();
+    let mut chosen = None;
     let of_part = |&part: &Part| {
         let lists = lists.iter().filter(|(user, _)| part.has(*user));
         let lists: Vec<&Proposed> = lists.map(|(_, list)| list).collect();
@@ -118,9 +118,11 @@ fn weighed(
             return Ok(None);
         }
         if let Part::All = part {
-            params.regularization = vec![blend::regularization(&examples, &params)?];
+            chosen = Some(blend::choose(&examples, &Way::all(examples.n_features(), params), params)?);
         }
-        model(&lists, &examples, &params)
+        chosen
+            .as_ref()
+            .map_or(Ok(None), |chosen| model(&lists, &blend::fit_chosen(&examples, chosen, params)?))
     };
     parts.iter().map(of_part).collect()
 }
@@ -133,13 +135,9 @@ fn examples(lists: &[&Proposed]) -> Lists {
 }
 
 /// Weights of the sources that proposed anything; `None` without lists.
-fn model(
-    lists: &[&Proposed],
-    examples: &Lists,
-    params: &BlendParams,
-) -> Result<Option<BlendModel>, FitError> {
+fn model(lists: &[&Proposed], weights: &[f32]) -> Result<Option<BlendModel>, FitError> {
     let Some(first) = lists.first() else { return Ok(None) };
-    let model = blend::model(&first.sources, &blend::fit(examples, params)?);
+    let model = blend::model(&first.sources, weights);
     let spoke = |source: usize| lists.iter().any(|list| list.hears(source));
     let heard = model.sources().iter().zip(0..).filter(|(_, source)| spoke(*source));
     Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))

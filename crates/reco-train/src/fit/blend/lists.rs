@@ -30,6 +30,11 @@ impl Lists {
         self.bounds.len()
     }
 
+    /// Number of features of a candidate.
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
     /// True without lists.
     pub fn is_empty(&self) -> bool {
         self.bounds.is_empty()
@@ -77,17 +82,17 @@ impl Lists {
         half
     }
 
-    /// Mean NDCG@10 of the lists as `weights` order them.
-    pub(super) fn ndcg(&self, weights: &[f32]) -> f64 {
+    /// NDCG@10 of each of the lists as `weights` order them.
+    pub(super) fn ndcg(&self, weights: &[f32]) -> impl Iterator<Item = f64> {
         const DEEPEST: usize = 10;
         let gain = |rank: usize| 1.0 / (rank as f64 + 2.0).log2();
-        let of_list = |list: &Bounds| {
+        let of_list = move |list: &Bounds| {
             let rows = self.ordered(list, weights);
             let hits = rows.iter().take(DEEPEST).zip(0..).filter(|(row, _)| **row < list.n_relevant);
             let ideal: f64 = (0..list.n_relevant.min(DEEPEST)).map(gain).sum();
             hits.map(|(_, rank)| gain(rank)).sum::<f64>() / ideal
         };
-        self.bounds.iter().map(of_list).sum::<f64>() / self.len().max(1) as f64
+        self.bounds.iter().map(of_list)
     }
 
     /// The same lists, each cut down to the `most` rows that `weights` score highest.

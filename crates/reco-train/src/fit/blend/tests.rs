@@ -42,7 +42,8 @@ fn the_regularization_is_the_one_that_holds_for_other_lists() {
         let rows = (0..20).flat_map(|row| [if row == 0 { 0.1 } else { 0.0 }, loud(row)]);
         lists.push(&rows.collect::<Vec<_>>(), 1);
     }
-    assert!(chosen(&lists, &candidates).unwrap().regularization < 1.0);
+    let way = Way { features: vec![0, 1], monotone: false };
+    assert!(choose(&lists, &[way], &candidates).unwrap().regularization < 1.0);
 }
 
 #[test]
@@ -54,13 +55,34 @@ fn the_features_are_those_that_hold_for_other_lists() {
         lists.push(&[1.0, second, 0.9, 0.0, 0.8, -second], 1);
     }
     let check = |choices: &[Vec<usize>], weighs: [bool; 2]| {
-        let weights = fit_some(&lists, choices, &BlendParams::default()).unwrap();
+        let way = |features: &Vec<usize>| Way { features: features.clone(), monotone: true };
+        let ways: Vec<Way> = choices.iter().map(way).collect();
+        let weights = fit_some(&lists, &ways, &BlendParams::default()).unwrap();
         assert_eq!([weights[0] > 0.0, weights[1] > 0.0], weighs, "{choices:?}: {weights:?}");
     };
     check(&[vec![1], vec![0]], [true, false]);
     check(&[vec![0], vec![1]], [true, false]);
     // Of equals the first.
     check(&[vec![0], vec![0, 1]], [true, false]);
+}
+
+#[test]
+fn bolder_weights_must_be_better_by_more_than_chance() {
+    // What is taken has less of the feature in most lists, which weights at least 0 cannot say.
+    let check = |n_lists: u32, n_unlike: u32, is_free: bool| {
+        let mut lists = Lists::new(1);
+        for list in 0..n_lists {
+            let taken = if list < n_unlike { 1.0 } else { 0.0 };
+            let others = (0..20).map(|row| 0.5 + row as f32 / 100.0);
+            lists.push(&std::iter::once(taken).chain(others).collect::<Vec<f32>>(), 1);
+        }
+        let ways = [true, false].map(|monotone| Way { features: vec![0], monotone });
+        let chosen = choose(&lists, &ways, &BlendParams::default()).unwrap();
+        assert_eq!(chosen.way.monotone, !is_free, "{n_unlike} of {n_lists} lists");
+    };
+    check(200, 20, true);
+    check(200, 180, false);
+    check(8, 4, false);
 }
 
 #[test]
