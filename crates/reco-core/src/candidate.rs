@@ -338,6 +338,24 @@ mod tests {
         assert_eq!(candidates.hit(0, 0), Some(SourceHit { rank: 2, score: 1.0 }));
     }
 
+    #[test]
+    fn assessments_travel_with_their_rows_and_hits_stand_for_what_is_missing() {
+        let mut candidates = set(&[0.5, 2.0, 1.0]);
+        candidates.assess(0, &[0, 1, 2], &[f32::NAN; 3]);
+        assert_eq!(candidates.assessment(0, 0), None, "it can tell nothing");
+        candidates.assess(0, &[2, 0], &[7.0, f32::NAN]);
+        let filler = candidates.append(ItemId::new(9), -9.0);
+        assert_eq!(candidates.assessment(filler, 0), None);
+        candidates.sort();
+        candidates.truncate(3);
+        let told = |set: &Candidates| (0..set.len()).map(|row| set.assessment(row, 0)).collect::<Vec<_>>();
+        assert_eq!(told(&candidates), [Some(2.0), Some(7.0), Some(0.5)]);
+        let mut keep = KeepMask::all(3);
+        keep.drop_row(0, 1);
+        candidates.retain(&keep);
+        assert_eq!(told(&candidates), [Some(7.0), Some(0.5)]);
+    }
+
     proptest! {
         #[test]
         fn top_k_is_the_sorted_prefix(

@@ -17,7 +17,7 @@ pub const BLEND: &str = "source.blend";
 
 /// The sides of an [`Opinion`].
 const SIDES: [(&str, &str); Opinion::SIDES] = [
-    ("share", "score as a share of the source's best; 0 where it did not propose the item"),
+    ("share", "score as a share of the source's best; 0 where it has nothing to say of the item"),
     ("size", "ln(1 + score), likewise"),
     ("early", "vote by rank, 1 for the first, half at place 4, likewise"),
     ("late", "vote by rank, 1 for the first, half at place 31, likewise"),

@@ -8,6 +8,7 @@ use crate::linalg::{Matrix, Spd, add_outers, add_projections, axpy, conjugate_gr
 use crate::live::Takers;
 use crate::query::Query;
 use crate::snapshot::Snapshot;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -295,10 +296,12 @@ impl CandidateGenerator for AlsGenerator {
         let Some(vector) = user_vector(query, model) else { return Ok(()) };
         taste::assess(&model.items, &vector, items, scores);
         let newcomers = query.live.newcomers(&query.snapshot);
-        for (item, score) in items.iter().zip(scores).filter(|_| !newcomers.is_empty()) {
-            if let Some((_, factors)) = newcomers.iter().find(|(id, _)| id == item) {
-                *score = dot(factors, &vector);
-            }
+        if newcomers.is_empty() {
+            return Ok(());
+        }
+        let newcomers: FxHashMap<ItemId, Arc<[f32]>> = newcomers.into_iter().collect();
+        for (item, score) in items.iter().zip(scores) {
+            *score = newcomers.get(item).map_or(*score, |factors| dot(factors, &vector));
         }
         Ok(())
     }

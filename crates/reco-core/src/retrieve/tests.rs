@@ -124,6 +124,22 @@ fn all_have_something_for_a_known_user() {
     }
 }
 
+/// Beside an item taste has no say; what a source can tell it tells of items that it did not propose, too.
+#[test]
+fn sources_speak_of_all_items_where_they_propose_any() {
+    let silent = ["als", "autoencoder", "two_tower", "bpr", "again"];
+    for (request, n_silent) in [(Request::for_user("ann"), 0), (Request::similar_to("item3"), silent.len())] {
+        let query = fixture::query_of(request, snapshot());
+        let items: Vec<ItemId> = query.snapshot.catalog.ids().collect();
+        for generator in generators() {
+            let mut scores = vec![f32::NAN; items.len()];
+            generator.assess(&query, &items, &mut scores).unwrap();
+            let is_silent = silent[..n_silent].contains(&generator.name());
+            assert!(scores.iter().all(|score| score.is_nan() == is_silent), "{}", generator.name());
+        }
+    }
+}
+
 #[test]
 fn a_model_the_snapshot_lacks_is_a_fault_of_its_own_kind() {
     let query = fixture::query(Request::for_user("ann"));
