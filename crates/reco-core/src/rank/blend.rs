@@ -239,7 +239,7 @@ fn placed(set: &Candidates, source: usize) -> Vec<Placed> {
     }
     placed.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
     let mut last = placed.len() as u32;
-    for equals in placed.chunk_by_mut(|a, b| a.score == b.score).rev() {
+    for equals in placed.chunk_by_mut(|a, b| a.score.total_cmp(&b.score).is_eq()).rev() {
         equals.iter_mut().for_each(|row| row.rank = last - 1);
         last -= equals.len() as u32;
     }

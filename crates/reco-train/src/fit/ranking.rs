@@ -120,9 +120,8 @@ fn weighed(
         if let Part::All = part {
             chosen = Some(blend::choose(&examples, &Way::all(examples.n_features(), params), params)?);
         }
-        chosen
-            .as_ref()
-            .map_or(Ok(None), |chosen| model(&lists, &blend::fit_chosen(&examples, chosen, params)?))
+        let Some(chosen) = &chosen else { return Ok(None) };
+        Ok(model(&lists, &blend::fit_chosen(&examples, chosen, params)?))
     };
     parts.iter().map(of_part).collect()
 }
@@ -135,12 +134,12 @@ fn examples(lists: &[&Proposed]) -> Lists {
 }
 
 /// Weights of the sources that proposed anything; `None` without lists.
-fn model(lists: &[&Proposed], weights: &[f32]) -> Result<Option<BlendModel>, FitError> {
-    let Some(first) = lists.first() else { return Ok(None) };
+fn model(lists: &[&Proposed], weights: &[f32]) -> Option<BlendModel> {
+    let first = lists.first()?;
     let model = blend::model(&first.sources, weights);
     let spoke = |source: usize| lists.iter().any(|list| list.hears(source));
     let heard = model.sources().iter().zip(0..).filter(|(_, source)| spoke(*source));
-    Ok(Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect())))
+    Some(BlendModel::new(heard.map(|(weights, _)| weights.clone()).collect()))
 }
 
 /// What was proposed, if something of it was nothing new to the user, and what was.

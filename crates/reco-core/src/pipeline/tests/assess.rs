@@ -29,8 +29,11 @@ impl CandidateGenerator for Judge {
     fn support(&self, _: &Query, _: ItemId, _: &mut Vec<Support>) {}
 }
 
+/// An item with what `judge` and `late` think of it.
+type Judged = (u32, Option<f32>, Option<f32>);
+
 /// Of the items 0 to 3, which `plain` proposes, and 4 to 6, which `judge` does.
-fn assessments(mood: Mood) -> (Vec<(u32, Option<f32>, Option<f32>)>, Page) {
+fn assessments(mood: Mood) -> (Vec<Judged>, Page) {
     let clock = clock();
     let judge = Judge { proposes: From("judge", 4, Mood::Fine), mood, clock: clock.clone() };
     let late = Judge { proposes: From("late", 4, Mood::Fine), mood: Mood::Fine, clock: clock.clone() };
