@@ -5,6 +5,7 @@ mod newton;
 #[cfg(test)]
 mod tests;
 
+use super::learning::is_ahead;
 use super::{FitError, bad};
 pub use lists::Lists;
 use newton::minimum;
@@ -143,20 +144,6 @@ pub(super) struct Chosen {
     gains: Vec<f64>,
 }
 
-impl Chosen {
-    /// Whether it gains more than another by more than a standard error of the difference: less may be chance, and
-    /// of what may be as good the more cautious one is to be preferred (Breiman et al., "Classification and
-    /// Regression Trees", 1984, section 3.4.3).
-    fn is_better_than(&self, other: &Self) -> bool {
-        let differences: Vec<f64> =
-            self.gains.iter().zip(&other.gains).map(|(own, other)| own - other).collect();
-        let n = differences.len().max(1) as f64;
-        let mean = differences.iter().sum::<f64>() / n;
-        let variance = differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / n;
-        mean > (variance / n).sqrt()
-    }
-}
-
 /// The way, of those given from the most cautious to the boldest, and the regularisation that hold best for lists
 /// they were not learned from.
 ///
@@ -171,7 +158,8 @@ pub(super) fn choose(lists: &Lists, ways: &[Way], params: &BlendParams) -> Resul
     let mut best = regularized(lists, &ways[0], params)?;
     for way in &ways[1..] {
         let bolder = regularized(lists, way, params)?;
-        if bolder.is_better_than(&best) {
+        // Less than that may be chance, and of what may be as good the more cautious way is to be preferred.
+        if is_ahead(&bolder.gains, &best.gains) {
             best = bolder;
         }
     }
