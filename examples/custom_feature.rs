@@ -18,15 +18,16 @@ use reco::filter::SeenPolicy;
 use reco::id::ItemId;
 use reco::pipeline::PipelineConfig;
 use reco::query::Query;
-use reco::rank::{LearnedRanker, WideDeep};
+use reco::rank::trees::Boosted;
+use reco::rank::{DenseModel, LearnedRanker};
 use reco::request::Request;
 use reco::snapshot::Snapshot;
 use reco::time::Timestamp;
 use reco::train::data::Dataset;
+use reco::train::fit::boosted::{self, BoostedParams};
 use reco::train::fit::rankers::examples;
 use reco::train::fit::rehearsal::Cuts;
 use reco::train::fit::snapshot::{Plan, fit};
-use reco::train::fit::wide_deep::{self, WideDeepParams};
 use reco::train::progress::Silent;
 use std::error::Error;
 use std::io::{self, Write};
@@ -89,15 +90,15 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let cuts = Cuts { held_out: 0.3, count: 1 };
     let rows = examples(&dataset, &plan, &pipeline, &schema, cuts, &weights, &Silent)?;
     let rows = rows.ok_or("too few customers came back to learn from")?;
-    let params = WideDeepParams { hidden: vec![16], epochs: 15, ..WideDeepParams::default() };
-    let ranker = wide_deep::fit(&rows, &plan.features, &params, &Silent)?.ok_or("too few lists")?.ranker;
-    let reads_it = ranker.weights().inputs.iter().any(|input| &*input.name == NAME);
+    let params = BoostedParams { rows: 20, ..BoostedParams::default() };
+    let ranker = boosted::fit(&rows, &plan.features, &params, &Silent)?.ok_or("too few lists")?.ranker;
+    let reads_it = ranker.features().iter().any(|feature| &**feature == NAME);
     writeln!(out, "trained on {} candidates; the ranker reads {NAME}: {reads_it}", rows.items.len())?;
 
     // Serving: the ranker goes into the snapshot, and the pipeline tells it the features of the same schema.
     let mut snapshot = fit(dataset, &plan, &pipeline, &weights, "v1", &Silent)?;
-    snapshot.models.insert(WideDeep::NAME, ranker);
-    let learned = LearnedRanker::default().schema(schema);
+    snapshot.models.insert(Boosted::NAME, ranker);
+    let learned = LearnedRanker::boosted().schema(schema);
     let recommender = pipeline.builder(snapshot)?.ranker_first(learned).build()?;
     for user in ["organic-0", "other-0"] {
         let page = recommender.recommend_now(Request::for_user(user).count(6))?;

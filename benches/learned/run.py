@@ -32,8 +32,10 @@ COMMON = [
     "train.sequence=true",
     "train.ease=true",
     "train.spectral=true",
+    "train.bpr=true",
+    "train.autoencoder=true",
     *(f"pipeline.sources.{source}.quota=150" for source in ("als", "item_item", "again", "ease")),
-    *(f"pipeline.sources.{source}.quota=100" for source in ("sequence", "spectral", "popular")),
+    *(f"pipeline.sources.{source}.quota=100" for source in ("autoencoder", "bpr", "sequence", "spectral", "popular")),
     *(f"pipeline.sources.{source}.quota=50" for source in ("trending", "content")),
 ]
 # Nobody rates a film twice.
@@ -149,7 +151,6 @@ def main():
     data = parser.parse_args().data
     enter("learned-bench", PACKAGES, __file__)
     reco = build_reco()
-    sections = [measured(reco, name, folder) for name, folder in data_sets(data)]
     heading = (
         "# Learned ranking\n\n"
         "What users come back for (items may come again), the latest tenth of the interactions testing. `blend` weighs\n"
@@ -158,7 +159,11 @@ def main():
         f"`pipeline.ranker.file`. Made by `benches/learned/run.py` on {time.strftime('%Y-%m-%d')} with {machine()}.\n\n"
     )
     DOCS.mkdir(parents=True, exist_ok=True)
-    (DOCS / "learned.md").write_text(heading + "\n".join(sections))
+    sections = []
+    for name, folder in data_sets(data):
+        sections.append(measured(reco, name, folder))
+        # Each as soon as it is there, for the next one takes its time.
+        (DOCS / "learned.md").write_text(heading + "\n".join(sections))
 
 
 if __name__ == "__main__":
