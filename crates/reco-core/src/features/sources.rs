@@ -4,25 +4,25 @@ use super::{Block, Feature, FeatureGroup, FeatureKind, MISSING};
 use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::query::Query;
-use crate::rank::{BlendModels, Opinion, log_sum_exp, opinions, voted};
+use crate::rank::{BlendModels, Opinion, log_sum_exp, opinions, proposals, voted};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
-/// Every source's [`Opinion`] of the item, how many had one, and what the snapshot's blend makes of them.
+/// Every source's [`Opinion`] of the item where it proposed it, how many did, and what the snapshot's blend makes of
+/// what all of them say. Who proposed an item tells learned rankers more than what the others say of it, some of which
+/// affinities tell them anyway.
 #[derive(Debug)]
 pub(super) struct Sources;
 
 /// The feature that the blend alone would order by: what a learned ranker begins with.
 pub const BLEND: &str = "source.blend";
 
-/// The sides of an [`Opinion`].
-const SIDES: [(&str, &str); Opinion::SIDES] = [
-    ("share", "score as a share of the source's best; 0 where it has nothing to say of the item"),
+/// The plain sides of an [`Opinion`].
+const SIDES: [(&str, &str); Opinion::PLAIN] = [
+    ("share", "score as a share of the source's best; 0 where it did not propose the item"),
     ("size", "ln(1 + score), likewise"),
     ("early", "vote by rank, 1 for the first, half at place 4, likewise"),
     ("late", "vote by rank, 1 for the first, half at place 31, likewise"),
-    ("standard", "standard deviations of the score above the mean of the candidates, likewise"),
-    ("lead", "ln of ranked candidates over the rank, likewise"),
 ];
 
 impl FeatureGroup for Sources {
@@ -54,13 +54,13 @@ impl FeatureGroup for Sources {
         let (count, blend) = (block.width() - 2, block.width() - 1);
         let mut rows: Vec<&mut [f32]> = block.rows().collect();
         for (row, source, opinion) in opinions(set) {
-            let row = &mut *rows[row];
-            row[source * Opinion::SIDES..(source + 1) * Opinion::SIDES].copy_from_slice(&opinion.0);
-            row[blend] += weights.as_ref().map_or(MISSING, |weights| voted(&weights[source], opinion));
+            rows[row][blend] += weights.as_ref().map_or(MISSING, |weights| voted(&weights[source], opinion));
         }
-        rows.iter_mut().enumerate().for_each(|(row, values)| {
-            values[count] = set.hits(row).iter().flatten().count() as f32;
-        });
+        for (row, source, Opinion(sides)) in proposals(set) {
+            let of_source = source * SIDES.len()..(source + 1) * SIDES.len();
+            rows[row][of_source].copy_from_slice(&sides[..SIDES.len()]);
+            rows[row][count] += 1.0;
+        }
         rows.iter_mut().filter(|row| row[count] < 1.0).for_each(|row| row[blend] = MISSING);
         let whole = log_sum_exp(rows.iter().map(|row| row[blend]));
         rows.iter_mut().for_each(|row| row[blend] -= whole);

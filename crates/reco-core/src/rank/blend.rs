@@ -211,6 +211,18 @@ const MOST: f32 = 80.0;
 /// count among the candidates of this set; of a source that assessed none of them, its hits speak, with the ranks
 /// they had. Serving and learning both see candidates through this.
 pub fn opinions(set: &Candidates) -> impl Iterator<Item = (usize, usize, Opinion)> + '_ {
+    of_sources(set, placed)
+}
+
+/// The same of what each source proposed itself, by its hits alone.
+pub(crate) fn proposals(set: &Candidates) -> impl Iterator<Item = (usize, usize, Opinion)> + '_ {
+    of_sources(set, proposed)
+}
+
+fn of_sources(
+    set: &Candidates,
+    placed: fn(&Candidates, usize) -> Vec<Placed>,
+) -> impl Iterator<Item = (usize, usize, Opinion)> + '_ {
     (0..set.sources().len()).flat_map(move |source| {
         let placed = placed(set, source);
         let n_ranked = placed.iter().map(|row| row.rank + 1).max().unwrap_or(0);
@@ -234,8 +246,7 @@ fn placed(set: &Candidates, source: usize) -> Vec<Placed> {
     let assessed = (0..set.len()).filter_map(|row| Some((row, set.assessment(row, source)?)));
     let mut placed: Vec<Placed> = assessed.map(|(row, score)| Placed { row, rank: 0, score }).collect();
     if placed.is_empty() {
-        let hits = (0..set.len()).filter_map(|row| Some((row, set.hit(row, source)?)));
-        return hits.map(|(row, hit)| Placed { row, rank: hit.rank, score: hit.score }).collect();
+        return proposed(set, source);
     }
     placed.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
     let mut last = placed.len() as u32;
@@ -244,6 +255,12 @@ fn placed(set: &Candidates, source: usize) -> Vec<Placed> {
         last -= equals.len() as u32;
     }
     placed
+}
+
+/// What a source proposed, as it placed it.
+fn proposed(set: &Candidates, source: usize) -> Vec<Placed> {
+    let hits = (0..set.len()).filter_map(|row| Some((row, set.hit(row, source)?)));
+    hits.map(|(row, hit)| Placed { row, rank: hit.rank, score: hit.score }).collect()
 }
 
 /// Scores by the snapshot's [`BlendModels`]: e to the sum of the weighted opinions, so that an item of twice the

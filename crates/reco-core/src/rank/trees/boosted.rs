@@ -267,7 +267,7 @@ mod tests {
             branch(1, -2.0, Side::Leaf(1), Side::Leaf(2)),
         ];
         BoostedWeights {
-            inputs: vec!["item.users".into(), BLEND.into()],
+            inputs: vec!["cross.own_events".into(), BLEND.into()],
             start: Some(Start { input: 1, missing: -9.0 }),
             trees: vec![
                 GrownTree { branches: deep, leaves: vec![0.5, -0.25, 2.0] },

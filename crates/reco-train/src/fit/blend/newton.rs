@@ -8,6 +8,9 @@ use reco_core::linalg::{Matrix, NotPositiveDefinite, Spd, add_outers, axpy, dot}
 /// Newton steps; the loss is convex and smooth, so that a dozen suffice.
 const MOST_STEPS: usize = 50;
 
+/// Rows whose share of the odds is less than this part of an equal one do not bend the loss.
+const LEAST_SHARE: f32 = 0.05;
+
 /// Lists summed by one task, in a fixed order.
 const BLOCK: usize = 64;
 
@@ -126,14 +129,21 @@ impl Slope {
         axpy(1.0, &mean, &mut self.gradient);
         let each = -1.0 / list.n_relevant as f32;
         rows().take(list.n_relevant).for_each(|row| axpy(each, row, &mut self.gradient));
+        // Most of a long list soon has next to no share, and the curvature is most of the work: without those rows a step
+        // is hardly another one, and where it leads to is judged by all. What is no number must not go unnoticed.
+        let least = LEAST_SHARE / shares.len() as f32;
+        let bending: Vec<(&[f32], f32)> = rows()
+            .zip(shares.iter().copied())
+            .filter(|(_, share)| share.is_nan() || *share >= least)
+            .collect();
         // Around the mean, not E[x x'] - mean mean': that would lose all digits once one row has all the share.
-        let mut centered = Matrix::zeros(shares.len(), weights.len());
-        for (row, to) in rows().zip(0..) {
+        let mut centered = Matrix::zeros(bending.len(), weights.len());
+        for ((row, _), to) in bending.iter().zip(0..) {
             let to = centered.row_mut(to);
             to.copy_from_slice(row);
             axpy(-1.0, &mean, to);
         }
-        let terms: Vec<(&[f32], f32)> = centered.rows().zip(shares.iter().copied()).collect();
+        let terms: Vec<(&[f32], f32)> = centered.rows().zip(bending.iter().map(|row| row.1)).collect();
         add_outers(&terms, &mut self.curvature);
     }
 }
