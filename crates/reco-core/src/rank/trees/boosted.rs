@@ -62,14 +62,14 @@ impl Default for BoostedWeights {
 pub struct Start {
     /// The place of the feature among the inputs.
     pub input: u32,
-    /// What takes its place where it is missing.
+    /// What takes its place where it is missing or no finite number.
     pub missing: f32,
 }
 
 impl Start {
     /// The start of a row with this value.
     pub fn of(&self, value: f32) -> f32 {
-        if value.is_nan() { self.missing } else { value }
+        if value.is_finite() { value } else { self.missing }
     }
 }
 
