@@ -7,7 +7,6 @@ use crate::slips::Slips;
 use crate::{Failure, Session, demo, remarks};
 use reco_core::live::{Live, LiveLimits};
 use reco_core::pipeline::Recommender;
-use reco_core::rank::WideDeep;
 use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
@@ -124,10 +123,7 @@ fn note_vain_plan(session: &Session) {
 pub(crate) fn in_vain(config: &Config) -> Vec<String> {
     let mut lines: Vec<String> =
         config.train.remarks().into_iter().map(|remark| format!("train.{remark}")).collect();
-    let is_off = |model: &&str| match *model {
-        WideDeep::NAME => config.train.wide_deep.is_none(),
-        _ => config.train.boosted.is_none(),
-    };
+    let is_off = |model: &&str| config.is_off(&format!("train.{model}"));
     if let Some(model) = config.pipeline.ranker.model().filter(is_off) {
         lines.push(format!(
             "pipeline.ranker is `{model}`, but train.{model} is off: the blend orders the pages, which say `rule_ranked`"

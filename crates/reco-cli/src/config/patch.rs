@@ -45,6 +45,11 @@ impl Config {
         Some(value)
     }
 
+    /// Whether what this path switches on is off, or not there.
+    pub(crate) fn is_off(&self, path: &str) -> bool {
+        self.setting(path).is_none_or(|value| value == serde_json::Value::Bool(false))
+    }
+
     /// What differs from the defaults, as TOML that `--config` takes.
     pub(crate) fn beyond_defaults(&self) -> Result<String, toml::ser::Error> {
         let (own, usual) = (toml::Table::try_from(self)?, toml::Table::try_from(Self::default())?);

@@ -4,7 +4,7 @@ use super::{Block, Feature, FeatureGroup, FeatureKind, MISSING};
 use crate::candidate::Candidates;
 use crate::error::Fault;
 use crate::query::Query;
-use crate::rank::{BlendModels, Opinion, log_sum_exp, opinions, proposals, voted};
+use crate::rank::{BlendModels, Opinion, proposals};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
@@ -49,21 +49,21 @@ impl FeatureGroup for Sources {
 
     fn fill(&self, query: &Query, set: &Candidates, block: &mut Block<'_>) -> Result<(), Fault> {
         let models = query.snapshot.models.get::<BlendModels>(BlendModels::NAME);
-        let weights = models.and_then(|models| models.of(query, set)).map(|model| model.weights_for(set));
-        block.rows().for_each(|row| row.fill(0.0));
-        let (count, blend) = (block.width() - 2, block.width() - 1);
-        let mut rows: Vec<&mut [f32]> = block.rows().collect();
-        for (row, source, opinion) in opinions(set) {
-            rows[row][blend] += weights.as_ref().map_or(MISSING, |weights| voted(&weights[source], opinion));
+        let mut shares = vec![MISSING; set.len()];
+        if let Some(model) = models.and_then(|models| models.of(query, set)) {
+            model.log_shares(set, &mut shares);
         }
+        let (count, blend) = (block.width() - 2, block.width() - 1);
+        for (row, share) in block.rows().zip(shares) {
+            row.fill(0.0);
+            row[blend] = share;
+        }
+        let mut rows: Vec<&mut [f32]> = block.rows().collect();
         for (row, source, Opinion(sides)) in proposals(set) {
             let of_source = source * SIDES.len()..(source + 1) * SIDES.len();
             rows[row][of_source].copy_from_slice(&sides[..SIDES.len()]);
             rows[row][count] += 1.0;
         }
-        rows.iter_mut().filter(|row| row[count] < 1.0).for_each(|row| row[blend] = MISSING);
-        let whole = log_sum_exp(rows.iter().map(|row| row[blend]));
-        rows.iter_mut().for_each(|row| row[blend] -= whole);
         Ok(())
     }
 }

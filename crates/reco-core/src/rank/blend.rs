@@ -177,7 +177,7 @@ impl BlendModel {
     }
 
     /// The weights of each source of a set.
-    pub(crate) fn weights_for(&self, set: &Candidates) -> Vec<[f32; Opinion::SIDES]> {
+    fn weights_for(&self, set: &Candidates) -> Vec<[f32; Opinion::SIDES]> {
         let stranger = self.weights_of_a_stranger();
         set.sources().iter().map(|name| *self.weights_of(name).unwrap_or(&stranger)).collect()
     }
@@ -198,7 +198,7 @@ pub fn voted(weights: &[f32; Opinion::SIDES], opinion: Opinion) -> f32 {
 }
 
 /// The logarithm of the sum of e to each of these, without those that are no number.
-pub(crate) fn log_sum_exp(logits: impl Iterator<Item = f32> + Clone) -> f32 {
+fn log_sum_exp(logits: impl Iterator<Item = f32> + Clone) -> f32 {
     let known = || logits.clone().filter(|logit| !logit.is_nan());
     let top = known().fold(f32::NEG_INFINITY, f32::max);
     if top.is_finite() { top + known().map(|logit| (logit - top).exp()).sum::<f32>().ln() } else { 0.0 }

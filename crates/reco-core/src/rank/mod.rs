@@ -9,10 +9,10 @@ pub mod trees;
 mod votes;
 pub mod wide_deep;
 
+pub(crate) use blend::proposals;
 pub use blend::{
     BlendModel, BlendModels, BlendRanker, Blends, Opinion, SourceWeights, Spread, opinions, voted,
 };
-pub(crate) use blend::{log_sum_exp, proposals};
 pub use dense::{DenseModel, ModelError, open_model};
 pub use learned::LearnedRanker;
 #[cfg(feature = "onnx")]

@@ -134,9 +134,9 @@ pub fn fit(
         varying(examples, &sides.training, features).into_iter().map(|(column, _)| column).collect();
     let lesson = Lesson::new(examples, columns, &sides.training, params);
     progress.begin(STAGE, params.trees as u64);
-    let Trial { trees, logits, .. } = lesson.learned(&sides, progress);
-    let take = Objective::take(examples, 1.0);
-    let calibrated = calibrated(&take, examples, &sides.validation, &logits);
+    let (trees, Trial { logits, .. }) = lesson.learned(&sides, progress);
+    let [take] = &lesson.take;
+    let calibrated = calibrated(take, examples, &sides.validation, &logits);
     let n_trees = trees.len();
     let judged = lesson.model(trees, &calibrated);
     let ranker = if sides.in_time && n_trees > 0 {
@@ -167,13 +167,14 @@ struct Lesson<'a> {
     /// The features it may read, as columns of the examples.
     columns: Vec<usize>,
     start: Option<Start>,
+    /// What is foreseen.
+    take: [Objective; 1],
     params: &'a BoostedParams,
 }
 
-/// So many trees, and how they do on the lists kept for validation.
-#[derive(Clone)]
+/// How the first trees do on the lists kept for validation.
 struct Trial {
-    trees: Vec<GrownTree>,
+    n_trees: usize,
     /// For every list the logits of its rows.
     logits: Vec<Vec<f32>>,
     ndcg_of_each: Vec<f64>,
@@ -192,7 +193,7 @@ impl<'a> Lesson<'a> {
             let known = rows.map(|row| examples.row(row)[columns[place]]).filter(|value| value.is_finite());
             Start { input: place as u32, missing: known.reduce(f32::min).unwrap_or(0.0) }
         });
-        Self { examples, columns, start, params }
+        Self { examples, columns, start, take: [Objective::take(examples, 1.0)], params }
     }
 
     fn value(&self, row: usize, input: u32) -> f32 {
@@ -205,50 +206,58 @@ impl<'a> Lesson<'a> {
 
     /// The trees that order the lists kept for validation best; none where the start does by itself, as far as one can
     /// tell.
-    fn learned(&self, sides: &Sides, progress: &dyn Progress) -> Trial {
+    fn learned(&self, sides: &Sides, progress: &dyn Progress) -> (Vec<GrownTree>, Trial) {
         let lists = &sides.validation;
-        let rows = |list: &usize| self.examples.lists[*list].rows.clone();
-        let start: Vec<Vec<f32>> =
-            lists.iter().map(|list| rows(list).map(|row| self.start_of(row)).collect()).collect();
-        let before = self.trial(lists, start);
-        let mut here = before.clone();
-        let mut best = None::<Trial>;
-        self.grown(&sides.training, self.params.trees, |tree| {
-            here.logits.par_iter_mut().zip(lists).for_each(|(logits, list)| {
-                for (logit, row) in logits.iter_mut().zip(rows(list)) {
-                    *logit += tree.value(|input| self.value(row, input));
-                }
-            });
-            here.trees.push(tree.clone());
+        let of_list = |&list: &usize| self.rows(list).map(|row| self.start_of(row)).collect();
+        let mut logits: Vec<Vec<f32>> = lists.iter().map(of_list).collect();
+        let before = self.trial(0, lists, &logits);
+        let (mut n_trees, mut best) = (0usize, None::<Trial>);
+        let mut trees = self.grown(&sides.training, self.params.trees, |tree| {
+            self.add(tree, lists, &mut logits);
+            n_trees += 1;
             progress.advance(1);
-            if !here.trees.len().is_multiple_of(STRIDE) && here.trees.len() < self.params.trees {
+            if !n_trees.is_multiple_of(STRIDE) && n_trees < self.params.trees {
                 return ControlFlow::Continue(());
             }
-            let trial = self.trial(lists, here.logits.clone());
-            progress.point(Boosted::NAME, "ndcg@10", here.trees.len() as u64, mean(&trial.ndcg_of_each));
-            if best.as_ref().is_none_or(|best| mean(&trial.ndcg_of_each) > mean(&best.ndcg_of_each)) {
-                best = Some(Trial { trees: here.trees.clone(), ..trial });
+            let trial = self.trial(n_trees, lists, &logits);
+            let ndcg = mean(&trial.ndcg_of_each);
+            progress.point(Boosted::NAME, "ndcg@10", n_trees as u64, ndcg);
+            if best.as_ref().is_none_or(|best| ndcg > mean(&best.ndcg_of_each)) {
+                best = Some(trial);
             }
-            let n_best = best.as_ref().map_or(0, |best| best.trees.len());
-            if here.trees.len() < n_best + self.params.patience {
+            let n_best = best.as_ref().map_or(0, |best| best.n_trees);
+            if n_trees < n_best + self.params.patience {
                 ControlFlow::Continue(())
             } else {
                 ControlFlow::Break(())
             }
         });
-        match best {
+        let trial = match best {
             Some(best) if self.start.is_none() || is_ahead(&best.ndcg_of_each, &before.ndcg_of_each) => best,
             _ => before,
-        }
+        };
+        trees.truncate(trial.n_trees);
+        (trees, trial)
     }
 
-    /// Without its trees.
-    fn trial(&self, lists: &[usize], logits: Vec<Vec<f32>>) -> Trial {
-        let take = [Objective::take(self.examples, 1.0)];
-        let logits = [logits];
-        let ndcg_of_each = ndcg_of_each(&take, self.examples, lists, &logits);
+    fn rows(&self, list: usize) -> Range<usize> {
+        self.examples.lists[list].rows.clone()
+    }
+
+    /// Adds what a tree gives to the logits of these lists.
+    fn add(&self, tree: &GrownTree, lists: &[usize], logits: &mut [Vec<f32>]) {
+        logits.par_iter_mut().zip(lists).for_each(|(logits, &list)| {
+            for (logit, row) in logits.iter_mut().zip(self.rows(list)) {
+                *logit += tree.value(|input| self.value(row, input));
+            }
+        });
+    }
+
+    fn trial(&self, n_trees: usize, lists: &[usize], logits: &[Vec<f32>]) -> Trial {
+        let logits = [logits.to_vec()];
+        let ndcg_of_each = ndcg_of_each(&self.take, self.examples, lists, &logits);
         let [logits] = logits;
-        Trial { trees: Vec::new(), logits, ndcg_of_each }
+        Trial { n_trees, logits, ndcg_of_each }
     }
 
     /// Grows so many trees on these lists, unless `each` has seen enough.

@@ -1,8 +1,10 @@
 //! What a trial is: a configuration with some settings changed, judged on validation data.
 
 use crate::config::Config;
+use reco_core::pipeline::RankerName;
 use reco_train::progress::Silent;
 use reco_train::tune::{Assignment, Candidate, Judgement, Objective, Parts, estimated_bytes};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Trials of one configuration over one data set.
@@ -54,9 +56,6 @@ fn candidate(config: &Config) -> Candidate<'_> {
 /// Models that are off by default, each with a source of the same name.
 const OPTIONAL: [&str; 5] = ["autoencoder", "bpr", "ease", "sequence", "spectral"];
 
-/// Rankers that training makes only if asked to.
-const RANKERS: [&str; 2] = ["boosted", "wide_deep"];
-
 /// Candidates of a source that a trial switches on without saying how many.
 const QUOTA: u64 = 50;
 
@@ -64,12 +63,10 @@ const QUOTA: u64 = 50;
 /// trial chooses needs a quota. A model whose source a trial leaves out need not be fitted.
 fn implied(config: &Config, settings: &Assignment) -> Assignment {
     let mut implied = Assignment::new();
-    let is_off = |path: &str| config.setting(path).is_none_or(|value| value == json!(false));
-    for ranker in RANKERS {
-        let path = format!("train.{ranker}");
-        if settings.get("pipeline.ranker") == Some(&json!(ranker)) && is_off(&path) {
-            implied.insert(path, json!(true));
-        }
+    let ranker = settings.get("pipeline.ranker").and_then(|name| RankerName::deserialize(name).ok());
+    let model = ranker.and_then(|ranker| ranker.model()).map(|model| format!("train.{model}"));
+    if let Some(path) = model.filter(|path| config.is_off(path)) {
+        implied.insert(path, json!(true));
     }
     for model in OPTIONAL {
         let (train, quota) = (format!("train.{model}"), format!("pipeline.sources.{model}.quota"));
@@ -77,10 +74,10 @@ fn implied(config: &Config, settings: &Assignment) -> Assignment {
         let is_chosen = settings.get(&train).is_some_and(|value| *value != json!(false))
             || settings.keys().any(|path| path.starts_with(&under));
         match settings.get(&quota).and_then(Value::as_u64) {
-            Some(0) if !is_chosen && !is_off(&train) => {
+            Some(0) if !is_chosen && !config.is_off(&train) => {
                 implied.insert(train, json!(false));
             }
-            Some(1..) if is_off(&train) && !settings.contains_key(&train) => {
+            Some(1..) if config.is_off(&train) && !settings.contains_key(&train) => {
                 implied.insert(train, json!(true));
             }
             None if is_chosen && config.setting(&quota) == Some(json!(0)) => {
