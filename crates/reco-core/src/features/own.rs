@@ -15,8 +15,12 @@ use std::sync::{Arc, LazyLock};
 #[derive(Debug)]
 pub(super) struct Own;
 
-const FEATURES: [(&str, &str); 9] = [
+const FEATURES: [(&str, &str); 10] = [
     ("own_events", "the user's events with the item, as ln(1 + n); 0 for an item new to them"),
+    (
+        "own_faded_events",
+        "the same events, each counting half for every 60 days it lies back, as ln(1 + n); 0 likewise",
+    ),
     ("own_weight", "the weight of those events, as ln(1 + w)"),
     ("own_share", "the share of the user's events that they are"),
     ("was_had", "1 for an item that the user bought or rated, else 0"),
@@ -44,8 +48,8 @@ impl FeatureGroup for Own {
         let n_events = query.history().iter().map(|touch| touch.count).sum::<u32>().max(1) as f32;
         let places = query.places();
         for (row, &id) in block.rows().zip(set.ids()) {
-            row[..4].fill(0.0);
-            row[3] = flag(query.is_at_hand(id));
+            row[..NONE].fill(0.0);
+            row[WAS_HAD] = flag(query.is_at_hand(id));
             if let Some(place) = places.of(id) {
                 tell(row, &query.history()[place], place, n_events, query.now);
             }
@@ -54,20 +58,40 @@ impl FeatureGroup for Own {
     }
 }
 
+/// Columns that are 0 for an item new to the user; those behind are missing.
+const NONE: usize = 5;
+const WAS_HAD: usize = 4;
+
 fn tell(row: &mut [f32], touch: &Touch, place: usize, n_events: f32, now: Timestamp) {
-    let since_last = now.days_since(touch.last).max(0.0) as f32;
-    row[0] = (touch.count as f32).ln_1p();
-    row[1] = touch.weight.max(0.0).ln_1p();
-    row[2] = touch.count as f32 / n_events;
-    row[3] = row[3].max(flag(touch.consumed.is_some()));
-    row[4] = since_last.ln_1p();
-    row[5] = (now.days_since(touch.first).max(0.0) as f32).ln_1p();
+    let [
+        events,
+        faded_events,
+        weight,
+        share,
+        was_had,
+        since_last,
+        since_first,
+        interval,
+        phase,
+        recent_place,
+    ] = row
+    else {
+        return;
+    };
+    let days_since_last = now.days_since(touch.last).max(0.0) as f32;
+    *events = (touch.count as f32).ln_1p();
+    *faded_events = touch.faded_count(now).ln_1p();
+    *weight = touch.weight.max(0.0).ln_1p();
+    *share = touch.count as f32 / n_events;
+    *was_had = was_had.max(flag(touch.consumed.is_some()));
+    *since_last = days_since_last.ln_1p();
+    *since_first = (now.days_since(touch.first).max(0.0) as f32).ln_1p();
     if touch.count > 1 {
-        let interval = touch.last.days_since(touch.first) as f32 / (touch.count - 1) as f32;
-        row[6] = interval.ln_1p();
-        row[7] = (since_last.max(SHORTEST) / interval.max(SHORTEST)).log2();
+        let days = touch.last.days_since(touch.first) as f32 / (touch.count - 1) as f32;
+        *interval = days.ln_1p();
+        *phase = (days_since_last.max(SHORTEST) / days.max(SHORTEST)).log2();
     }
-    row[8] = (place as f32).ln_1p();
+    *recent_place = (place as f32).ln_1p();
 }
 
 /// Days below which waiting times are all alike: an hour.

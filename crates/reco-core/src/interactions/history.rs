@@ -15,6 +15,9 @@ pub struct Touch {
     pub count: u32,
     /// Their summed weight.
     pub weight: f32,
+    /// Their number as of `last`, each counting half as much for every [`HALF_LIFE_DAYS`](Self::HALF_LIFE_DAYS) it is
+    /// older.
+    faded_count: f32,
     /// The first interaction.
     pub first: Timestamp,
     /// The latest interaction.
@@ -28,12 +31,16 @@ pub struct Touch {
 }
 
 impl Touch {
+    /// Days after which an interaction counts half in [`faded_count`](Self::faded_count).
+    pub const HALF_LIFE_DAYS: f64 = 60.0;
+
     /// A record of nothing yet.
     pub fn new(item: ItemId, at: Timestamp) -> Self {
         Self {
             item,
             count: 0,
             weight: 0.0,
+            faded_count: 0.0,
             first: at,
             last: at,
             consumed: None,
@@ -45,6 +52,13 @@ impl Touch {
     /// Whether it speaks for the user's taste.
     pub fn is_liked(&self) -> bool {
         !self.rejected && self.weight > 0.0
+    }
+
+    /// Number of interactions that carry weight, each counting half as much for every
+    /// [`HALF_LIFE_DAYS`](Self::HALF_LIFE_DAYS) that it lies before `now`: what was a habit once and no longer is has a
+    /// large count and a small one of these.
+    pub fn faded_count(&self, now: Timestamp) -> f32 {
+        self.faded_count * fading(self.last, now)
     }
 
     /// Whether nothing is left of what the user did.
@@ -60,6 +74,7 @@ impl Touch {
         }
         let weight = verdict.weight();
         let is_latest = at >= self.last;
+        self.faded_count *= fading(self.last, at);
         self.first = self.first.min(at);
         self.last = self.last.max(at);
         if action.is_rejection() {
@@ -69,6 +84,7 @@ impl Touch {
         if weight > 0.0 {
             self.count += 1;
             self.weight += weight;
+            self.faded_count += fading(at, self.last);
             self.rejected &= !is_latest;
         }
         if action.is_consumption() {
@@ -89,6 +105,8 @@ impl Touch {
             return;
         }
         if weight > 0.0 {
+            // Which of them it was is not known.
+            self.faded_count *= self.count.saturating_sub(1) as f32 / self.count.max(1) as f32;
             self.count = self.count.saturating_sub(1);
             self.weight = if self.count == 0 { 0.0 } else { (self.weight - weight).max(0.0) };
         }
@@ -97,6 +115,11 @@ impl Touch {
             self.consumed = self.consumed.filter(|_| self.n_consumed > 0);
         }
     }
+}
+
+/// What an interaction at one moment still counts at a later one: halves within [`Touch::HALF_LIFE_DAYS`].
+fn fading(from: Timestamp, to: Timestamp) -> f32 {
+    (-to.days_since(from).max(0.0) / Touch::HALF_LIFE_DAYS).exp2() as f32
 }
 
 /// The histories of all users of a snapshot, each newest first.
@@ -222,6 +245,32 @@ mod tests {
         assert!(touch.rejected, "an older event changes no verdict");
         touch.add(&Action::Purchase, Verdict::Speaks(1.0), Timestamp::from_secs(3));
         assert!(!touch.rejected);
+    }
+
+    #[test]
+    fn counts_fade_by_half_within_the_half_life() {
+        let at = |days: f64| Timestamp::default().plus_days(days);
+        let of = |days: [f64; 3]| {
+            let mut touch = Touch::new(ItemId::new(0), at(days[0]));
+            for day in days {
+                touch.add(&Action::Purchase, Verdict::Speaks(1.0), at(day));
+            }
+            touch
+        };
+        let half_life = Touch::HALF_LIFE_DAYS;
+        for days in [[0.0, half_life, 2.0 * half_life], [2.0 * half_life, 0.0, half_life]] {
+            let touch = of(days);
+            assert!((touch.faded_count(at(2.0 * half_life)) - 1.75).abs() < 1e-6, "{days:?}");
+            assert!((touch.faded_count(at(3.0 * half_life)) - 0.875).abs() < 1e-6, "{days:?}");
+        }
+        let mut touch = of([0.0; 3]);
+        touch.add(&Action::View, Verdict::Speaks(0.0), at(half_life));
+        assert!(
+            (touch.faded_count(at(half_life)) - 1.5).abs() < 1e-6,
+            "what carries no weight only makes time pass"
+        );
+        touch.add(&Action::Purchase, Verdict::TakesBack(1.0), at(half_life));
+        assert!((touch.faded_count(at(half_life)) - 1.0).abs() < 1e-6);
     }
 
     #[test]
