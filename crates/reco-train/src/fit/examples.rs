@@ -6,11 +6,11 @@ mod tests;
 
 use super::FitError;
 use super::ranking::Learned;
-use super::rehearsal::{Rehearsal, Rehearsals};
+use super::rehearsal::Rehearsal;
 use crate::progress::Progress;
 use rayon::prelude::*;
 use reco_core::event::Action;
-use reco_core::features::{BLEND, Feature, FeatureMatrix, FeatureSchema};
+use reco_core::features::{BLEND, Feature, FeatureMatrix, FeatureSchema, MISSING};
 use reco_core::id::ItemId;
 use std::fmt;
 use std::ops::Range;
@@ -89,29 +89,8 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// Those of the latest rehearsal and of all before it. Only one of them is there at a time: its models may be
-    /// large.
-    pub(super) fn gather_all(
-        latest: Rehearsal,
-        mut earlier: Rehearsals<'_>,
-        schema: &FeatureSchema,
-        blend: Option<&Learned>,
-        progress: &dyn Progress,
-    ) -> Result<Self, FitError> {
-        let mut all = Self::gather(&latest, schema, blend, progress)?;
-        drop(latest);
-        let mut cut = 0;
-        while let Some(rehearsal) = earlier.next(progress)? {
-            cut += 1;
-            let mut of_cut = Self::gather(&rehearsal, schema, blend, progress)?;
-            of_cut.lists.iter_mut().for_each(|list| list.cut = cut);
-            all.append(of_cut);
-        }
-        Ok(all)
-    }
-
-    /// Asks the rehearsal's pipeline for all its users and notes what the schema says of what it proposes. The blend
-    /// knows what users then took, so of each it says only what it learned without them.
+    /// Asks the rehearsal's pipeline for all its users and notes what the schema says of what it proposes, and what a
+    /// blend does that knows nothing of what they then took.
     pub(super) fn gather(
         rehearsal: &Rehearsal,
         schema: &FeatureSchema,
@@ -170,7 +149,7 @@ impl Examples {
         let list = ExampleList {
             user,
             asker,
-            cut: 0,
+            cut: rehearsal.cut,
             rows: 0..rows.len(),
             n_taken: took.len(),
             n_done: (0..actions.len()).map(|action| rehearsal.n_done(user, action)).collect(),
@@ -187,10 +166,16 @@ impl Examples {
         }
     }
 
-    /// Adds lists of the same features.
-    fn append(&mut self, other: Self) {
+    /// Adds lists. A feature that one side lacks is missing there: early data may tell less of an item.
+    pub(super) fn append(&mut self, mut other: Self) {
+        if self.features != other.features {
+            let lacks = |feature: &&Feature| other.features.iter().all(|known| known.name != feature.name);
+            let beyond = self.features.iter().filter(lacks);
+            let features: Vec<Feature> = other.features.iter().chain(beyond).cloned().collect();
+            self.spread_over(&features);
+            other.spread_over(&features);
+        }
         let first = self.items.len();
-        self.features = other.features;
         self.actions = other.actions;
         self.is_done.extend(other.is_done);
         self.lists.extend(other.lists.into_iter().map(|list| {
@@ -200,6 +185,19 @@ impl Examples {
         self.items.extend(other.items);
         self.is_taken.extend(other.is_taken);
         self.values.extend(other.values);
+    }
+
+    /// Rows of these features, its own among them; the others are missing.
+    fn spread_over(&mut self, features: &[Feature]) {
+        let mut values = Vec::with_capacity(self.items.len() * features.len());
+        let place = |feature: &Feature| self.features.iter().position(|own| own.name == feature.name);
+        let places: Vec<Option<usize>> = features.iter().map(place).collect();
+        for row in 0..self.items.len() {
+            let row = self.row(row);
+            values.extend(places.iter().map(|place| place.map_or(MISSING, |place| row[place])));
+        }
+        self.values = values;
+        self.features = features.to_vec();
     }
 
     /// Number of rows that were taken.

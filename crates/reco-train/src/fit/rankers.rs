@@ -1,10 +1,11 @@
 //! Learning the rankers of a snapshot from what came later.
 
 use super::FitError;
+use super::blend::BlendParams;
 use super::boosted;
 use super::examples::Examples;
 use super::insight::{self, RankerInsight};
-use super::ranking;
+use super::ranking::{self, Learned};
 use super::rehearsal::{Assemble, Cuts, Rehearsal, Rehearsals};
 use super::snapshot::Plan;
 use super::{learning, wide_deep};
@@ -42,25 +43,44 @@ pub(super) fn fit(
     }
     let held_out = plan.blend.clone().unwrap_or_default().held_out;
     let cuts = Cuts { held_out, count: n_cuts.unwrap_or(1) };
-    let fitting = Prefixed::new("for ranking: ", progress);
-    let mut rehearsals = Rehearsals::new(dataset, cuts, plan, assemble, weights);
-    let Some(latest) = rehearsals.next(&fitting)? else {
+    let rehearsals = Rehearsals::new(dataset, cuts, plan, assemble, weights);
+    if rehearsals.len() == 0 {
         let fewest = Rehearsal::FEWEST_USERS;
         let why = format!("not learned, for fewer than {fewest} users came back after the cut; votes rank");
         remarked(progress, "ranking", &why);
         return Ok(Rankers::default());
-    };
-    let by_halves = n_cuts.is_some();
-    let blend =
-        plan.blend.as_ref().map(|params| ranking::learn(&latest, params, by_halves, progress)).transpose()?;
-    let mut rankers = Rankers::default();
+    }
+    let schema = n_cuts.map(|_| FeatureSchema::default());
+    let (blend, examples) = rehearsed(rehearsals, plan.blend.as_ref(), schema.as_ref(), progress)?;
+    let mut rankers = Rankers { blend, ..Rankers::default() };
     if n_cuts.is_some() {
-        let schema = FeatureSchema::default();
-        let examples = Examples::gather_all(latest, rehearsals, &schema, blend.as_ref(), &fitting)?;
         rankers.learn(&examples, plan, inspects, progress)?;
     }
-    rankers.blend = blend.map(|learned| learned.all);
     Ok(rankers)
+}
+
+/// The blend of the latest rehearsal; and, where a schema is given, examples of all of them. A rehearsal's examples tell
+/// what the blend of the one before it says, as one that is served says of the time after it; in the first, what each
+/// half of the users taught says of the other.
+fn rehearsed(
+    mut rehearsals: Rehearsals<'_>,
+    params: Option<&BlendParams>,
+    schema: Option<&FeatureSchema>,
+    progress: &dyn Progress,
+) -> Result<(Option<BlendModels>, Examples), FitError> {
+    let fitting = Prefixed::new("for ranking: ", progress);
+    let (mut before, mut examples) = (None::<Learned>, Examples::default());
+    while let Some(rehearsal) = rehearsals.next(&fitting)? {
+        let by_halves = schema.is_some() && before.is_none();
+        let learn = |params| ranking::learn(&rehearsal, params, by_halves, progress);
+        let here = params.map(learn).transpose()?;
+        if let Some(schema) = schema {
+            let told = before.as_ref().or(here.as_ref());
+            examples.append(Examples::gather(&rehearsal, schema, told, &fitting)?);
+        }
+        before = here.map(Learned::without_halves);
+    }
+    Ok((before.map(|learned| learned.all), examples))
 }
 
 impl Rankers {
@@ -118,9 +138,10 @@ pub fn examples(
     FitError::check("plan", plan.problems())?;
     FitError::check("cuts", cuts.problems())?;
     let assemble = |snapshot| pipeline.builder(snapshot);
-    let mut rehearsals = Rehearsals::new(dataset, cuts, plan, &assemble, weights);
-    let Some(latest) = rehearsals.next(progress)? else { return Ok(None) };
-    let blend =
-        plan.blend.as_ref().map(|params| ranking::learn(&latest, params, true, progress)).transpose()?;
-    Examples::gather_all(latest, rehearsals, schema, blend.as_ref(), progress).map(Some)
+    let rehearsals = Rehearsals::new(dataset, cuts, plan, &assemble, weights);
+    if rehearsals.len() == 0 {
+        return Ok(None);
+    }
+    let (_, examples) = rehearsed(rehearsals, plan.blend.as_ref(), Some(schema), progress)?;
+    Ok(Some(examples))
 }

@@ -23,6 +23,11 @@ pub(super) struct Learned {
 }
 
 impl Learned {
+    /// For users of whom it has learned nothing yet.
+    pub(super) fn without_halves(self) -> Self {
+        Self { halves: Vec::new(), ..self }
+    }
+
     /// The weights for an answer to a user, learned without them where there is enough to learn from; `None` where
     /// there are none to serve.
     pub(super) fn without(&self, user: u32, query: &Query, set: &Candidates) -> Option<&BlendModel> {

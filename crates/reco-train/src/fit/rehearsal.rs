@@ -15,8 +15,8 @@ use reco_core::rank::BlendModels;
 use reco_core::request::{Context, Request};
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{ManualClock, Timestamp};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::sync::Arc;
 
 /// Makes the pipeline that is to serve a snapshot.
@@ -46,40 +46,43 @@ impl Cuts {
     }
 }
 
-/// Rehearsals at several cuts, the latest first.
+/// Rehearsals at several cuts, the earliest first. Only one of them is there at a time: its models may be large.
 pub(super) struct Rehearsals<'a> {
-    /// What the cuts so far have left.
-    left: Option<Cow<'a, Dataset>>,
-    cuts: Cuts,
+    /// The latest first.
+    cuts: Vec<Cut>,
     plan: &'a Plan,
     assemble: &'a Assemble<'a>,
     weights: &'a ActionWeights,
 }
 
 impl<'a> Rehearsals<'a> {
+    /// As many as the cuts that leave enough users on both sides, which may be none.
     pub(super) fn new(
-        dataset: &'a Dataset,
+        dataset: &Dataset,
         cuts: Cuts,
         plan: &'a Plan,
         assemble: &'a Assemble<'a>,
         weights: &'a ActionWeights,
     ) -> Self {
-        Self { left: Some(Cow::Borrowed(dataset)), cuts, plan, assemble, weights }
+        let cut = |earlier: &Dataset| Cut::of(earlier, plan, cuts.held_out, weights);
+        let cuts = iter::successors(cut(dataset), |later| cut(&later.earlier)).take(cuts.count).collect();
+        Self { cuts, plan, assemble, weights }
     }
 
-    /// Fits all models of the plan but rankers to what came before the next cut; `None` after the last one, or for
-    /// too few users on both sides.
+    /// How many are left.
+    pub(super) fn len(&self) -> usize {
+        self.cuts.len()
+    }
+
+    /// Fits all models of the plan but rankers to what came before the next cut; `None` after the latest.
     pub(super) fn next(&mut self, progress: &dyn Progress) -> Result<Option<Rehearsal>, FitError> {
-        let Some(dataset) = self.left.take() else { return Ok(None) };
-        let cut = Cut::of(&dataset, self.plan, self.cuts.held_out, self.weights);
-        let Some(Cut { earlier, asked_at, took, did, shown }) = cut else { return Ok(None) };
-        let actions = dataset.log.actions.clone();
-        self.cuts.count -= 1;
-        self.left = (self.cuts.count > 0).then(|| Cow::Owned(earlier.clone()));
+        let Some(Cut { earlier, asked_at, took, did, shown }) = self.cuts.pop() else { return Ok(None) };
+        let actions = earlier.log.actions.clone();
         let snapshot = models(None, earlier, self.plan, self.weights, "rehearsal", progress)?;
         let clock = ManualClock::starting_at(asked_at);
         let recommender = (self.assemble)(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
-        Ok(Some(Rehearsal { recommender, asked_at, took, did, shown, actions }))
+        let cut = self.cuts.len() as u32;
+        Ok(Some(Rehearsal { recommender, cut, asked_at, took, did, shown, actions }))
     }
 }
 
@@ -87,6 +90,8 @@ impl<'a> Rehearsals<'a> {
 /// the cut for the users of the latest share: whatever it is told, it knew then.
 pub(super) struct Rehearsal {
     recommender: Recommender,
+    /// At which cut of the data: 0 for the latest.
+    pub(super) cut: u32,
     asked_at: Timestamp,
     /// Rows of users that the earlier data knows, with what they then took; items ascend.
     pub(super) took: Vec<(u32, Vec<ItemId>)>,

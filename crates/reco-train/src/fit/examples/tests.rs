@@ -2,7 +2,7 @@ mod impressions;
 
 use super::*;
 use crate::data::Dataset;
-use crate::fit::rehearsal::Cuts;
+use crate::fit::rehearsal::{Cuts, Rehearsals};
 use crate::fit::snapshot::Plan;
 use crate::progress::Silent;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -191,14 +191,35 @@ fn every_interaction_is_held_out_once_at_most() {
     let assemble = |snapshot| pipeline.builder(snapshot);
     let cuts = Cuts { held_out: 0.2, count: 2 };
     let mut rehearsals = Rehearsals::new(&dataset, cuts, &plan, &assemble, &weights);
-    let mut until = Timestamp::from_secs(i64::from(u32::MAX));
-    for _ in 0..cuts.count {
-        let rehearsal = rehearsals.next(&Silent).unwrap().unwrap();
+    let log = &dataset.log;
+    let (mut told, mut latest) = (Vec::new(), 0);
+    while let Some(rehearsal) = rehearsals.next(&Silent).unwrap() {
         let from = rehearsal.snapshot().data_until;
-        let (log, taken) = (&dataset.log, rehearsal.took.iter().map(|(_, took)| took.len()).sum::<usize>());
-        let between = log.at.iter().filter(|&&at| from < at && at <= until).count();
-        assert_eq!(taken, between, "what happened between two cuts is asked of the one before it");
-        until = from;
+        told.push((from, rehearsal.took.iter().map(|(_, took)| took.len()).sum::<usize>()));
+        latest = rehearsal.cut;
     }
-    assert!(rehearsals.next(&Silent).unwrap().is_none());
+    assert_eq!((told.len(), latest), (cuts.count, 0), "the earliest first");
+    let untils = told.iter().skip(1).map(|(from, _)| *from).chain(log.span().map(|(_, last)| last));
+    for ((from, n_taken), until) in told.iter().zip(untils) {
+        let between = log.at.iter().filter(|&&at| *from < at && at <= until).count();
+        assert_eq!(*n_taken, between, "what happened between two cuts is asked of the one before it");
+    }
+}
+
+#[test]
+fn features_that_one_cut_lacks_are_missing_there() {
+    let of = |names: [&str; 2], values: [f32; 2]| Examples {
+        features: names.map(|name| Feature::new(name, FeatureKind::Item, "a number")).to_vec(),
+        items: vec![ItemId::new(0)],
+        is_taken: vec![true],
+        values: values.to_vec(),
+        ..Examples::default()
+    };
+    let mut both = of(["price", "stock"], [1.0, 2.0]);
+    both.append(of(["age", "price"], [3.0, 4.0]));
+    let names: Vec<&str> = both.features.iter().map(|feature| &*feature.name).collect();
+    assert_eq!(names, ["age", "price", "stock"]);
+    let known = |row| both.row(row).iter().map(|value| Some(*value).filter(|value| !value.is_nan()));
+    assert!(known(0).eq([None, Some(1.0), Some(2.0)]));
+    assert!(known(1).eq([Some(3.0), Some(4.0), None]));
 }
