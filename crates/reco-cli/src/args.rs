@@ -309,7 +309,9 @@ pub(crate) struct EvaluateArgs {
     /// What to ask: all items, or only items new to the user.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) target: Target,
-    /// Models to measure; baselines always stand beside.
+    /// Models to measure; baselines always stand beside. `pipeline` is everything that serves, as configured;
+    /// `pipeline:RANKER`, with votes, blend, boosted, wide_deep or file=MODEL, orders its pages by another ranker. What
+    /// they need is fitted once for all of them.
     #[arg(long, value_delimiter = ',', default_value = "ials", value_name = "NAME")]
     pub(crate) model: Vec<String>,
     /// Lengths of the lists that are judged, as in NDCG@10.

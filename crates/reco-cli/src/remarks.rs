@@ -3,7 +3,7 @@
 use reco_core::event::{Action, ActionWeights};
 use reco_core::filter::SeenPolicy;
 use reco_core::interactions::{ActionTally, InteractionLog};
-use reco_core::pipeline::{PipelineConfig, RankerName};
+use reco_core::pipeline::RankerName;
 use reco_train::data::ImportReport;
 use reco_train::fit::snapshot::Plan;
 
@@ -26,8 +26,8 @@ pub(crate) fn on_reading(report: &ImportReport) -> Vec<String> {
 }
 
 /// That a ranker made elsewhere may know what it is judged by.
-pub(crate) fn on_ranker(pipeline: &PipelineConfig) -> Option<String> {
-    let RankerName::File(path) = &pipeline.ranker else { return None };
+pub(crate) fn on_ranker(ranker: &RankerName) -> Option<String> {
+    let RankerName::File(path) = ranker else { return None };
     Some(format!(
         "{} is judged fairly only if it learned from nothing later than what trains here: `reco features --export` \
          takes --set clean.until=TIME",

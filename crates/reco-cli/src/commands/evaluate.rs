@@ -26,8 +26,9 @@ pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure>
         seed: args.seed,
     };
     let mut report = evaluate::run(source, &options, &*session.progress)?;
-    if args.model.iter().any(|model| model == "pipeline") {
-        remarks.extend(known::on_ranker(&session.config.pipeline));
+    for name in &args.model {
+        let ranker = evaluate::ranker_of(name, &options).map_err(evaluate::EvaluateError::from)?;
+        remarks.extend(ranker.as_ref().and_then(known::on_ranker));
     }
     remarks.append(&mut report.remarks);
     report.remarks = remarks;

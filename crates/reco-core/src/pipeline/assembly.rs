@@ -231,12 +231,14 @@ impl PipelineConfig {
         }
     }
 
-    /// A builder with everything described here, to add to or to build as it is.
+    /// A builder with everything described here, to add to or to build as it is. Several recommenders may share a
+    /// snapshot.
     ///
     /// # Errors
     ///
     /// [`BuildError::Config`] with all [`problems`](Self::problems).
-    pub fn builder(&self, snapshot: Snapshot) -> Result<RecommenderBuilder, BuildError> {
+    pub fn builder(&self, snapshot: impl Into<Arc<Snapshot>>) -> Result<RecommenderBuilder, BuildError> {
+        let snapshot = snapshot.into();
         let mut problems = self.problems();
         if let Some(Err(error)) = self.only.as_ref().map(|only| only.bind(&snapshot.catalog)) {
             problems.push(format!("only: {error}"));

@@ -24,7 +24,7 @@ use std::time::Duration;
 #[derive(Debug)]
 #[must_use]
 pub struct RecommenderBuilder {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     features: Option<Arc<dyn FeatureSource>>,
     live: Option<Arc<Live>>,
     events: Option<Arc<dyn EventSink>>,
@@ -68,7 +68,7 @@ pub enum BuildError {
 }
 
 impl RecommenderBuilder {
-    pub(super) fn new(snapshot: Snapshot) -> Self {
+    pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
         let limits = Limits {
             deadline: DEFAULT_DEADLINE,
             waiting_share: 0.3,
@@ -238,7 +238,7 @@ impl RecommenderBuilder {
         let events = self.events.unwrap_or_else(|| Arc::new(MemoryLog::default()));
         Ok(Recommender(Arc::new(Inner {
             parts: Arc::new(parts),
-            snapshot: ArcSwap::from_pointee(self.snapshot),
+            snapshot: ArcSwap::new(self.snapshot),
             live,
             events,
             clock: self.clock,

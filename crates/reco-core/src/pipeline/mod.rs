@@ -70,8 +70,8 @@ type Arrived = Vec<(usize, Result<Hits, Fault>)>;
 
 impl Recommender {
     /// Starts an empty pipeline over a snapshot. For the usual one see [`PipelineConfig`].
-    pub fn builder(snapshot: Snapshot) -> RecommenderBuilder {
-        RecommenderBuilder::new(snapshot)
+    pub fn builder(snapshot: impl Into<Arc<Snapshot>>) -> RecommenderBuilder {
+        RecommenderBuilder::new(snapshot.into())
     }
 
     /// The snapshot that answers now. Hold on to it to look up the items of a page.

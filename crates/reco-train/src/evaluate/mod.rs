@@ -51,6 +51,7 @@ pub use models::{MODELS, ModelError};
 pub use named::Metric;
 pub use options::{EvaluateError, EvaluateOptions, MOST_CUT_OFF, Source};
 pub use per_user::PerUser;
+pub use pipeline::ranker_of;
 pub use report::{ModelReport, Report, Versus};
 pub(crate) use run::on_few;
 pub use run::{alone, run};

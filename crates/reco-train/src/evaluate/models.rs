@@ -4,7 +4,7 @@ use super::acclaim::Acclaim;
 use super::blend::Blend;
 use super::inputs::Inputs;
 use super::options::EvaluateOptions;
-use super::pipeline::Pages;
+use super::pipeline::{Pages, ranker_of};
 use super::scorers::{
     Again, Completed, Factors, Filtered, Following, Frequency, Near, Popular, Random, Scorer, Towers,
     Trending,
@@ -20,10 +20,13 @@ use reco_core::id::UserKey;
 use reco_core::interactions::{Csr, Histories};
 use reco_core::pipeline::BuildError;
 use reco_core::retrieve::two_tower::TwoTowerModel;
+use reco_core::snapshot::Snapshot;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// Names that `--model` takes. `pipeline` is the whole recommender as configured: generators, filters, ranker
-/// and rules.
+/// and rules; `pipeline:RANKER` is the same with another ranker, of the same training: `votes`, `blend`, `boosted`,
+/// `wide_deep` or `file=MODEL`.
 pub const MODELS: [&str; 17] = [
     "popularity",
     "acclaim",
@@ -54,6 +57,14 @@ pub enum ModelError {
         /// The name.
         name: String,
     },
+    /// No such ranker.
+    #[error(
+        "there is no ranker `{name}`; `pipeline:` goes with votes, blend, boosted, wide_deep or file=MODEL, as in pipeline:boosted"
+    )]
+    UnknownRanker {
+        /// Its name.
+        name: String,
+    },
     /// Given negatives for a model that chooses its own candidates.
     #[error(
         "`pipeline` chooses its own candidates and cannot rank given negatives; leave one of the two out"
@@ -79,6 +90,8 @@ pub(super) struct TrainData<'a> {
     pub(super) histories: Histories,
     /// Distinct users per item.
     pub(super) popularity: Vec<f32>,
+    /// What serves pages, as soon as any were asked for.
+    pub(super) snapshot: OnceLock<Arc<Snapshot>>,
 }
 
 impl<'a> TrainData<'a> {
@@ -87,7 +100,8 @@ impl<'a> TrainData<'a> {
         let matrix = dataset.log.matrix(dataset.catalog.len(), weights);
         let popularity = matrix.column_lengths().into_iter().map(|n_users| n_users as f32).collect();
         let histories = Histories::from_log(&dataset.log, weights);
-        Self { dataset, held_out: inputs.held_out, matrix, histories, popularity }
+        let (held_out, snapshot) = (inputs.held_out, OnceLock::new());
+        Self { dataset, held_out, matrix, histories, popularity, snapshot }
     }
 
     /// The key of a user of the data.
@@ -131,10 +145,11 @@ pub(super) fn names<'a>(
     let mut names: Vec<&str> = Vec::new();
     let asked = options.models.iter().map(String::as_str);
     for name in asked.chain(beside.iter().copied()) {
-        if !MODELS.contains(&name) {
+        let has_pages = ranker_of(name, options)?.is_some();
+        if !has_pages && !MODELS.contains(&name) {
             return Err(ModelError::Unknown { name: name.to_owned() });
         }
-        if name == Pages::NAME && options.negatives.is_some() {
+        if has_pages && options.negatives.is_some() {
             return Err(ModelError::ChoosesCandidates);
         }
         if !names.contains(&name) {
@@ -215,12 +230,13 @@ pub(super) fn fit<'a>(
             Box::new(Trending(counts::trends(log, n_items, &options.weights, plan.trend_half_life_days)))
         }
         Blend::NAME => Box::new(Blend::fit(train, options, progress)?),
-        Pages::NAME => {
-            let pages = Pages::fit(train, options, progress)?;
+        name => {
+            let unknown = || ModelError::Unknown { name: name.to_owned() };
+            let ranker = ranker_of(name, options)?.ok_or_else(unknown)?;
+            let pages = Pages::fit(ranker, train, options, progress)?;
             ranked_by = Some(pages.ranked_by().to_owned());
             Box::new(pages)
         }
-        name => return Err(ModelError::Unknown { name: name.to_owned() }),
     };
     Ok(Fitted { scorer, train_seconds: begun.elapsed().as_secs_f64(), seconds_per_iteration, ranked_by })
 }

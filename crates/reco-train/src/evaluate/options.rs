@@ -24,7 +24,7 @@ pub enum Source {
 pub struct EvaluateOptions {
     /// The question.
     pub target: Target,
-    /// Models asked for, of [`MODELS`](super::MODELS); baselines are added.
+    /// Models asked for, of [`MODELS`](super::MODELS), or `pipeline:RANKER`; baselines are added.
     pub models: Vec<String>,
     /// Cut-offs, each 1 to [`MOST_CUT_OFF`]; one beyond the number of items is judged on all of them.
     pub k: Vec<usize>,

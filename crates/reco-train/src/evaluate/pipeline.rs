@@ -12,10 +12,13 @@ use reco_core::candidate::{Candidates, DropCode, KeepMask};
 use reco_core::error::{Fault, OnFault, RecommendError};
 use reco_core::filter::Filter;
 use reco_core::id::UserKey;
-use reco_core::pipeline::Recommender;
+use reco_core::pipeline::{PipelineConfig, RankerName, Recommender, RecommenderBuilder};
 use reco_core::query::Query;
 use reco_core::request::{Context, Request};
+use reco_core::snapshot::Snapshot;
 use reco_core::time::ManualClock;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use std::sync::Arc;
 
 /// Pages of a recommender over the training data, with a clock that stands still: no page is cut short
@@ -32,26 +35,19 @@ impl<'a> Pages<'a> {
     pub(super) const NAME: &'static str = "pipeline";
 
     pub(super) fn fit(
+        ranker: RankerName,
         train: &'a TrainData<'a>,
         options: &EvaluateOptions,
         progress: &dyn Progress,
     ) -> Result<Self, ModelError> {
-        let als = options.plan.als.clone().map(|als| AlsParams { seed: options.seed, ..als });
-        let plan = Plan { als, ..options.plan.clone() };
-        let assemble = |snapshot| {
-            let builder = options.pipeline.builder(snapshot)?;
-            Ok(match options.target {
-                Target::All => builder,
-                Target::New => builder.filter(NewToUser, OnFault::Fail),
-            })
-        };
-        let (dataset, weights) = (train.dataset.clone(), &options.weights);
-        let snapshot = snapshot::fit_for(dataset, &plan, &assemble, weights, "evaluation", progress)?;
-        let ranked_by = options.pipeline.ranked_by(&snapshot);
+        let pipeline = PipelineConfig { ranker, ..options.pipeline.clone() };
+        let snapshot = snapshot(train, options, progress)?;
+        let ranked_by = pipeline.ranked_by(&snapshot);
         let clock = ManualClock::starting_at(snapshot.data_until);
         let count = options.deepest();
-        let builder = assemble(snapshot)?.max_count(count).pool(1, 1).clock(Arc::new(clock));
-        Ok(Self { recommender: builder.build()?, train, count, seed: options.seed, ranked_by })
+        let builder = asked(pipeline.builder(snapshot)?, options.target);
+        let recommender = builder.max_count(count).pool(1, 1).clock(Arc::new(clock)).build()?;
+        Ok(Self { recommender, train, count, seed: options.seed, ranked_by })
     }
 
     /// What orders them: a ranker that was asked for may be missing over so little data.
@@ -63,6 +59,61 @@ impl<'a> Pages<'a> {
     /// a row for them.
     fn key(&self, user: u32) -> UserKey {
         if self.train.knows(user) { self.train.key(user).clone() } else { UserKey::from("") }
+    }
+}
+
+/// What is to order the pages of the model of this name; `None` where it is another model.
+///
+/// # Errors
+///
+/// [`ModelError::UnknownRanker`] for a ranker that is none.
+pub fn ranker_of(name: &str, options: &EvaluateOptions) -> Result<Option<RankerName>, ModelError> {
+    match name.split_once(':') {
+        None => Ok((name == Pages::NAME).then(|| options.pipeline.ranker.clone())),
+        Some((Pages::NAME, ranker)) => named(ranker).map(Some),
+        Some(_) => Ok(None),
+    }
+}
+
+/// A ranker by name, or `file=MODEL`.
+fn named(ranker: &str) -> Result<RankerName, ModelError> {
+    if let Some(path) = ranker.strip_prefix("file=") {
+        return Ok(RankerName::File(path.into()));
+    }
+    let unknown = |_: serde::de::value::Error| ModelError::UnknownRanker { name: ranker.to_owned() };
+    RankerName::deserialize(ranker.into_deserializer()).map_err(unknown)
+}
+
+/// Everything that any pages need, fitted once for all rankers.
+fn snapshot(
+    train: &TrainData<'_>,
+    options: &EvaluateOptions,
+    progress: &dyn Progress,
+) -> Result<Arc<Snapshot>, ModelError> {
+    if let Some(fitted) = train.snapshot.get() {
+        return Ok(Arc::clone(fitted));
+    }
+    let als = options.plan.als.clone().map(|als| AlsParams { seed: options.seed, ..als });
+    let mut plan = Plan { als, ..options.plan.clone() };
+    // Who names a ranker wants it trained.
+    for name in options.models.iter().filter(|name| *name != Pages::NAME) {
+        match ranker_of(name, options)? {
+            Some(RankerName::Boosted) => _ = plan.boosted.get_or_insert_default(),
+            Some(RankerName::WideDeep) => _ = plan.wide_deep.get_or_insert_default(),
+            _ => {}
+        }
+    }
+    let assemble = |snapshot: Snapshot| Ok(asked(options.pipeline.builder(snapshot)?, options.target));
+    let (dataset, weights) = (train.dataset.clone(), &options.weights);
+    let fitted = snapshot::fit_for(dataset, &plan, &assemble, weights, "evaluation", progress)?;
+    Ok(Arc::clone(train.snapshot.get_or_init(|| Arc::new(fitted))))
+}
+
+/// A pipeline that answers the question.
+fn asked(builder: RecommenderBuilder, target: Target) -> RecommenderBuilder {
+    match target {
+        Target::All => builder,
+        Target::New => builder.filter(NewToUser, OnFault::Fail),
     }
 }
 

@@ -168,10 +168,30 @@ fn the_pipeline_is_a_model_like_any_other() {
     }
 }
 
-/// Forty users of two tastes who come weekly, each for what they took before and for one thing new.
-fn tastes() -> Dataset {
+#[test]
+fn rankers_are_compared_over_one_training() {
+    let source = || Source::Split(Box::new(tastes(80)), Split::Time { test_share: 0.2 });
+    let names = ["pipeline", "pipeline:votes", "pipeline:blend", "pipeline:boosted"];
+    let report = run(source(), &options(Target::All, &names), &Silent).expect("a report");
+    let [usual, votes, blend, boosted] = names.map(|name| model(&report, name));
+    let orders = |model: &ModelReport| model.ranked_by.clone().expect("pages have a ranker");
+    assert_eq!([usual, votes, blend, boosted].map(orders), ["blend", "votes", "blend", "boosted"]);
+    let ndcg = |model: &ModelReport| model.metrics["ndcg@2"].to_bits();
+    assert_eq!(ndcg(usual), ndcg(blend), "the blend orders unless told");
+
+    let refused = |name| {
+        let asked = options(Target::All, &[name]);
+        run(source(), &asked, &Silent).expect_err(name).to_string()
+    };
+    assert!(refused("pipeline:boost").contains("wide_deep or file=MODEL"), "{}", refused("pipeline:boost"));
+    assert!(refused("pipeline:file=gone.txt").contains("gone.txt"), "{}", refused("pipeline:file=gone.txt"));
+    assert!(refused("ials:blend").contains("there is no model"), "{}", refused("ials:blend"));
+}
+
+/// Users of two tastes who come weekly, each for what they took before and for one thing new.
+fn tastes(n_users: usize) -> Dataset {
     let mut events = Vec::new();
-    let names: Vec<(String, Vec<String>)> = (0..40)
+    let names: Vec<(String, Vec<String>)> = (0..n_users)
         .map(|user| {
             (
                 format!("user{user}"),
@@ -192,7 +212,7 @@ fn tastes() -> Dataset {
 fn the_blend_is_no_worse_than_its_sources_where_they_agree_on_little() {
     for target in [Target::All, Target::New] {
         let names = ["blend", "ials", "ease", "spectral", "sequence", "trending", "again"];
-        let source = Source::Split(Box::new(tastes()), Split::Time { test_share: 0.2 });
+        let source = Source::Split(Box::new(tastes(40)), Split::Time { test_share: 0.2 });
         let report = run(source, &options(target, &names), &Silent).expect("a report");
         let ndcg = |name| model(&report, name).metrics["ndcg@2"];
         let best = names[1..].iter().map(|name| ndcg(name)).fold(0.0, f64::max);
@@ -203,7 +223,7 @@ fn the_blend_is_no_worse_than_its_sources_where_they_agree_on_little() {
 #[test]
 fn intervals_hold_their_means_and_nothing_depends_on_the_threads() {
     let names = ["popularity", "random", "again", "item-knn", "sequence", "pipeline"];
-    let source = || Source::Split(Box::new(tastes()), Split::Time { test_share: 0.2 });
+    let source = || Source::Split(Box::new(tastes(40)), Split::Time { test_share: 0.2 });
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         let mut report =

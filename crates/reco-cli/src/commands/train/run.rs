@@ -64,7 +64,7 @@ pub(super) fn judged(
 ) -> Result<Trained, Failure> {
     let mut judged_rankers: Vec<String> = Vec::new();
     for Tried { candidate, config } in all {
-        judged_rankers.extend(remarks::on_ranker(&config.pipeline));
+        judged_rankers.extend(remarks::on_ranker(&config.pipeline.ranker));
         model::check(config, &prepared.dataset).map_err(|error| format!("{}: {error}", candidate.name))?;
         for remark in model::in_vain(config) {
             session.output.note(&format!("{}: {remark}", candidate.name));
