@@ -26,9 +26,9 @@ TOGETHER = {
 }
 # What is fitted anew, with these settings beside the common ones.
 ABLATIONS = {
-    "- without cross features": 'train.features.leave_out=["cross.*"]',
-    "- without source features": 'train.features.leave_out=["source.*"]',
-    "- without the deep part": "train.wide_deep.hidden=[]",
+    "Wide & Deep without cross features": 'train.features.leave_out=["cross.*"]',
+    "Wide & Deep without source features": 'train.features.leave_out=["source.*"]',
+    "Wide & Deep without the deep part": "train.wide_deep.hidden=[]",
 }
 # Rules of the page trade accuracy for variety; the question is the order. More candidates than a page in a hurry takes.
 COMMON = [
