@@ -2,7 +2,6 @@
 """Asks whether learned ranking pays: pages ordered by trees and by Wide & Deep beside the blend; see README.md."""
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -58,19 +57,20 @@ def data_sets(folder):
 
 
 def moments(name, folder, scratch):
-    """Files of the interactions up to each moment, the latest first, with those before the latest tenth of each: what
-    rankers learn from."""
+    """Files of the interactions up to each moment, the latest first, each with one of those before its latest tenth: what
+    rankers learn from, and what the moment before it is about."""
     import pandas
 
     log = pandas.read_parquet(folder / "interactions.parquet")
     at = next(column for column in ("timestamp", "time", "at") if column in log.columns)
+    everything = folder / "interactions.parquet"
     for place in range(MOMENTS.get(name, 1)):
-        everything, train = scratch / f"all-{place}.parquet", scratch / f"train-{place}.parquet"
-        log.to_parquet(everything)
         moment = log[at].sort_values(kind="stable").iloc[int(len(log) * (1 - TEST_SHARE))]
         log = log[log[at] < moment]
+        train = scratch / f"before-{place}.parquet"
         log.to_parquet(train)
         yield everything, train
+        everything = train
 
 
 class Question:
@@ -160,7 +160,7 @@ def row(cells):
 def summary(of_sets):
     """The mean over the data sets of what each ranker gains on the blend or its pages, whichever is better there."""
     lines = ["## On average", "", row(["", "beside the better blend of each set"]), row(["---"] * 2)]
-    for ranker in list(of_sets[0])[2:]:
+    for ranker in (ranker for ranker in of_sets[0] if ranker not in (BLEND, BLEND_PAGES)):
         gains = [gain(figures[ranker], max(figures[BLEND], figures[BLEND_PAGES], key=lambda blend: blend.mean())) for figures in of_sets]
         lines.append(row([ranker, f"{sum(gains) / len(gains):+.1%}"]))
     return "\n".join(lines) + "\n"

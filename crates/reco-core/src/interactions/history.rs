@@ -106,8 +106,9 @@ impl Touch {
         }
         if weight > 0.0 {
             // Which of them it was is not known.
-            self.faded_count *= self.count.saturating_sub(1) as f32 / self.count.max(1) as f32;
-            self.count = self.count.saturating_sub(1);
+            let n_left = self.count.saturating_sub(1);
+            self.faded_count *= n_left as f32 / self.count.max(1) as f32;
+            self.count = n_left;
             self.weight = if self.count == 0 { 0.0 } else { (self.weight - weight).max(0.0) };
         }
         if action.is_consumption() {

@@ -168,6 +168,10 @@ impl Examples {
 
     /// Adds lists. A feature that one side lacks is missing there: early data may tell less of an item.
     pub(super) fn append(&mut self, mut other: Self) {
+        if self.items.is_empty() && self.lists.is_empty() {
+            *self = other;
+            return;
+        }
         if self.features != other.features {
             let lacks = |feature: &&Feature| other.features.iter().all(|known| known.name != feature.name);
             let beyond = self.features.iter().filter(lacks);
@@ -189,6 +193,9 @@ impl Examples {
 
     /// Rows of these features, its own among them; the others are missing.
     fn spread_over(&mut self, features: &[Feature]) {
+        if self.features == features {
+            return;
+        }
         let mut values = Vec::with_capacity(self.items.len() * features.len());
         let place = |feature: &Feature| self.features.iter().position(|own| own.name == feature.name);
         let places: Vec<Option<usize>> = features.iter().map(place).collect();

@@ -16,7 +16,6 @@ use reco_core::request::{Context, Request};
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{ManualClock, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
 use std::sync::Arc;
 
 /// Makes the pipeline that is to serve a snapshot.
@@ -64,9 +63,13 @@ impl<'a> Rehearsals<'a> {
         assemble: &'a Assemble<'a>,
         weights: &'a ActionWeights,
     ) -> Self {
-        let cut = |earlier: &Dataset| Cut::of(earlier, plan, cuts.held_out, weights);
-        let cuts = iter::successors(cut(dataset), |later| cut(&later.earlier)).take(cuts.count).collect();
-        Self { cuts, plan, assemble, weights }
+        let mut done: Vec<Cut> = Vec::with_capacity(cuts.count);
+        while done.len() < cuts.count {
+            let left = done.last().map_or(dataset, |later| &later.earlier);
+            let Some(cut) = Cut::of(left, plan, cuts.held_out, weights) else { break };
+            done.push(cut);
+        }
+        Self { cuts: done, plan, assemble, weights }
     }
 
     /// How many are left.
