@@ -53,9 +53,7 @@ pub(super) fn fit(
     let schema = n_cuts.map(|_| FeatureSchema::default());
     let (blend, examples) = rehearsed(rehearsals, plan.blend.as_ref(), schema.as_ref(), progress)?;
     let mut rankers = Rankers { blend, ..Rankers::default() };
-    if n_cuts.is_some() {
-        rankers.learn(&examples, plan, inspects, progress)?;
-    }
+    rankers.learn(&examples, plan, inspects, progress)?;
     Ok(rankers)
 }
 
