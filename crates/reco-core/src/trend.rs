@@ -41,6 +41,12 @@ impl Trend {
         Self(high + (low - high).exp2().ln_1p() / std::f64::consts::LN_2)
     }
 
+    /// The same events with `factor` (>= 0) times their weight.
+    #[must_use]
+    pub fn times(self, factor: f32) -> Self {
+        Self(self.0 + f64::from(factor).log2())
+    }
+
     /// The decayed count at `now`.
     pub fn at(self, now: Timestamp, half_life_days: f64) -> f32 {
         (self.0 - epoch_half_lives(now, half_life_days)).exp2() as f32
@@ -78,6 +84,8 @@ mod tests {
                 .sum();
             prop_assert!((f64::from(trend.at(now, half_life)) / direct - 1.0).abs() < 1e-3);
             prop_assert!(trend.at(base, half_life) >= trend.at(now, half_life));
+            prop_assert!((trend.times(0.25).at(now, half_life) / trend.at(now, half_life) - 0.25).abs() < 1e-4);
+            prop_assert!(trend.times(0.0).at(now, half_life).abs() < f32::MIN_POSITIVE);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::InteractionLog;
 use crate::event::{Action, ActionWeights, Verdict};
 use crate::id::ItemId;
 use crate::time::Timestamp;
+use crate::trend::Trend;
 use serde::{Deserialize, Serialize};
 
 /// Everything one user did with one item.
@@ -15,9 +16,8 @@ pub struct Touch {
     pub count: u32,
     /// Their summed weight.
     pub weight: f32,
-    /// Their number as of `last`, each counting half as much for every [`HALF_LIFE_DAYS`](Self::HALF_LIFE_DAYS) it is
-    /// older.
-    faded_count: f32,
+    /// Their number, each counting half as much for every [`HALF_LIFE_DAYS`](Self::HALF_LIFE_DAYS) it is older.
+    trend: Trend,
     /// The first interaction.
     pub first: Timestamp,
     /// The latest interaction.
@@ -40,7 +40,7 @@ impl Touch {
             item,
             count: 0,
             weight: 0.0,
-            faded_count: 0.0,
+            trend: Trend::NOTHING,
             first: at,
             last: at,
             consumed: None,
@@ -58,7 +58,7 @@ impl Touch {
     /// [`HALF_LIFE_DAYS`](Self::HALF_LIFE_DAYS) that it lies before `now`: what was a habit once and no longer is has a
     /// large count and a small one of these.
     pub fn faded_count(&self, now: Timestamp) -> f32 {
-        self.faded_count * fading(self.last, now)
+        self.trend.at(now, Self::HALF_LIFE_DAYS).min(self.count as f32)
     }
 
     /// Whether nothing is left of what the user did.
@@ -74,7 +74,6 @@ impl Touch {
         }
         let weight = verdict.weight();
         let is_latest = at >= self.last;
-        self.faded_count *= fading(self.last, at);
         self.first = self.first.min(at);
         self.last = self.last.max(at);
         if action.is_rejection() {
@@ -84,7 +83,7 @@ impl Touch {
         if weight > 0.0 {
             self.count += 1;
             self.weight += weight;
-            self.faded_count += fading(at, self.last);
+            self.trend = self.trend.plus(Trend::of_event(1.0, at, Self::HALF_LIFE_DAYS));
             self.rejected &= !is_latest;
         }
         if action.is_consumption() {
@@ -107,7 +106,7 @@ impl Touch {
         if weight > 0.0 {
             // Which of them it was is not known.
             let n_left = self.count.saturating_sub(1);
-            self.faded_count *= n_left as f32 / self.count.max(1) as f32;
+            self.trend = self.trend.times(n_left as f32 / self.count.max(1) as f32);
             self.count = n_left;
             self.weight = if self.count == 0 { 0.0 } else { (self.weight - weight).max(0.0) };
         }
@@ -116,11 +115,6 @@ impl Touch {
             self.consumed = self.consumed.filter(|_| self.n_consumed > 0);
         }
     }
-}
-
-/// What an interaction at one moment still counts at a later one: halves within [`Touch::HALF_LIFE_DAYS`].
-fn fading(from: Timestamp, to: Timestamp) -> f32 {
-    (-to.days_since(from).max(0.0) / Touch::HALF_LIFE_DAYS).exp2() as f32
 }
 
 /// The histories of all users of a snapshot, each newest first.

@@ -26,7 +26,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"RECOSNAP";
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 9;
 const HEADER: usize = 24;
 
 /// Why a snapshot file is refused or was not written.
