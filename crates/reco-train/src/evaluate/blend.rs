@@ -8,7 +8,6 @@ use super::options::EvaluateOptions;
 use super::scorers::{Averaged, Scorer};
 use super::views::{Averages, Ranking, Scale, VIEWS, views, ways};
 use crate::data::Target;
-use crate::fit::autoencoder::AutoencoderParams;
 use crate::fit::blend::{self, Lists};
 use crate::progress::Progress;
 use rand::SeedableRng;
@@ -39,11 +38,6 @@ const IS_CHANCE: [&str; 3] = ["ials", "bpr", AutoencoderModel::NAME];
 /// How many of each of them, from different seeds, speak together.
 const COPIES: u64 = 3;
 
-/// Half the passes: what a single autoencoder learns in the other half, its copies have together.
-fn brief(params: AutoencoderParams) -> AutoencoderParams {
-    AutoencoderParams { epochs: params.epochs.div_ceil(2), ..params }
-}
-
 /// Items drawn to stand for those given beside the relevant ones in a test with negatives.
 const NEGATIVES: usize = 99;
 
@@ -63,7 +57,7 @@ impl<'a> Blend<'a> {
 }
 
 /// Models that are blended. What users had themselves speaks only where it may come again, and the autoencoder
-/// where it is fitted in a minute or so.
+/// where it is fitted in a few minutes.
 fn names(train: &TrainData<'_>, options: &EvaluateOptions, progress: &dyn Progress) -> Vec<&'static str> {
     const ALL: [&str; 12] = [
         "again",
@@ -79,7 +73,7 @@ fn names(train: &TrainData<'_>, options: &EvaluateOptions, progress: &dyn Progre
         "spectral",
         AutoencoderModel::NAME,
     ];
-    let params = brief(options.plan.autoencoder.clone().unwrap_or_default());
+    let params = options.plan.autoencoder.clone().unwrap_or_default();
     let is_small = params.products(train.n_users(), train.dataset.catalog.len()) <= MOST_PRODUCTS;
     if !is_small {
         progress.begin(AutoencoderModel::NAME, 0);
@@ -94,8 +88,8 @@ fn names(train: &TrainData<'_>, options: &EvaluateOptions, progress: &dyn Progre
     ALL.into_iter().filter(|name| !is_left_out(name)).collect()
 }
 
-/// Products of numbers in one direction of all passes of an autoencoder, about a minute of one core.
-const MOST_PRODUCTS: f64 = 5e11;
+/// Products of numbers in one direction of all passes of an autoencoder, about two minutes of one core.
+const MOST_PRODUCTS: f64 = 1e12;
 
 fn fit_sources<'a>(
     train: &'a TrainData<'a>,
@@ -115,10 +109,7 @@ fn fit_source<'a>(
 ) -> Result<Averaged<'a>, ModelError> {
     let n_copies = if IS_CHANCE.contains(&name) { COPIES } else { 1 };
     let fit = |copy| {
-        let mut options = EvaluateOptions { seed: options.seed.wrapping_add(copy), ..options.clone() };
-        if name == AutoencoderModel::NAME {
-            options.plan.autoencoder = Some(brief(options.plan.autoencoder.unwrap_or_default()));
-        }
+        let options = EvaluateOptions { seed: options.seed.wrapping_add(copy), ..options.clone() };
         Ok(models::fit(name, train, &options, progress)?.scorer)
     };
     Ok(Averaged((0..n_copies).map(fit).collect::<Result<_, ModelError>>()?))
