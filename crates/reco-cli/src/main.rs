@@ -22,6 +22,10 @@ use slips::Slips;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+/// Keeps the large buffers that the steps of a training run take and give back, instead of mapping them anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Anything a command can fail with; its text is for people.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

@@ -100,23 +100,28 @@ fn measure(args: &IndexArgs) -> Result<Report, Failure> {
     let metric = args.metric.into();
     let queries = npy::read(&args.queries)?;
     let truth = truth(args, metric, &queries)?;
-    let mut indexes = Vec::new();
+    let (mut indexes, mut built) = (Vec::new(), Vec::new());
     for &kind in &args.index {
-        match kind {
-            IndexKind::Exact => indexes.push(exact(args, metric, &queries, &truth)?),
-            IndexKind::Ivf => indexes.push(ivf(args, metric, &queries, &truth)?),
-            IndexKind::Hnsw => indexes.push(hnsw(args, metric, &queries, &truth)?),
-        }
+        let (measured, index) = match kind {
+            IndexKind::Exact => exact(args, metric, &queries, &truth)?,
+            IndexKind::Ivf => ivf(args, metric, &queries, &truth)?,
+            IndexKind::Hnsw => hnsw(args, metric, &queries, &truth)?,
+        };
+        indexes.push(measured);
+        // Memory that it gave back would be in the process already when the next one is built.
+        built.push(index);
     }
+    drop(built);
     let churn = if args.churn { churn(args, metric, &queries, &truth)? } else { Vec::new() };
     let filtered = if args.filtered { filtered(args, metric, &queries)? } else { Vec::new() };
-    let (vectors, dim) = (truth.n_vectors, queries.n_columns());
+    let (vectors, dim) = (truth.index.len(), queries.n_columns());
     Ok(Report { vectors, dim, queries: queries.n_rows(), metric, indexes, churn, filtered })
 }
 
 /// What exact search finds.
 struct Truth {
-    n_vectors: usize,
+    /// Stays for the same reason as what is built after it.
+    index: ExactIndex,
     /// Per k, per query.
     ids: Vec<Vec<Vec<ItemId>>>,
 }
@@ -135,17 +140,18 @@ fn truth(args: &IndexArgs, metric: Metric, queries: &Matrix) -> Result<Truth, Fa
         Err(error) => Err(format!("{}, row {row}: {error}", args.queries.display())),
     };
     let find_all = |&k: &usize| queries.rows().enumerate().map(|query| find(query, k)).collect();
-    Ok(Truth { n_vectors: exact.len(), ids: args.k.iter().map(find_all).collect::<Result<_, String>>()? })
+    let ids = args.k.iter().map(find_all).collect::<Result<_, String>>()?;
+    Ok(Truth { index: exact, ids })
 }
 
-fn exact(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
+fn exact(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<MeasuredIndex, Failure> {
     let built = Built::new(args, |vectors| ExactIndex::build(vectors, metric))?;
     let search = |query: &[f32], k, _, out: &mut Hits| built.index.search(query, k, None, out);
-    let sweep = sweep(args, &[truth.n_vectors], queries, truth, search)?;
+    let sweep = sweep(args, &[truth.index.len()], queries, truth, search)?;
     built.measured("exact".to_owned(), None, sweep)
 }
 
-fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
+fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<MeasuredIndex, Failure> {
     let (links, build_width) = (args.links, args.build_width);
     let params = HnswParams { links, build_width, ..HnswParams::default() };
     let built = Built::new(args, |vectors| HnswIndex::build(vectors, metric, params))?;
@@ -160,7 +166,7 @@ fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Re
     built.measured(format!("hnsw, {links} links, build width {build_width}"), Some(missed), sweep)
 }
 
-fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
+fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<MeasuredIndex, Failure> {
     let params = IvfParams { lists: args.lists, ..IvfParams::default() };
     let built = Built::new(args, |vectors| IvfIndex::build(vectors, metric, params))?;
     let search =
@@ -212,6 +218,9 @@ fn recalls(
     args.k.iter().zip(&truth.ids).map(|(&k, truth)| recall(k, truth)).collect()
 }
 
+/// What was measured, and the index that it was measured on.
+type MeasuredIndex = (Measured, AnyIndex);
+
 /// An index and what building it took.
 struct Built<I> {
     index: I,
@@ -230,11 +239,16 @@ impl<I: Into<AnyIndex>> Built<I> {
         Ok(Self { index, build_cpu_s, resident_mb: grown.map(|bytes| bytes as f64 / 1e6) })
     }
 
-    fn measured(self, name: String, missed: Option<usize>, sweep: Vec<Point>) -> Result<Measured, Failure> {
+    fn measured(
+        self,
+        name: String,
+        missed: Option<usize>,
+        sweep: Vec<Point>,
+    ) -> Result<MeasuredIndex, Failure> {
         let Self { index, build_cpu_s, resident_mb } = self;
         let index = index.into();
         let (memory_mb, file) = (index.memory() as f64 / 1e6, file_costs(&index)?);
-        Ok(Measured {
+        let measured = Measured {
             index: name,
             build_cpu_s,
             memory_mb,
@@ -242,7 +256,8 @@ impl<I: Into<AnyIndex>> Built<I> {
             not_found_themselves: missed,
             file,
             sweep,
-        })
+        };
+        Ok((measured, index))
     }
 }
 
