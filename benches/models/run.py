@@ -16,24 +16,21 @@ MODELS = ["ials", "bpr", "ease", "spectral", "autoencoder", "two_tower", "sequen
 # Data sets with ratings, which acclaim goes by.
 RATED = ("ml100k", "ml1m-loo")
 # Data sets that take the two towers minutes, not an hour.
-SMALL = ("demo", "ml100k")
+SMALL = ("ml100k",)
 HEADINGS = {"all": "what next: items may come again", "new": "what new: only items the user did not have"}
 
 
 def data_sets(folder):
     """Name, arguments, and whether the pipeline can run: it cannot rank given negatives."""
-    demo = ROOT / "demo"
-    yield "demo", tables(demo), True
-    if folder is None:
-        return
-    for name in ("grocery", "giftshop", "ml100k"):
-        if (folder / name).is_dir():
-            split = ["--split", "last-one"] if name == "ml100k" else ["--split", "time"]
-            yield name, tables(folder / name) + split, True
-    loo = folder / "ml1m-loo"
-    if loo.is_dir():
+    loo = folder and folder / "ml1m-loo"
+    if loo and loo.is_dir():
         files = ("train", "test", "negatives")
         yield "ml1m-loo", [part for file in files for part in (f"--{file}", loo / f"{file}.parquet")], False
+    for name in ("ml100k", "grocery", "giftshop"):
+        if folder and (folder / name).is_dir():
+            split = ["--split", "last-one"] if name == "ml100k" else ["--split", "time"]
+            yield name, tables(folder / name) + split, True
+    yield "demo", tables(ROOT / "demo"), True
 
 
 def tables(folder):
