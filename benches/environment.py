@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +32,15 @@ def build_reco():
 
 
 def machine():
-    """Cores and processor, for the heading of a table."""
+    """Cores, processor and the version of reco, for the heading of a table."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}, {platform.system()}"
+    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}, {platform.system()}, {version()}"
+
+
+def version():
+    """Of reco, with the commit it is built from, where that is known."""
+    with open(ROOT / "Cargo.toml", "rb") as manifest:
+        number = tomllib.load(manifest)["workspace"]["package"]["version"]
+    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    return f"reco {number}" + (f" at {git.stdout.strip()}" if git.returncode == 0 else "")

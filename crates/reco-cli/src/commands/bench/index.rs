@@ -144,7 +144,12 @@ fn truth(args: &IndexArgs, metric: Metric, queries: &Matrix) -> Result<Truth, Fa
     Ok(Truth { index: exact, ids })
 }
 
-fn exact(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<MeasuredIndex, Failure> {
+fn exact(
+    args: &IndexArgs,
+    metric: Metric,
+    queries: &Matrix,
+    truth: &Truth,
+) -> Result<MeasuredIndex, Failure> {
     let built = Built::new(args, |vectors| ExactIndex::build(vectors, metric))?;
     let search = |query: &[f32], k, _, out: &mut Hits| built.index.search(query, k, None, out);
     let sweep = sweep(args, &[truth.index.len()], queries, truth, search)?;
