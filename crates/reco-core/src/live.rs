@@ -1,8 +1,9 @@
 //! What changes by the second: each user's latest events and what is trending now.
 
 mod newcomers;
+mod takers;
 
-pub(crate) use newcomers::Takers;
+pub(crate) use takers::Takers;
 
 use crate::event::{Action, ActionWeights, Event};
 use crate::id::{ItemId, ItemKey, UserKey};

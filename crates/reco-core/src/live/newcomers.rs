@@ -1,5 +1,6 @@
 //! Items that training did not see, who took them since, and what that makes of them.
 
+use super::takers::Takers;
 use crate::event::{Event, Verdict};
 use crate::id::{ItemId, ItemKey, UserKey};
 use crate::snapshot::Snapshot;
@@ -8,12 +9,11 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-/// Who took an item: users with the summed weights of their events, the latest last.
-pub(crate) type Takers = [(UserKey, f32)];
-
 /// Items without factors of their own, with those folded in from their first interactions.
 ///
-/// Bounded: past 1,000 items the one quiet for longest leaves, past 100 users of an item the one who came first.
+/// Bounded: past 1,000 items the one quiet for longest leaves, and of an item's users past 1,000 a fair sample stays.
+/// What is summed over users is not kept instead of them, for it would be of no use to the next models, and could
+/// neither be taken back nor grow with a user's next event.
 #[derive(Debug, Default)]
 pub(super) struct Newcomers {
     items: RwLock<BTreeMap<ItemKey, Newcomer>>,
@@ -23,14 +23,14 @@ pub(super) struct Newcomers {
 
 #[derive(Debug, Default)]
 struct Newcomer {
-    takers: Vec<(UserKey, f32)>,
+    /// Shared with whoever makes factors of them, so that they are not copied.
+    takers: Arc<Takers>,
     last: Timestamp,
     /// Factors under the models of one snapshot.
     factors: Option<(Weak<Snapshot>, Arc<[f32]>)>,
 }
 
 const MOST_ITEMS: usize = 1_000;
-const MOST_TAKERS: usize = 100;
 
 impl Newcomers {
     /// Takes in an event on an item that models have no factors for; `fold` makes them from its takers, for
@@ -45,7 +45,7 @@ impl Newcomers {
             return;
         }
         let _folding = self.folding.lock();
-        let takers = self.note(event, verdict);
+        let Some(takers) = self.note(event, verdict) else { return };
         let (snapshot, factors) = fold(&takers);
         self.put(&event.item, &snapshot, factors);
     }
@@ -59,8 +59,8 @@ impl Newcomers {
     ) {
         let _folding = self.folding.lock();
         self.items.write().retain(|key, _| is_new(key));
-        let takers: Vec<(ItemKey, Vec<(UserKey, f32)>)> =
-            self.items.read().iter().map(|(key, item)| (key.clone(), item.takers.clone())).collect();
+        let takers: Vec<(ItemKey, Arc<Takers>)> =
+            self.items.read().iter().map(|(key, item)| (key.clone(), Arc::clone(&item.takers))).collect();
         takers.iter().for_each(|(key, takers)| self.put(key, snapshot, fold(takers)));
     }
 
@@ -84,39 +84,47 @@ impl Newcomers {
     pub(super) fn forget(&self, user: &UserKey) {
         let _folding = self.folding.lock();
         for item in self.items.write().values_mut() {
-            let n_before = item.takers.len();
-            item.takers.retain(|(taker, _)| taker != user);
-            if item.takers.len() < n_before {
+            if Arc::make_mut(&mut item.takers).remove(user) {
                 item.factors = None;
             }
         }
     }
 
-    /// Adds the event's user to the takers of its item, or takes them back, and says who remains.
-    fn note(&self, event: &Event, verdict: Verdict) -> Vec<(UserKey, f32)> {
+    /// Adds the event's user to the takers of its item, or takes them back, and says who remains where factors are to
+    /// be made of them: not for a user whom the sample leaves out.
+    fn note(&self, event: &Event, verdict: Verdict) -> Option<Arc<Takers>> {
         let mut items = self.items.write();
-        if items.len() >= MOST_ITEMS && !items.contains_key(&event.item) {
-            let quietest = items.iter().map(|(key, item)| (item.last, key)).min();
-            if let Some(key) = quietest.map(|(_, key)| key.clone()) {
-                items.remove(&key);
+        if !items.contains_key(&event.item) {
+            if verdict.takes_back() {
+                return None;
             }
+            make_room(&mut items);
         }
         let item = items.entry(event.item.clone()).or_default();
         item.last = item.last.max(event.at);
-        let known = item.takers.iter().position(|(user, _)| *user == event.user);
-        let before = known.map_or(0.0, |row| item.takers.remove(row).1);
-        if !verdict.takes_back() {
-            item.takers.push((event.user.clone(), before + verdict.weight()));
-        }
-        if item.takers.len() > MOST_TAKERS {
-            item.takers.remove(0);
-        }
-        item.takers.clone()
+        let takers = Arc::make_mut(&mut item.takers);
+        let changed = if verdict.takes_back() {
+            takers.remove(&event.user)
+        } else {
+            takers.add(&event.user, verdict.weight())
+        };
+        (changed || item.factors.is_none()).then(|| Arc::clone(&item.takers))
     }
 
     fn put(&self, item: &ItemKey, snapshot: &Arc<Snapshot>, factors: Option<Arc<[f32]>>) {
         if let Some(item) = self.items.write().get_mut(item) {
             item.factors = factors.map(|factors| (Arc::downgrade(snapshot), factors));
         }
+    }
+}
+
+/// Lets the item go that was quiet for longest, where there are as many as may be.
+fn make_room(items: &mut BTreeMap<ItemKey, Newcomer>) {
+    if items.len() < MOST_ITEMS {
+        return;
+    }
+    let quietest = items.iter().map(|(key, item)| (item.last, key)).min();
+    if let Some(key) = quietest.map(|(_, key)| key.clone()) {
+        items.remove(&key);
     }
 }

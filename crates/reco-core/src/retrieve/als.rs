@@ -92,7 +92,7 @@ impl AlsModel {
     /// Items out of range are ignored. Without any observation the answer is zero.
     pub fn fold_in(&self, observed: &[(ItemId, f32)], start: Option<&[f32]>) -> Vec<f32> {
         let observed = observed.iter().map(|&(item, confidence)| (item.index(), confidence));
-        self.solve(&self.items, &self.gram, observed, start)
+        self.solve(&self.items, &self.gram, observed, 1.0, start)
     }
 
     /// The factors of an item that `observed` touched (rows of users with confidences), as training would have
@@ -101,25 +101,34 @@ impl AlsModel {
     ///
     /// Rows out of range are ignored. Without any observation the answer is zero.
     pub fn fold_in_item(&self, observed: &[(u32, f32)]) -> Vec<f32> {
-        let observed = observed.iter().map(|&(user, confidence)| (user as usize, confidence));
-        self.solve(&self.users, &self.user_gram, observed, None)
+        self.fold_in_item_of_sample(observed, 1.0)
     }
 
-    /// The minimum of the loss over one row, given what was observed of the `others` and their Gram matrix.
+    /// As [`fold_in_item`](Self::fold_in_item), where each of the users observed stands for so many of all who touched
+    /// the item.
+    pub fn fold_in_item_of_sample(&self, observed: &[(u32, f32)], each_stands_for: f32) -> Vec<f32> {
+        let observed = observed.iter().map(|&(user, confidence)| (user as usize, confidence));
+        self.solve(&self.users, &self.user_gram, observed, each_stands_for, None)
+    }
+
+    /// The minimum of the loss over one row, given what was observed of the `others`, for how many each of these
+    /// stands, and the Gram matrix of all.
     fn solve(
         &self,
         others: &Matrix,
         gram: &[f32],
         observed: impl Iterator<Item = (usize, f32)>,
+        each_stands_for: f32,
         start: Option<&[f32]>,
     ) -> Vec<f32> {
         let d = self.n_factors();
         let observed: Vec<(&[f32], f32)> = (observed.filter(|&(row, _)| row < others.n_rows()))
-            .map(|(row, confidence)| (others.row(row), confidence))
+            .map(|(row, confidence)| (others.row(row), confidence * each_stands_for))
             .collect();
         let mut target = vec![0.0; d];
         observed.iter().for_each(|(row, confidence)| axpy(*confidence, row, &mut target));
-        let regularization = self.loss.regularization_of(observed.len(), others.n_rows());
+        let n_observed = (observed.len() as f32 * each_stands_for).round() as usize;
+        let regularization = self.loss.regularization_of(n_observed, others.n_rows());
         if observed.len() < d {
             return self.solve_directly(gram, &observed, target, regularization);
         }
@@ -222,9 +231,10 @@ pub(crate) fn newcomer(snapshot: &Snapshot, takers: &Takers) -> Option<Arc<[f32]
         |row: &u32| (*row as usize) < model.users.n_rows() && !is_zero(model.users.row(*row as usize));
     let observed = takers
         .iter()
-        .filter_map(|(user, weight)| Some((row(user).filter(is_trained)?, AlsLoss::confidence(*weight))));
+        .filter_map(|(user, weight)| Some((row(user).filter(is_trained)?, AlsLoss::confidence(weight))));
     let observed: Vec<(u32, f32)> = observed.collect();
-    (!observed.is_empty()).then(|| model.fold_in_item(&observed).into())
+    let factors = || model.fold_in_item_of_sample(&observed, takers.each_stands_for()).into();
+    (!observed.is_empty()).then(factors)
 }
 
 fn is_zero(row: &[f32]) -> bool {

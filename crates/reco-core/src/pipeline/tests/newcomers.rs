@@ -3,7 +3,8 @@
 use super::*;
 use crate::interactions::UserTable;
 use crate::linalg::Matrix;
-use crate::retrieve::als::{AlsGenerator, AlsLoss, AlsModel};
+use crate::live::Takers;
+use crate::retrieve::als::{self, AlsGenerator, AlsLoss, AlsModel};
 
 /// Even users like even items, odd users odd ones; `n_trained` of 12 items have factors.
 fn two_tastes(n_trained: usize) -> Snapshot {
@@ -74,4 +75,73 @@ async fn takers_that_training_did_not_know_say_nothing() {
     let recommender = recommender();
     recommender.ingest(vec![bought("nobody", "item11", None)]).await.unwrap();
     assert!(!proposed(&recommender, "user8") && !proposed(&recommender, "user9"));
+}
+
+/// Users of three tastes among 8,000, each of them a little their own.
+fn three_tastes() -> Snapshot {
+    let mut users = UserTable::default();
+    let cell = |user: usize, column: usize| {
+        let own = ((user * 31 + column * 17) % 23) as f32 / 23.0 - 0.5;
+        f32::from(u8::from(column == taste(user))) + 0.4 * own
+    };
+    let rows = (0..8_000).flat_map(|user| (0..8).map(move |column| cell(user, column))).collect();
+    (0..8_000).for_each(|user| {
+        users.intern(&format!("user{user}"));
+    });
+    let loss = AlsLoss { unobserved_weight: 0.5, regularization: 0.005, frequency_exponent: 1.0 };
+    let mut snapshot = Snapshot { users, ..snapshot(12) };
+    snapshot
+        .models
+        .insert(AlsModel::NAME, AlsModel::new(Matrix::from_vec(8_000, 8, rows), Matrix::zeros(12, 8), loss));
+    snapshot
+}
+
+/// The third one is that of the last hundred of every thousand.
+fn taste(user: usize) -> usize {
+    if user % 1_000 >= 900 { 2 } else { user % 2 }
+}
+
+#[test]
+fn however_many_took_an_item_they_place_it_as_all_of_them_would() {
+    let snapshot = three_tastes();
+    let model = snapshot.models.get::<AlsModel>(AlsModel::NAME).unwrap();
+    for (n_takers, tolerance) in [(164, 0.0), (1_000, 0.0), (2_000, 0.1), (6_000, 0.1)] {
+        let (mut takers, mut all) = (Takers::default(), Vec::new());
+        for user in 0..n_takers {
+            let weight = 1.0 + (user % 3) as f32;
+            // In two events, for these count by what they sum up to.
+            takers.add(&format!("user{user}").into(), 1.0);
+            takers.add(&format!("user{user}").into(), weight - 1.0);
+            all.push((user as u32, AlsLoss::confidence(weight)));
+        }
+        let (sampled, exact) = (als::newcomer(&snapshot, &takers).unwrap(), model.fold_in_item(&all));
+        let length = exact.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let apart = sampled.iter().zip(&exact).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+        assert!(apart <= length * (tolerance + 1e-3), "{n_takers} takers: {apart} of {length}");
+    }
+}
+
+#[test]
+fn only_who_changes_the_sample_costs_a_solve() {
+    let (live, snapshot) = (Live::default(), Arc::new(two_tastes(11)));
+    let mut n_solves = 0;
+    let mut takes = |user: &str| {
+        live.welcome(&bought(user, "item11", None), |_| {
+            n_solves += 1;
+            (Arc::clone(&snapshot), Some([1.0].into()))
+        });
+        n_solves
+    };
+    let users: Vec<String> = (0..10_000).map(|user| format!("user{user}")).collect();
+    // All of the first thousand, and then on average 1,000 of n for the nth.
+    let n_first = users.iter().map(|user| takes(user)).max();
+    assert!(n_first.is_some_and(|n| (3_000..3_600).contains(&n)), "{n_first:?} solves");
+    let turned_away = users.iter().rev().find(|user| Some(takes(user)) == n_first).unwrap();
+    // Once factors are missing, whoever comes has them made.
+    users.iter().filter(|user| *user != turned_away).for_each(|user| {
+        live.forget(&user.as_str().into());
+    });
+    assert!(live.newcomers(&snapshot).is_empty());
+    takes(turned_away);
+    assert_eq!(live.newcomers(&snapshot).len(), 1);
 }
