@@ -31,10 +31,12 @@ impl HnswRsIndex {
     ///
     /// # Errors
     ///
-    /// [`IndexError`] for a row that is not finite, too long or, under the cosine metric, zero.
+    /// [`IndexError`] for parameters out of range, and for a row that is not finite, too long or, under the cosine
+    /// metric, zero.
     pub fn build(vectors: Matrix, metric: Metric, params: HnswParams) -> Result<Self, IndexError> {
+        params.check()?;
         let vectors = Vectors::new(vectors, metric)?;
-        let (links, width) = (params.links.clamp(2, 256), params.build_width.max(params.links));
+        let HnswParams { links, build_width: width, .. } = params;
         let graph = Hnsw::new(links, vectors.len().max(1), Self::LAYERS, width, DistL2 {});
         let insert = |(id, point)| graph.insert((point, id));
         match metric {

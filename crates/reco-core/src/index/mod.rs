@@ -117,7 +117,7 @@ impl<F: Fn(ItemId) -> bool + Sync> Allow for F {
     }
 }
 
-/// Why an index refuses a vector or a question.
+/// Why an index refuses a vector, a parameter or a question.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IndexError {
@@ -175,6 +175,9 @@ pub enum IndexError {
         /// The limit.
         most: usize,
     },
+    /// A parameter out of range.
+    #[error("{0}")]
+    Params(String),
     /// So long that scores could not be told from infinity, under the other metrics.
     #[error("{what} has the length {norm:.1e}, must be at most {LONGEST:e}")]
     TooLong {

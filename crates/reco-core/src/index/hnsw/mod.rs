@@ -88,10 +88,10 @@ impl HnswIndex {
     ///
     /// # Errors
     ///
-    /// [`IndexError`] for a row that is not finite, too long or, under the cosine metric, zero, and for
-    /// rows of more than 65,000 dimensions.
+    /// [`IndexError`] for parameters out of range, for a row that is not finite, too long or, under the cosine
+    /// metric, zero, and for rows of more than 65,000 dimensions.
     pub fn build(vectors: Matrix, metric: Metric, params: HnswParams) -> Result<Self, IndexError> {
-        let params = params.clamped();
+        params.check()?;
         let vectors = Vectors::new(vectors, metric)?;
         let (items, counts) = graph::arrange(vectors.len(), params.links);
         let codes = Codes::new(vectors.rows(), &items, metric)?;

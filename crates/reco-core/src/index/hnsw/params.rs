@@ -1,5 +1,8 @@
 //! How dense the graph is and how wide its searches are.
 
+use super::IndexError;
+use std::ops::RangeInclusive;
+
 /// Parameters of an [`HnswIndex`](super::HnswIndex).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HnswParams {
@@ -18,9 +21,21 @@ impl Default for HnswParams {
 }
 
 impl HnswParams {
-    /// Parameters within their ranges.
-    pub(super) fn clamped(self) -> Self {
-        let links = self.links.clamp(2, 256);
-        Self { links, build_width: self.build_width.max(links), ..self }
+    /// The numbers of links that a point may have.
+    pub const LINKS: RangeInclusive<usize> = 2..=256;
+
+    /// Refuses what is out of range.
+    pub(in crate::index) fn check(self) -> Result<(), IndexError> {
+        let Self { links, build_width, .. } = self;
+        let (least, most) = (Self::LINKS.start(), Self::LINKS.end());
+        if !Self::LINKS.contains(&links) {
+            return Err(IndexError::Params(format!("links is {links}, must be {least} to {most}")));
+        }
+        if build_width < links {
+            return Err(IndexError::Params(format!(
+                "build_width is {build_width}, must be at least {links}, as links is"
+            )));
+        }
+        Ok(())
     }
 }

@@ -44,7 +44,7 @@ fn params(numbers: &[u64], n_vectors: usize) -> Option<(HnswParams, Vec<usize>)>
         && points.is_sorted_by(|below, above| below >= above)
         && points[1..].iter().all(|&points| points > 0)
         && points.len() <= MOST_LAYERS + 1;
-    (fits && params == params.clamped()).then_some((params, points))
+    (fits && params.check().is_ok()).then_some((params, points))
 }
 
 fn graph(parts: &Incoming, links: usize, points: &[usize]) -> Result<Graph, Problem> {

@@ -155,8 +155,15 @@ fn searches_from_many_threads_agree() {
 }
 
 #[test]
-fn the_oddest_parameters_build() {
-    let params = HnswParams { links: 0, build_width: 0, search_width: 0 };
+fn the_oddest_parameters_build_and_others_are_refused() {
+    let refusal = |links, build_width| {
+        let params = HnswParams { links, build_width, search_width: 0 };
+        HnswIndex::build(factors(300, 4, 7), Metric::L2, params).unwrap_err().to_string()
+    };
+    assert_eq!(refusal(1, 200), "links is 1, must be 2 to 256");
+    assert_eq!(refusal(257, 300), "links is 257, must be 2 to 256");
+    assert_eq!(refusal(16, 15), "build_width is 15, must be at least 16, as links is");
+    let params = HnswParams { links: 2, build_width: 2, search_width: 0 };
     let index = HnswIndex::build(factors(300, 4, 7), Metric::L2, params).unwrap();
     assert_eq!(index.find(factors(1, 4, 8).row(0), 3, None).unwrap().len(), 3);
     let wide = HnswIndex::build(Matrix::zeros(1, 70_000), Metric::L2, HnswParams::default());

@@ -65,7 +65,7 @@ pub struct IvfIndex {
 /// How an [`IvfIndex`] is cut into lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IvfParams {
-    /// Number of lists, at least 1 and at most one per vector.
+    /// Number of lists, at least 1; of more than there are vectors, one per vector is made.
     pub lists: usize,
     /// Lists scanned by a search without a filter, at least 1.
     pub probes: usize,
@@ -76,6 +76,17 @@ pub struct IvfParams {
 impl Default for IvfParams {
     fn default() -> Self {
         Self { lists: 1_000, probes: 10, rounds: 10 }
+    }
+}
+
+impl IvfParams {
+    fn check(self) -> Result<(), IndexError> {
+        for (name, value) in [("lists", self.lists), ("probes", self.probes)] {
+            if value == 0 {
+                return Err(IndexError::Params(format!("{name} is 0, must be at least 1")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -110,15 +121,16 @@ impl IvfIndex {
     ///
     /// # Errors
     ///
-    /// [`IndexError`] for a row that is not finite, too long or, under the cosine metric, zero, and for
-    /// rows of more than 65,000 dimensions.
+    /// [`IndexError`] for parameters out of range, for a row that is not finite, too long or, under the cosine
+    /// metric, zero, and for rows of more than 65,000 dimensions.
     pub fn build(vectors: Matrix, metric: Metric, params: IvfParams) -> Result<Self, IndexError> {
+        params.check()?;
         let vectors = Vectors::new(vectors, metric)?;
         let Means { centres, cluster_of } = match metric {
             Metric::InnerProduct => {
-                without_last(cluster(lengthened(vectors.rows()).view(), params.lists.max(1), params.rounds)?)
+                without_last(cluster(lengthened(vectors.rows()).view(), params.lists, params.rounds)?)
             }
-            Metric::Cosine | Metric::L2 => cluster(vectors.rows(), params.lists.max(1), params.rounds)?,
+            Metric::Cosine | Metric::L2 => cluster(vectors.rows(), params.lists, params.rounds)?,
         };
         let mut items: Vec<u32> = (0..vectors.len() as u32).collect();
         items.sort_unstable_by_key(|&item| (cluster_of[item as usize], item));

@@ -49,3 +49,14 @@ fn threads_do_not_change_the_lists() {
     };
     assert_eq!(build(1), build(3));
 }
+
+#[test]
+fn no_lists_are_refused_and_too_many_are_one_per_vector() {
+    let build = |lists, probes| {
+        let vectors = Matrix::from_vec(3, 1, vec![1.0, 2.0, 3.0]);
+        IvfIndex::build(vectors, Metric::L2, IvfParams { lists, probes, rounds: 0 })
+    };
+    assert_eq!(build(0, 1).unwrap_err().to_string(), "lists is 0, must be at least 1");
+    assert_eq!(build(1, 0).unwrap_err().to_string(), "probes is 0, must be at least 1");
+    assert_eq!(build(1_000, 1).unwrap().centres.len(), 3);
+}
