@@ -118,6 +118,7 @@ fn slips(session: &Session, command: &Command) -> Vec<String> {
         Command::Evaluate(args) => model::slips(session, &args.to_train_on()),
         Command::Import(args) => model::slips(session, &args.data),
         Command::Features(args) => model::slips(session, &args.data),
+        Command::Bench(args) => commands::bench::slips(args),
         _ => Vec::new(),
     }
 }

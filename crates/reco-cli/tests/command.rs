@@ -102,6 +102,10 @@ fn wrong_use_is_refused_at_once() {
         ),
         (&["recommend", "--user", "ann", "--filter", "price ~ 3"], "error: filter: column 7"),
         (&["train", "--config", "."], ".: is a folder, must be a file"),
+        (
+            &["bench", "index", "--vectors", "v", "--queries", "q", "--links", "1"],
+            "--links is 1, must be 2 to 256",
+        ),
         (&["--listen"], "a value is required for '--listen"),
         (&["--listen", "x"], "--listen is `x`, must be HOST:PORT"),
         (&["--lisen", "x"], "unexpected argument '--lisen'"),

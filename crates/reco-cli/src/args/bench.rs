@@ -65,7 +65,7 @@ pub(crate) struct IndexArgs {
     /// Vectors to search for, likewise.
     #[arg(long, value_name = "FILE")]
     pub(crate) queries: PathBuf,
-    /// Neighbours asked for.
+    /// Neighbours asked for, 1 to 1,000,000 and at most as many as there are vectors.
     #[arg(long, value_delimiter = ',', default_value = "10", value_name = "K")]
     pub(crate) k: Vec<usize>,
     /// What near means.
@@ -74,13 +74,13 @@ pub(crate) struct IndexArgs {
     /// Indexes to measure.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "hnsw")]
     pub(crate) index: Vec<IndexKind>,
-    /// Lists of the IVF index.
+    /// Lists of the IVF index, 1 to 1,000,000; of more than there are vectors, one per vector is made.
     #[arg(long, default_value_t = 1_000)]
     pub(crate) lists: usize,
-    /// Links per point of the graph (M).
+    /// Links per point of the graph (M), 2 to 256.
     #[arg(long, default_value_t = 16)]
     pub(crate) links: usize,
-    /// Points kept while building the graph (efConstruction).
+    /// Points kept while building the graph (efConstruction), at least as many as --links, at most 1,000,000.
     #[arg(long, default_value_t = 200)]
     pub(crate) build_width: usize,
     /// Also replaces half of the vectors of a live index, and says what it finds before and after compaction.
@@ -89,7 +89,7 @@ pub(crate) struct IndexArgs {
     /// Also searches by default parameters where only half of the items may be returned, a tenth, and fewer.
     #[arg(long)]
     pub(crate) filtered: bool,
-    /// Points kept while searching (ef), to sweep over.
+    /// Points kept while searching (ef), or lists probed, to sweep over; 1 to 1,000,000.
     #[arg(
         long,
         value_delimiter = ',',

@@ -11,6 +11,7 @@ use reco_core::index::{
 };
 use reco_core::linalg::Matrix;
 use serde::Serialize;
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 mod filtered;
@@ -89,6 +90,28 @@ const SECONDS: f64 = 0.2;
 /// Width of the searches for the vectors themselves.
 const SELF_WIDTH: usize = 64;
 
+/// Neighbours, lists and points of a beam: no search that is worth measuring goes over more.
+const MOST: usize = 1_000_000;
+
+/// Every number that is out of its range.
+pub(super) fn slips(args: &IndexArgs) -> Vec<String> {
+    let outside = |flag: &str, range: RangeInclusive<usize>, values: &[usize]| -> Vec<String> {
+        let (least, most) = (range.start(), range.end());
+        let wrong = values.iter().filter(|value| !range.contains(value));
+        wrong.map(|value| format!("{flag} is {value}, must be {least} to {most}")).collect()
+    };
+    // The least for a number of links that is itself out of range would only confuse.
+    let least_width = if HnswParams::LINKS.contains(&args.links) { args.links } else { 1 };
+    [
+        outside("--k", 1..=MOST, &args.k),
+        outside("--lists", 1..=MOST, &[args.lists]),
+        outside("--links", HnswParams::LINKS, &[args.links]),
+        outside("--build-width", least_width..=MOST, &[args.build_width]),
+        outside("--width", 1..=MOST, &args.width),
+    ]
+    .concat()
+}
+
 pub(super) fn run(session: &Session, args: &IndexArgs) -> Result<(), Failure> {
     // What is built on the one thread of this pool is built on one thread.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
@@ -136,7 +159,6 @@ fn truth(args: &IndexArgs, metric: Metric, queries: &Matrix) -> Result<Truth, Fa
     let find = |(row, query): (usize, &[f32]), k| match exact.find(query, k, None) {
         Ok(hits) => Ok(hits.ids),
         Err(error @ (IndexError::Empty | IndexError::TooMany { .. })) => Err(of_vectors(error)),
-        Err(error @ IndexError::NoneAsked) => Err(error.to_string()),
         Err(error) => Err(format!("{}, row {row}: {error}", args.queries.display())),
     };
     let find_all = |&k: &usize| queries.rows().enumerate().map(|query| find(query, k)).collect();
@@ -177,7 +199,8 @@ fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Res
     let search =
         |query: &[f32], k, width, out: &mut Hits| built.index.search_lists(query, k, width, None, out);
     let sweep = sweep(args, &args.width, queries, truth, search)?;
-    built.measured(format!("ivf, {} lists", args.lists), None, sweep)
+    let lists = args.lists.min(truth.index.len());
+    built.measured(format!("ivf, {lists} lists"), None, sweep)
 }
 
 fn churn(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Vec<Churn>, Failure> {

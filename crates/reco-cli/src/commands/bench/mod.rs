@@ -14,6 +14,14 @@ use reco_core::pipeline::Recommender;
 use reco_core::request::Request;
 use std::time::{Duration, Instant};
 
+/// What is out of range.
+pub(crate) fn slips(args: &BenchArgs) -> Vec<String> {
+    match &args.what {
+        Bench::Index(args) => index::slips(args),
+        _ => Vec::new(),
+    }
+}
+
 pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
     let (latencies, summary) = match &args.what {
         Bench::Index(args) => return index::run(session, args),
