@@ -2,6 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+/// As many values as a matrix of this shape does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a matrix of {n_rows} x {n_columns} holds {} values, not {n_values}", *n_rows as u128 * *n_columns as u128)]
+pub struct ShapeError {
+    /// Rows asked for.
+    pub n_rows: usize,
+    /// Columns asked for.
+    pub n_columns: usize,
+    /// Values given.
+    pub n_values: usize,
+}
+
 /// Dense f32, row-major: one row per item or user, one column per factor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {
@@ -24,7 +36,7 @@ impl Matrix {
         Self { n_rows, n_columns, values: vec![0.0; n_rows * n_columns] }
     }
 
-    /// From row-major values.
+    /// From row-major values, as many as the shape says; [`try_from_vec`](Self::try_from_vec) takes any.
     ///
     /// # Panics
     ///
@@ -32,6 +44,28 @@ impl Matrix {
     pub fn from_vec(n_rows: usize, n_columns: usize, values: Vec<f32>) -> Self {
         assert_eq!(values.len(), n_rows * n_columns, "a matrix of {n_rows} x {n_columns}");
         Self { n_rows, n_columns, values }
+    }
+
+    /// From row-major values that come from elsewhere, such as a file.
+    ///
+    /// ```
+    /// use reco_core::linalg::Matrix;
+    ///
+    /// let vectors = Matrix::try_from_vec(2, 2, vec![1.0, 0.0, 0.0, 1.0])?;
+    /// assert_eq!(vectors.row(1), [0.0, 1.0]);
+    /// let error = Matrix::try_from_vec(2, 2, vec![1.0]).unwrap_err();
+    /// assert_eq!(error.to_string(), "a matrix of 2 x 2 holds 4 values, not 1");
+    /// # Ok::<(), reco_core::linalg::ShapeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError`] when `values` is not `n_rows * n_columns` long.
+    pub fn try_from_vec(n_rows: usize, n_columns: usize, values: Vec<f32>) -> Result<Self, ShapeError> {
+        if n_rows.checked_mul(n_columns) != Some(values.len()) {
+            return Err(ShapeError { n_rows, n_columns, n_values: values.len() });
+        }
+        Ok(Self { n_rows, n_columns, values })
     }
 
     /// Number of rows.
@@ -126,5 +160,23 @@ impl<'a> MatrixView<'a> {
 impl<'a> From<&'a Matrix> for MatrixView<'a> {
     fn from(matrix: &'a Matrix) -> Self {
         matrix.view()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_as_many_values_as_the_shape_says_are_a_matrix() {
+        for (n_rows, n_columns, n_values) in [(2, 3, 6), (0, 7, 0), (7, 0, 0)] {
+            let matrix = Matrix::try_from_vec(n_rows, n_columns, vec![0.0; n_values]);
+            assert_eq!(matrix, Ok(Matrix::zeros(n_rows, n_columns)));
+        }
+        // A product that wraps around is no length.
+        for (n_rows, n_columns, n_values) in [(2, 3, 5), (2, 3, 7), (0, 0, 1), (usize::MAX / 2 + 1, 2, 0)] {
+            let refused = Matrix::try_from_vec(n_rows, n_columns, vec![0.0; n_values]);
+            assert_eq!(refused, Err(ShapeError { n_rows, n_columns, n_values }));
+        }
     }
 }

@@ -6,7 +6,7 @@
 pub(crate) use bytes::{ByteLayer, GROUP, LONGEST_ROW, Rows, TILE, prefetch};
 pub(crate) use codes::{CENTRE, centred_codes, rectify, row_codes, standardize};
 pub use layer::Layer;
-pub use matrix::{Matrix, MatrixView};
+pub use matrix::{Matrix, MatrixView, ShapeError};
 pub use solve::{NotPositiveDefinite, Spd, conjugate_gradient};
 pub use sums::{add_outers, add_outers_within, add_products, add_projections, add_weighted};
 pub(crate) use top::top_scores_into;

@@ -89,7 +89,7 @@ impl AlsModel {
     /// The factors of a user who touched `observed` (items with confidences), as training would
     /// have set them with the item factors fixed; `start` is where the iteration begins.
     ///
-    /// Items out of range are ignored. Without any observation the answer is zero.
+    /// Items out of range and a `start` of another length are ignored. Without any observation the answer is zero.
     pub fn fold_in(&self, observed: &[(ItemId, f32)], start: Option<&[f32]>) -> Vec<f32> {
         let observed = observed.iter().map(|&(item, confidence)| (item.index(), confidence));
         self.solve(&self.items, &self.gram, observed, 1.0, start)
@@ -140,6 +140,7 @@ impl AlsModel {
             axpy(regularization, v, out);
             add_projections(&observed, v, out);
         };
+        let start = start.filter(|start| start.len() == d);
         let mut x = start.map_or_else(|| vec![0.0; d], <[f32]>::to_vec);
         conjugate_gradient(apply, &target, &mut x, Self::FOLD_IN_TOLERANCE, Self::FOLD_IN_STEPS);
         x

@@ -55,12 +55,13 @@ impl BprModel {
     /// begins at `start` and takes the given `share` of the steps that training would have taken, 0 to 1.
     ///
     /// Training draws items against each of the user's and keeps the highest. Here the quantiles of what it
-    /// would have kept stand against them, so that the answer repeats. Items out of range are ignored; without
-    /// any, the answer is `start`, or zero.
+    /// would have kept stand against them, so that the answer repeats. Items out of range and a `start` of another length are
+    /// ignored; without any item, the answer is `start`, or zero.
     pub fn fold_in(&self, had: &[ItemId], start: Option<&[f32]>, share: f32) -> Vec<f32> {
         let d = self.items.n_columns();
         let had: Vec<usize> = had.iter().map(|item| item.index()).filter(|&row| self.is_known(row)).collect();
         let others = self.others(&had);
+        let start = start.filter(|start| start.len() == d);
         let mut user = start.map_or_else(|| vec![0.0; d], <[f32]>::to_vec);
         if had.is_empty() || others.is_empty() || d == 0 {
             return user;

@@ -123,6 +123,16 @@ fn users_and_items_folded_in_rank_like_trained_ones() {
 }
 
 #[test]
+fn a_start_of_another_length_is_ignored() {
+    let items = Matrix::from_vec(3, 2, vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+    let model = AlsModel::new(Matrix::zeros(1, 2), items, AlsParams::default().loss());
+    let observed = [0, 1, 2].map(|item| (ItemId::new(item), 1.0));
+    for another_length in [&[][..], &[1.0; 3]] {
+        assert_eq!(model.fold_in(&observed, Some(another_length)), model.fold_in(&observed, None));
+    }
+}
+
+#[test]
 fn an_earlier_model_saves_two_thirds_of_the_passes() {
     let matrix = skewed();
     let early = Csr::from_entries(

@@ -41,7 +41,9 @@ fn a_user_folded_in_ranks_like_the_trained_row() {
     for user in 0..40 {
         let had: Vec<ItemId> = matrix.row(user).0.iter().map(|&item| ItemId::new(item)).collect();
         let folded = model.fold_in(&had, None, 1.0);
-        assert_eq!(folded, model.fold_in(&had, None, 1.0));
+        for another_length in [&[][..], &[1.0; 99]] {
+            assert_eq!(folded, model.fold_in(&had, Some(another_length), 1.0));
+        }
         let trained = order(model.users.row(user));
         shared += order(&folded).iter().filter(|item| trained.contains(item)).count();
     }
