@@ -3,7 +3,7 @@
 //! Lists are exact: every item is scored for every user, by blocks of users times blocks of items. They go to a
 //! folder of parts, `part-00000.parquet` and so on, with one row per user: `user`, `items` (best first) and
 //! `scores`. Until all of them are there the folder is called `NAME.unfinished`; a run that was interrupted goes on
-//! after its finished parts and ends with the same bytes as one that was not.
+//! after its finished parts, as far as their checksums are right, and ends with the same bytes as one that was not.
 
 mod parts;
 mod scores;
@@ -11,7 +11,7 @@ mod scores;
 mod tests;
 
 use crate::progress::Progress;
-use parts::Parts;
+use parts::{Left, Parts};
 use rayon::prelude::*;
 use reco_core::filter::SeenPolicy;
 use reco_core::id::UserKey;
@@ -100,8 +100,10 @@ pub struct BatchReport {
     pub without_list: usize,
     /// Files.
     pub parts: usize,
-    /// Of those, files that an interrupted run had finished; their users are not counted in `without_list`.
+    /// Of those, files that an interrupted run had finished.
     pub parts_kept: usize,
+    /// Of those, files that an interrupted run had finished, but that were damaged since and so written anew.
+    pub parts_damaged: usize,
     /// Wall time.
     pub seconds: f64,
 }
@@ -116,7 +118,7 @@ pub fn check(out: &Path) -> Result<(), BatchError> {
 }
 
 /// Writes the best items of every user into the folder `out`, on rayon's pool. Without `users`, for all users of
-/// the snapshot, in the order of their rows.
+/// the snapshot, in the order of their rows; a user who is named twice has two rows.
 ///
 /// Users are scored with their trained factors as of the end of the data; those the snapshot does not know get
 /// an empty list. Memory holds one part a thread. The same snapshot, users and options give the same bytes on any
@@ -143,16 +145,21 @@ pub fn run(
     let parts = Parts::open(out, parts::fingerprint(snapshot, model, users, options))?;
     let scoring = Scoring::new(snapshot, model, options);
     progress.begin("scoring", users.len() as u64);
-    let (kept, without_list) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let [kept, damaged, without_list] = [const { AtomicUsize::new(0) }; 3];
     users.par_chunks(options.part_users).enumerate().try_for_each(|(number, users)| {
-        if parts.has(number) {
-            kept.fetch_add(1, Ordering::Relaxed);
-            progress.advance(users.len() as u64);
-            return Ok(());
-        }
-        let lists = scoring.lists(users, progress);
-        without_list.fetch_add(lists.iter().filter(|list| list.is_empty()).count(), Ordering::Relaxed);
-        parts.write(number, users, &lists, &snapshot.catalog)
+        let empty = match parts.left(number) {
+            Left::Whole { without_list } => {
+                kept.fetch_add(1, Ordering::Relaxed);
+                progress.advance(users.len() as u64);
+                without_list
+            }
+            left => {
+                damaged.fetch_add(usize::from(left == Left::Damaged), Ordering::Relaxed);
+                parts.write(number, users, &scoring.lists(users, progress), &snapshot.catalog)?
+            }
+        };
+        without_list.fetch_add(empty, Ordering::Relaxed);
+        Ok(())
     })?;
     parts.finish()?;
     progress.end(&format!("{} users", users.len()));
@@ -162,6 +169,7 @@ pub fn run(
         without_list: without_list.into_inner(),
         parts: users.len().div_ceil(options.part_users),
         parts_kept: kept.into_inner(),
+        parts_damaged: damaged.into_inner(),
         seconds: begun.elapsed().as_secs_f64(),
     })
 }

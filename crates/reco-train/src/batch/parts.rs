@@ -18,12 +18,15 @@ use reco_core::file;
 use reco_core::id::UserKey;
 use reco_core::retrieve::als::AlsModel;
 use reco_core::snapshot::Snapshot;
-use std::fs::{self, File};
-use std::io;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// The file that says which run a folder belongs to. Readers of Parquet folders skip names that begin so.
+/// Begins the names of files that are there until the folder is complete. Readers of Parquet folders skip them.
+const UNTIL_COMPLETE: &str = "_";
+/// The file that says which run a folder belongs to.
 const RUN: &str = "_run";
 
 /// A folder that is being filled.
@@ -32,6 +35,29 @@ pub(super) struct Parts {
     unfinished: PathBuf,
     /// The keys of all items, made for the first part.
     keys: OnceLock<ArrayRef>,
+}
+
+/// What is known of a part, in a file beside it that is written after it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    length: usize,
+    crc: u32,
+    /// Users with an empty list.
+    without_list: usize,
+}
+
+/// What an interrupted run left of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing that was finished.
+    Nothing,
+    /// Other bytes than were written.
+    Damaged,
+    /// All of it.
+    Whole {
+        /// Users with an empty list.
+        without_list: usize,
+    },
 }
 
 /// Names a run: another snapshot, other users or other options have another name.
@@ -75,52 +101,71 @@ impl Parts {
         let known = parts.unfinished.join(RUN);
         if !parts.unfinished.exists() {
             fs::create_dir_all(&parts.unfinished).map_err(at(&parts.unfinished))?;
-            parts.put(RUN, |file| io::Write::write_all(file, run.as_bytes()))?;
+            parts.put(RUN, run.as_bytes())?;
         } else if fs::read_to_string(&known).ok() != Some(run) {
             return Err(BatchError::OtherRun(parts.unfinished));
         }
         Ok(parts)
     }
 
-    /// Whether a part is finished.
-    pub(super) fn has(&self, number: usize) -> bool {
-        self.unfinished.join(name(number)).exists()
+    /// Whether a part is finished and still is what was written.
+    pub(super) fn left(&self, number: usize) -> Left {
+        let bytes = |name| fs::read(self.unfinished.join(name)).ok();
+        let record = bytes(record_name(number)).and_then(|json| serde_json::from_slice::<Record>(&json).ok());
+        match bytes(name(number)).zip(record) {
+            None => Left::Nothing,
+            Some((part, record)) if Record::of(&part, record.without_list) == record => {
+                Left::Whole { without_list: record.without_list }
+            }
+            Some(_) => Left::Damaged,
+        }
     }
 
-    /// Writes one part, whole or not at all.
+    /// Writes one part, whole or not at all, and counts the users with an empty list.
     pub(super) fn write(
         &self,
         number: usize,
         users: &[UserKey],
         lists: &[List],
         catalog: &Catalog,
-    ) -> Result<(), BatchError> {
+    ) -> Result<usize, BatchError> {
         let keys = self.keys.get_or_init(|| {
             Arc::new(StringArray::from_iter_values(catalog.ids().map(|id| catalog.key(id).as_str())))
         });
-        let encoded = rows(users, lists, keys).map_err(ParquetError::from);
-        let (rows, options) = encoded
-            .and_then(|rows| Ok((rows, properties()?)))
+        let part = encoded(users, lists, keys)
             .map_err(|cause| BatchError::Encode { path: self.unfinished.join(name(number)), cause })?;
-        self.put(&name(number), |file| {
-            let mut writer = ArrowWriter::try_new_with_options(file, rows.schema(), options)?;
-            writer.write(&rows)?;
-            writer.close()?;
-            Ok(())
-        })
+        let without_list = lists.iter().filter(|list| list.is_empty()).count();
+        self.put(&name(number), &part)?;
+        self.put(&record_name(number), &Record::of(&part, without_list).json())?;
+        Ok(without_list)
     }
 
     /// Puts the whole folder into its place.
     pub(super) fn finish(self) -> Result<(), BatchError> {
         fs::rename(&self.unfinished, &self.out).map_err(at(&self.out))?;
-        let run = self.out.join(RUN);
-        fs::remove_file(&run).map_err(at(&run))
+        for entry in fs::read_dir(&self.out).map_err(at(&self.out))? {
+            let entry = entry.map_err(at(&self.out))?;
+            if entry.file_name().to_string_lossy().starts_with(UNTIL_COMPLETE) {
+                fs::remove_file(entry.path()).map_err(at(&entry.path()))?;
+            }
+        }
+        Ok(())
     }
 
-    fn put(&self, name: &str, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), BatchError> {
-        let (path, unfinished) =
-            (self.unfinished.join(name), self.unfinished.join(format!("_{name}.unfinished")));
-        file::replace_through(&unfinished, &path, fill).map_err(at(&path))
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), BatchError> {
+        let path = self.unfinished.join(name);
+        let unfinished = self.unfinished.join(format!("{UNTIL_COMPLETE}{name}.unfinished"));
+        file::replace_through(&unfinished, &path, |file| file.write_all(bytes)).map_err(at(&path))
+    }
+}
+
+impl Record {
+    fn of(part: &[u8], without_list: usize) -> Self {
+        Self { length: part.len(), crc: crc32fast::hash(part), without_list }
+    }
+
+    fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("numbers can be written as JSON")
     }
 }
 
@@ -130,6 +175,20 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> BatchError + '_ {
 
 fn name(number: usize) -> String {
     format!("part-{number:05}.parquet")
+}
+
+fn record_name(number: usize) -> String {
+    format!("{UNTIL_COMPLETE}part-{number:05}.json")
+}
+
+/// A part as Parquet.
+fn encoded(users: &[UserKey], lists: &[List], keys: &ArrayRef) -> Result<Vec<u8>, ParquetError> {
+    let rows = rows(users, lists, keys)?;
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, rows.schema(), properties()?)?;
+    writer.write(&rows)?;
+    writer.close()?;
+    Ok(bytes)
 }
 
 /// One row per user.

@@ -115,30 +115,62 @@ fn lists_are_all_scores_sorted_without_what_the_user_had() {
     }
 }
 
+/// What a run leaves that was interrupted after the parts `finished`.
+fn interrupted(snapshot: &Snapshot, out: &Path, finished: &[usize]) {
+    let model = snapshot.models.get::<AlsModel>(AlsModel::NAME).unwrap();
+    let (users, options) = (snapshot.users.keys(), options());
+    let parts = Parts::open(out, parts::fingerprint(snapshot, model, users, &options)).unwrap();
+    let scoring = Scoring::new(snapshot, model, &options);
+    for (number, users) in users.chunks(options.part_users).enumerate() {
+        if finished.contains(&number) {
+            parts.write(number, users, &scoring.lists(users, &Silent), &snapshot.catalog).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_run_that_broke_off_goes_on_to_the_same_bytes() {
     let (snapshot, folder) = (snapshot(), tempfile::tempdir().unwrap());
     let (whole, resumed) = (folder.path().join("whole"), folder.path().join("resumed"));
     run(&snapshot, None, &options(), &whole, &Silent).unwrap();
-    // What an interruption leaves: some parts, one of them half written.
-    run(&snapshot, None, &options(), &resumed, &Silent).unwrap();
+    interrupted(&snapshot, &resumed, &[0, 2, 4]);
     let unfinished = folder.path().join("resumed.unfinished");
-    fs::rename(&resumed, &unfinished).unwrap();
-    let model = snapshot.models.get::<AlsModel>(AlsModel::NAME).unwrap();
-    fs::write(
-        unfinished.join("_run"),
-        parts::fingerprint(&snapshot, model, snapshot.users.keys(), &options()),
-    )
-    .unwrap();
-    for part in [1, 3] {
-        fs::remove_file(unfinished.join(format!("part-{part:05}.parquet"))).unwrap();
-    }
     fs::write(unfinished.join("_part-00003.parquet.unfinished"), b"PAR1").unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     let report = pool.install(|| run(&snapshot, None, &options(), &resumed, &Silent)).unwrap();
-    assert_eq!((report.parts, report.parts_kept), (5, 3));
+    assert_eq!((report.parts, report.parts_kept, report.parts_damaged), (5, 3, 0));
+    assert_eq!(report.without_list, 1, "they are in a part that was kept");
     assert_eq!(bytes(&resumed), bytes(&whole));
     assert!(!unfinished.exists());
+}
+
+#[test]
+fn parts_that_were_damaged_are_written_anew() {
+    let (snapshot, folder) = (snapshot(), tempfile::tempdir().unwrap());
+    let whole = folder.path().join("whole");
+    run(&snapshot, None, &options(), &whole, &Silent).unwrap();
+    let check = |name: &str, damage: fn(&mut Vec<u8>), want: (usize, usize)| {
+        let out = folder.path().join(name);
+        interrupted(&snapshot, &out, &[0, 1]);
+        let part = folder.path().join(format!("{name}.unfinished/part-00001.parquet"));
+        let mut bytes_now = fs::read(&part).unwrap();
+        damage(&mut bytes_now);
+        fs::write(&part, bytes_now).unwrap();
+        let report = run(&snapshot, None, &options(), &out, &Silent).unwrap();
+        assert_eq!((report.parts_kept, report.parts_damaged), want, "{name}");
+        assert_eq!(bytes(&out), bytes(&whole), "{name}");
+    };
+    check("untouched", |_| (), (2, 0));
+    check("a byte", |part| part[100] ^= 1, (1, 1));
+    check("cut short", |part| part.truncate(100), (1, 1));
+    check("emptied", Vec::clear, (1, 1));
+    // Killed between a part and its record: nobody knows whether it is whole.
+    let out = folder.path().join("unrecorded");
+    interrupted(&snapshot, &out, &[0, 1]);
+    fs::remove_file(folder.path().join("unrecorded.unfinished/_part-00000.json")).unwrap();
+    let report = run(&snapshot, None, &options(), &out, &Silent).unwrap();
+    assert_eq!((report.parts_kept, report.parts_damaged), (1, 0));
+    assert_eq!(bytes(&out), bytes(&whole));
 }
 
 #[test]
