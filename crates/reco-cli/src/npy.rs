@@ -13,6 +13,8 @@ pub(crate) enum NpyError {
     Foreign(PathBuf),
     #[error("{} holds {found}, must hold {want}", path.display())]
     Content { path: PathBuf, found: String, want: &'static str },
+    #[error("{} holds {found} bytes of values, must hold {want}, as its shape ({shape}) says", path.display())]
+    Length { path: PathBuf, found: usize, want: u128, shape: String },
 }
 
 /// Reads a matrix.
@@ -33,9 +35,13 @@ pub(crate) fn read(path: &Path) -> Result<Matrix, NpyError> {
     let Some(&[n_rows, n_columns]) = shape.as_deref() else {
         return Err(wrong(field("shape"), "two dimensions"));
     };
-    let expected = n_rows.checked_mul(n_columns).and_then(|cells| cells.checked_mul(4));
-    if expected != Some(values.len()) {
-        return Err(wrong(&format!("{} bytes of values", values.len()), "as many as its shape says"));
+    if n_rows > 0 && n_columns == 0 {
+        return Err(wrong("rows of 0 values", "rows of at least 1 value"));
+    }
+    let want = (n_rows as u128 * n_columns as u128).saturating_mul(4);
+    if want != values.len() as u128 {
+        let (path, shape) = (path.to_owned(), field("shape").to_owned());
+        return Err(NpyError::Length { path, found: values.len(), want, shape });
     }
     let values = values.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
     Ok(Matrix::from_vec(n_rows, n_columns, values.collect()))
@@ -94,9 +100,15 @@ mod tests {
         check(&file(3, header, &values), Err("no .npy file"));
         check(&file(1, header, &values)[..40], Err("no .npy file"));
         check(b"PAR1", Err("no .npy file"));
-        check(&file(1, header, &values[..1]), Err("4 bytes of values"));
+        let short = "holds 4 bytes of values, must hold 8, as its shape (2, 1) says";
+        check(&file(1, header, &values[..1]), Err(short));
+        check(
+            &file(1, &header.replace("(2, 1)", "(2, 0)"), &[]),
+            Err("rows of 0 values, must hold rows of at"),
+        );
         check(&file(1, &header.replace("2, 1", "2,"), &values), Err("two dimensions"));
-        check(&file(1, &header.replace("2, 1", "4611686018427387904, 4"), &[]), Err("as many as its shape"));
+        let huge = header.replace("2, 1", "4611686018427387904, 4");
+        check(&file(1, &huge, &[]), Err("must hold 73786976294838206464, as its"));
         check(&file(1, &header.replace("f4", "f8"), &values), Err("'<f8'"));
         check(&file(1, &header.replace("False", "True"), &values), Err("C order"));
         check(&file(1, "{}", &values), Err("float32"));

@@ -136,7 +136,7 @@ pub(super) fn open_parts<T>(
     path: &Path,
     take: impl FnOnce(&Incoming) -> Result<T, Problem>,
 ) -> Result<(Incoming, T), FileError> {
-    let map = || Bytes::map(&File::open(path)?);
+    let map = || Bytes::map(&opened(path)?);
     let bytes = map().map_err(|cause| FileError::new(path, Problem::Io(cause)))?;
     read(bytes, CHECKED_AT_ONCE, take).map_err(|problem| FileError::new(path, problem))
 }
@@ -156,7 +156,7 @@ pub(super) fn load_parts<T>(
     take: impl FnOnce(&Incoming) -> Result<T, Problem>,
 ) -> Result<(Incoming, T), FileError> {
     let copy = || {
-        let mut file = File::open(path)?;
+        let mut file = opened(path)?;
         let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         Bytes::read(&mut file, len)
     };
@@ -183,6 +183,14 @@ impl IndexFile {
     pub fn verify(&self) -> Result<(), FileError> {
         self.parts.check_sections(usize::MAX).map_err(|problem| FileError::new(&self.path, problem))
     }
+}
+
+/// A folder opens on most systems, and only what is read of it fails, with other words on each.
+fn opened(path: &Path) -> io::Result<File> {
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder, must be a file"));
+    }
+    File::open(path)
 }
 
 /// What `take` reads of `bytes`, of which sections up to `checked` bytes are compared with their checksums.

@@ -132,6 +132,9 @@ fn what_is_wrong_is_said() {
     }
     let missing = Path::new("no/such/folder/an.index");
     assert!(matches!(open(missing).unwrap_err().problem, Problem::Io(_)));
+    for refused in [open(Path::new(".")).map(|_| ()), load(Path::new(".")).map(|_| ())] {
+        assert_eq!(refused.unwrap_err().to_string(), ".: is a folder, must be a file");
+    }
     let empty = tempfile::NamedTempFile::new().unwrap();
     assert!(open(empty.path()).is_err() && load(empty.path()).is_err() && open(Path::new(".")).is_err());
     let index = &indexes(1, Metric::L2)[0];
