@@ -102,10 +102,6 @@ fn wrong_use_is_refused_at_once() {
         ),
         (&["recommend", "--user", "ann", "--filter", "price ~ 3"], "error: filter: column 7"),
         (&["train", "--config", "."], ".: is a folder, must be a file"),
-        (
-            &["bench", "index", "--vectors", "v", "--queries", "q", "--links", "1"],
-            "--links is 1, must be 2 to 256",
-        ),
         (&["--listen"], "a value is required for '--listen"),
         (&["--listen", "x"], "--listen is `x`, must be HOST:PORT"),
         (&["--lisen", "x"], "unexpected argument '--lisen'"),
@@ -113,6 +109,17 @@ fn wrong_use_is_refused_at_once() {
     ] {
         let output = over_shop(args);
         assert!(!output.status.success() && told(&output).contains(said), "{args:?}: {}", told(&output));
+    }
+}
+
+#[test]
+fn numbers_that_cannot_be_measured_are_told_together_before_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench =
+        ["bench", "index", "--vectors", "none.npy", "--queries", "none.npy", "--links", "1", "--k", "0"];
+    let told = told(&reco(folder.path()).args(bench).output().unwrap());
+    for said in ["--links is 1, must be 2 to 256", "--k is 0, must be 1 to 1000000"] {
+        assert!(told.contains(said) && !told.contains("none.npy"), "{said}: {told}");
     }
 }
 
