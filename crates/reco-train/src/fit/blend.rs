@@ -77,7 +77,7 @@ impl BlendParams {
 ///
 /// Of several regularisations that one is taken whose weights, learned from every other list, order the lists
 /// between them best by mean NDCG@10; a weaker one only where it is ahead by more than a standard error, for what is
-/// hardly better there may as well be worse elsewhere.
+/// hardly better there may as well be worse elsewhere; of equals the weakest.
 ///
 /// # Errors
 ///
@@ -186,8 +186,9 @@ fn regularized(lists: &Lists, way: &Way, params: &BlendParams) -> Result<Chosen,
             gains.extend(halves[tested_on].ndcg(&weights));
         }
     }
-    let rest = 1..bounds.len();
-    let best = rest.fold(0, |best, next| if is_ahead(&gains[next], &gains[best]) { next } else { best });
+    let is_better =
+        |next: usize, best: usize| gains[next] == gains[best] || is_ahead(&gains[next], &gains[best]);
+    let best = (1..bounds.len()).fold(0, |best, next| if is_better(next, best) { next } else { best });
     Ok(Chosen { regularization: bounds[best], gains: gains.swap_remove(best), ..first })
 }
 

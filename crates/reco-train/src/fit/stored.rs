@@ -327,8 +327,9 @@ mod tests {
             refused(&whole[..at]);
         }
         let mut newer = whole.clone();
-        newer[8] = 9;
-        assert!(matches!(refused(&newer), StoredError::Newer { found: 9, .. }));
+        newer[8..12].copy_from_slice(&(FORMAT + 1).to_le_bytes());
+        let found = |error| matches!(error, StoredError::Newer { found, .. } if found == FORMAT + 1);
+        assert!(found(refused(&newer)));
         assert!(matches!(refused(b"something else entirely, and long"), StoredError::Foreign { .. }));
     }
 }
