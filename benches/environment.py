@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "benchmarks"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "reco"
 
+# Without the allocator that keeps what it is given back, so that a process grows by what it takes.
+TELLS_MEMORY = ["--no-default-features"]
+
 
 def enter(name, packages, script):
     """Runs `script` again with the interpreter of the environment `name`, made on first use."""
@@ -25,9 +28,9 @@ def enter(name, packages, script):
         os.execv(python, [str(python), script, *sys.argv[1:]])
 
 
-def build_reco():
+def build_reco(*flags):
     """The command, built for speed."""
-    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "-p", "reco-cli"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "-p", "reco-cli", *flags], cwd=ROOT, check=True)
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "reco"
 
 

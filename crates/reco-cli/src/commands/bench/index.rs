@@ -52,7 +52,7 @@ struct Measured {
     build_cpu_s: f64,
     /// What the index holds, the vectors included.
     memory_mb: f64,
-    /// What the process grew by; None where the system does not tell.
+    /// What the process grew by; None where the system does not tell, or the allocator hides it.
     resident_mb: Option<f64>,
     /// Vectors that a search for themselves over a beam of 64 does not find.
     not_found_themselves: Option<usize>,
