@@ -123,28 +123,23 @@ fn measure(args: &IndexArgs) -> Result<Report, Failure> {
     let metric = args.metric.into();
     let queries = npy::read(&args.queries)?;
     let truth = truth(args, metric, &queries)?;
-    let (mut indexes, mut built) = (Vec::new(), Vec::new());
+    let mut indexes = Vec::new();
     for &kind in &args.index {
-        let (measured, index) = match kind {
+        indexes.push(match kind {
             IndexKind::Exact => exact(args, metric, &queries, &truth)?,
             IndexKind::Ivf => ivf(args, metric, &queries, &truth)?,
             IndexKind::Hnsw => hnsw(args, metric, &queries, &truth)?,
-        };
-        indexes.push(measured);
-        // Memory that it gave back would be in the process already when the next one is built.
-        built.push(index);
+        });
     }
-    drop(built);
     let churn = if args.churn { churn(args, metric, &queries, &truth)? } else { Vec::new() };
     let filtered = if args.filtered { filtered(args, metric, &queries)? } else { Vec::new() };
-    let (vectors, dim) = (truth.index.len(), queries.n_columns());
+    let (vectors, dim) = (truth.n_vectors, queries.n_columns());
     Ok(Report { vectors, dim, queries: queries.n_rows(), metric, indexes, churn, filtered })
 }
 
 /// What exact search finds.
 struct Truth {
-    /// Stays for the same reason as what is built after it.
-    index: ExactIndex,
+    n_vectors: usize,
     /// Per k, per query.
     ids: Vec<Vec<Vec<ItemId>>>,
 }
@@ -163,22 +158,17 @@ fn truth(args: &IndexArgs, metric: Metric, queries: &Matrix) -> Result<Truth, Fa
     };
     let find_all = |&k: &usize| queries.rows().enumerate().map(|query| find(query, k)).collect();
     let ids = args.k.iter().map(find_all).collect::<Result<_, String>>()?;
-    Ok(Truth { index: exact, ids })
+    Ok(Truth { n_vectors: exact.len(), ids })
 }
 
-fn exact(
-    args: &IndexArgs,
-    metric: Metric,
-    queries: &Matrix,
-    truth: &Truth,
-) -> Result<MeasuredIndex, Failure> {
+fn exact(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
     let built = Built::new(args, |vectors| ExactIndex::build(vectors, metric))?;
     let search = |query: &[f32], k, _, out: &mut Hits| built.index.search(query, k, None, out);
-    let sweep = sweep(args, &[truth.index.len()], queries, truth, search)?;
+    let sweep = sweep(args, &[truth.n_vectors], queries, truth, search)?;
     built.measured("exact".to_owned(), None, sweep)
 }
 
-fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<MeasuredIndex, Failure> {
+fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
     let (links, build_width) = (args.links, args.build_width);
     let params = HnswParams { links, build_width, ..HnswParams::default() };
     let built = Built::new(args, |vectors| HnswIndex::build(vectors, metric, params))?;
@@ -193,13 +183,13 @@ fn hnsw(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Re
     built.measured(format!("hnsw, {links} links, build width {build_width}"), Some(missed), sweep)
 }
 
-fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<MeasuredIndex, Failure> {
+fn ivf(args: &IndexArgs, metric: Metric, queries: &Matrix, truth: &Truth) -> Result<Measured, Failure> {
     let params = IvfParams { lists: args.lists, ..IvfParams::default() };
     let built = Built::new(args, |vectors| IvfIndex::build(vectors, metric, params))?;
     let search =
         |query: &[f32], k, width, out: &mut Hits| built.index.search_lists(query, k, width, None, out);
     let sweep = sweep(args, &args.width, queries, truth, search)?;
-    let lists = args.lists.min(truth.index.len());
+    let lists = args.lists.min(truth.n_vectors);
     built.measured(format!("ivf, {lists} lists"), None, sweep)
 }
 
@@ -246,9 +236,6 @@ fn recalls(
     args.k.iter().zip(&truth.ids).map(|(&k, truth)| recall(k, truth)).collect()
 }
 
-/// What was measured, and the index that it was measured on.
-type MeasuredIndex = (Measured, AnyIndex);
-
 /// An index and what building it took.
 struct Built<I> {
     index: I,
@@ -267,16 +254,11 @@ impl<I: Into<AnyIndex>> Built<I> {
         Ok(Self { index, build_cpu_s, resident_mb: grown.map(|bytes| bytes as f64 / 1e6) })
     }
 
-    fn measured(
-        self,
-        name: String,
-        missed: Option<usize>,
-        sweep: Vec<Point>,
-    ) -> Result<MeasuredIndex, Failure> {
+    fn measured(self, name: String, missed: Option<usize>, sweep: Vec<Point>) -> Result<Measured, Failure> {
         let Self { index, build_cpu_s, resident_mb } = self;
         let index = index.into();
         let (memory_mb, file) = (index.memory() as f64 / 1e6, file_costs(&index)?);
-        let measured = Measured {
+        Ok(Measured {
             index: name,
             build_cpu_s,
             memory_mb,
@@ -284,8 +266,7 @@ impl<I: Into<AnyIndex>> Built<I> {
             not_found_themselves: missed,
             file,
             sweep,
-        };
-        Ok((measured, index))
+        })
     }
 }
 
