@@ -11,9 +11,6 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "benchmarks"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "reco"
 
-# Without the allocator that keeps what it is given back, so that a process grows by what it takes.
-TELLS_MEMORY = ["--no-default-features"]
-
 
 def enter(name, packages, script):
     """Runs `script` again with the interpreter of the environment `name`, made on first use."""

@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 
-from run import CACHE, DOCS, GOAL, PACKAGES, TELLS_MEMORY, build_reco, enter, joined, machine, speed_at, word_vectors
+from run import CACHE, DOCS, GOAL, PACKAGES, build_reco, enter, joined, machine, speed_at, word_vectors
 
 SIZES = [2_000, 5_000, 10_000, 20_000, 40_000, 80_000]
 KS = [10, 50]
@@ -18,7 +18,7 @@ def measured(vectors, queries):
     """Per size, the reports of the exact index and of the graph."""
     import numpy as np
 
-    reco = build_reco(*TELLS_MEMORY)
+    reco = build_reco()
     rows, reports = np.load(vectors), {}
     for size in SIZES:
         part = CACHE / f"first-{size}.npy"

