@@ -70,7 +70,7 @@ mod tests {
     proptest! {
         #[test]
         fn equals_the_sum_it_stands_for(
-            events in prop::collection::vec((0.1f32..5.0, 0i64..3_000_000), 1..50),
+            events in prop::collection::vec((0.125f32..5.0, 0i64..3_000_000), 1..50),
             half_life in 0.5f64..60.0,
         ) {
             let base = Timestamp::from_secs(1_700_000_000);

@@ -91,7 +91,7 @@ proptest! {
     #[test]
     fn the_exact_index_finds_what_f64_finds(
         (n, dim, values, query) in (0usize..60, 1usize..20).prop_flat_map(|(n, dim)| {
-            let values = |n| prop::collection::vec(0.1f32..1.0, n);
+            let values = |n| prop::collection::vec(0.125f32..1.0, n);
             (Just(n), Just(dim), values(n * dim), values(dim))
         }),
         k in 0usize..80,

@@ -284,7 +284,7 @@ mod tests {
                 [prop_oneof![-3.0f32..3.0, Just(f32::NAN)], prop_oneof![-5.0f32..0.0, Just(f32::NAN)]],
                 0..150,
             ),
-            slope in 0.1f32..2.0,
+            slope in 0.125f32..2.0,
         ) {
             let weights = BoostedWeights { slope, intercept: -0.5, ..weights() };
             let model = Boosted::try_from(weights.clone()).unwrap();
