@@ -142,7 +142,7 @@ mod tests {
         #[test]
         fn values_are_treated_one_by_one(
             rows in prop::collection::vec(prop::array::uniform16(-9.0f32..9.0), 1..5),
-            (sums, step) in (prop::array::uniform16(any::<i32>()), 0.0078125f32..1.0),
+            (sums, step) in (prop::array::uniform16(any::<i32>()), 0.007_812_5f32..1.0),
         ) {
             let (flat, width) = (rows.as_flattened(), 16);
             let (means, scales) = (vec![0.3; width], vec![0.7; width]);

@@ -5,7 +5,7 @@ mod newton;
 #[cfg(test)]
 mod tests;
 
-use super::learning::is_ahead;
+use super::learning::{is_ahead, mean};
 use super::{FitError, bad};
 pub use lists::Lists;
 use newton::minimum;
@@ -19,7 +19,7 @@ pub struct BlendParams {
     /// Share of the interactions, the latest, that the weights are learned from; above 0 and below 1. The
     /// sources are fitted to all of them in the end.
     pub held_out: f64,
-    /// Weights of the squared weights to choose from, each above 0; see [`fit`].
+    /// Weights of the squared weights, each above 0, of which those count that hold for others; see [`fit`].
     pub regularization: Vec<f32>,
     /// Whether a source that likes an item more may never make it less likely. It must not where sources speak of
     /// their own proposals alone, as those do that cannot assess others': weights learned where others agree would
@@ -34,13 +34,7 @@ pub struct BlendParams {
 
 impl Default for BlendParams {
     fn default() -> Self {
-        Self {
-            held_out: 0.1,
-            regularization: vec![0.1, 0.01, 1e-3, 1e-4],
-            monotone: false,
-            rounds: 2,
-            head: 40,
-        }
+        Self { held_out: 0.1, regularization: vec![0.1, 0.01, 1e-3], monotone: false, rounds: 2, head: 40 }
     }
 }
 
@@ -75,9 +69,10 @@ impl BlendParams {
 /// That loss cares for the order of a whole list, a page only for its head, so the lists are then cut to what
 /// the weights put first and the weights are learned again on that.
 ///
-/// Of several regularisations that one is taken whose weights, learned from every other list, order the lists
-/// between them best by mean NDCG@10; a weaker one only where it is ahead by more than a standard error, for what is
-/// hardly better there may as well be worse elsewhere; of equals the weakest.
+/// Of several regularisations, those count whose weights, learned from every other list, order the lists between them
+/// best by mean NDCG@10, or no more than a standard error of the difference behind, and the weights are the mean of
+/// theirs: to choose among what is nearly equal is to leave it to chance, to average is not (Breiman, "Heuristics of
+/// Instability and Stabilization in Model Selection", Annals of Statistics 24, 1996).
 ///
 /// # Errors
 ///
@@ -99,7 +94,7 @@ pub(crate) struct Way {
 
 impl Way {
     /// From the most cautious to the boldest, where so many features in turn are the sides of a source's opinion, of
-    /// which the first are told by each item alone. Bolder weights order better, and need more users to learn from.
+    /// which the first are told by each item alone. Bolder weights need more users to learn from.
     pub(super) fn all(n_features: usize, params: &BlendParams) -> Vec<Self> {
         let plain = (0..n_features).filter(|feature| feature % Opinion::SIDES < Opinion::PLAIN).collect();
         let cautious = Self { features: plain, monotone: true };
@@ -117,79 +112,74 @@ impl Way {
     }
 }
 
-/// Weights as by [`fit`] in that one of several ways, given from the most cautious to the boldest, which
-/// [`choose`] prefers; features that are left out weigh 0.
+/// Weights as by [`fit`], learned in several ways; features that are left out weigh 0.
 ///
 /// # Panics
 ///
-/// Panics without a way, or for a feature that the lists do not have.
+/// Panics for a feature that the lists do not have.
 pub(crate) fn fit_some(lists: &Lists, ways: &[Way], params: &BlendParams) -> Result<Vec<f32>, FitError> {
     fit_chosen(lists, &choose(lists, ways, params)?, params)
 }
 
-/// Weights in a way that was chosen.
-pub(super) fn fit_chosen(lists: &Lists, chosen: &Chosen, params: &BlendParams) -> Result<Vec<f32>, FitError> {
-    let Chosen { way, regularization, .. } = chosen;
-    let nothing = vec![0.0; way.features.len()];
-    let learned = on_heads(&lists.only(&way.features), params, way.least(), *regularization, &nothing)?;
+/// The mean of the weights in all ways that were chosen.
+pub(super) fn fit_chosen(
+    lists: &Lists,
+    chosen: &[Chosen],
+    params: &BlendParams,
+) -> Result<Vec<f32>, FitError> {
     let mut weights = vec![0.0; lists.n_features];
-    way.features.iter().zip(learned).for_each(|(&feature, weight)| weights[feature] = weight);
+    for Chosen { way, regularization } in chosen {
+        let nothing = vec![0.0; way.features.len()];
+        let learned = on_heads(&lists.only(&way.features), params, way.least(), *regularization, &nothing)?;
+        for (&feature, weight) in way.features.iter().zip(learned) {
+            weights[feature] += weight / chosen.len() as f32;
+        }
+    }
     Ok(weights)
 }
 
-/// A way with its regularisation, and what its weights gain on each of the lists that they were not learned from.
-#[derive(Clone, Debug)]
+/// A way of learning weights that holds for others.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Chosen {
     way: Way,
     regularization: f32,
-    gains: Vec<f64>,
 }
 
-/// The way, of those given from the most cautious to the boldest, and the regularisation that hold best for lists
-/// they were not learned from.
-///
-/// # Panics
-///
-/// Panics without a way.
-pub(super) fn choose(lists: &Lists, ways: &[Way], params: &BlendParams) -> Result<Chosen, FitError> {
+/// Those of the ways, each with any of the regularisations, that order lists which they were not learned from as well
+/// as the best of them does, but for what may be chance.
+pub(super) fn choose(lists: &Lists, ways: &[Way], params: &BlendParams) -> Result<Vec<Chosen>, FitError> {
     FitError::check("blend", params.problems())?;
-    if let ([way], [regularization]) = (ways, &params.regularization[..]) {
-        return Ok(Chosen { way: way.clone(), regularization: *regularization, gains: Vec::new() });
+    let mut trials = Vec::new();
+    for way in ways {
+        trials.extend(tried(lists, way, params)?);
     }
-    let mut best = regularized(lists, &ways[0], params)?;
-    for way in &ways[1..] {
-        let bolder = regularized(lists, way, params)?;
-        // Less than that may be chance, and of what may be as good the more cautious way is to be preferred.
-        if is_ahead(&bolder.gains, &best.gains) {
-            best = bolder;
-        }
-    }
-    Ok(best)
+    let Some((_, best)) = trials.iter().max_by(|one, other| mean(&one.1).total_cmp(&mean(&other.1))) else {
+        return Ok(Vec::new());
+    };
+    let is_as_good = |gains: &[f64]| !is_ahead(best, gains);
+    Ok(trials.iter().filter(|trial| is_as_good(&trial.1)).map(|trial| trial.0.clone()).collect())
 }
 
-/// One way with the regularisation that holds best for lists it was not learned from.
-fn regularized(lists: &Lists, way: &Way, params: &BlendParams) -> Result<Chosen, FitError> {
+/// One way with each regularisation, and the NDCG@10 of each list as weights order it that were learned from every
+/// other one; of nothing where the lists cannot be halved.
+fn tried(lists: &Lists, way: &Way, params: &BlendParams) -> Result<Vec<(Chosen, Vec<f64>)>, FitError> {
     // From the strongest to the weakest the solutions lie close together.
     let mut bounds = params.regularization.clone();
     bounds.sort_by(|one, other| other.total_cmp(one));
-    let first = Chosen { way: way.clone(), regularization: bounds[0], gains: Vec::new() };
     let lists = lists.only(&way.features);
     let halves = [lists.every_other(0), lists.every_other(1)];
-    if halves.iter().any(Lists::is_empty) {
-        return Ok(first);
-    }
     let mut gains = vec![Vec::new(); bounds.len()];
-    for (learned_from, tested_on) in [(0, 1), (1, 0)] {
-        let mut weights = vec![0.0; lists.n_features];
-        for (gains, &bound) in gains.iter_mut().zip(&bounds) {
-            weights = on_heads(&halves[learned_from], params, way.least(), bound, &weights)?;
-            gains.extend(halves[tested_on].ndcg(&weights));
+    if !halves.iter().any(Lists::is_empty) {
+        for (learned_from, tested_on) in [(0, 1), (1, 0)] {
+            let mut weights = vec![0.0; lists.n_features];
+            for (gains, &bound) in gains.iter_mut().zip(&bounds) {
+                weights = on_heads(&halves[learned_from], params, way.least(), bound, &weights)?;
+                gains.extend(halves[tested_on].ndcg(&weights));
+            }
         }
     }
-    let is_better =
-        |next: usize, best: usize| gains[next] == gains[best] || is_ahead(&gains[next], &gains[best]);
-    let best = (1..bounds.len()).fold(0, |best, next| if is_better(next, best) { next } else { best });
-    Ok(Chosen { regularization: bounds[best], gains: gains.swap_remove(best), ..first })
+    let chosen = bounds.into_iter().map(|regularization| Chosen { way: way.clone(), regularization });
+    Ok(chosen.zip(gains).collect())
 }
 
 /// Weights for the head of the lists, sought from `start` on.
