@@ -16,10 +16,11 @@ from environment import DOCS, build_reco, enter, machine  # noqa: E402
 PACKAGES = ["numpy==2.4.6", "pyarrow==26.0.1"]
 USERS_KNOWN, EVENTS_KNOWN = 0.98, 0.95
 DEPTH = 10
+# Its setting, and whether it goes on from the earlier snapshot.
 FITS = {
-    "12 passes from scratch": ["train.als.iterations=12"],
-    "4 passes from scratch": ["train.als.iterations=4"],
-    "4 passes from the earlier snapshot": ["train.als.warm_iterations=4"],
+    "12 passes from scratch": ("train.als.iterations=12", False),
+    "4 passes from scratch": ("train.als.iterations=4", False),
+    "4 passes from the earlier snapshot": ("train.als.warm_iterations=4", True),
 }
 
 
@@ -33,9 +34,9 @@ def earlier(train, seed):
     return train.filter(is_known)
 
 
-def fit(reco, interactions, snapshot, seed, settings, *flags):
-    common = ["pipeline.seen=always", f"train.als.seed={seed}"]
-    sets = [part for setting in [*common, *settings] for part in ("--set", setting)]
+def fit(reco, interactions, snapshot, seed, setting, *flags):
+    settings = ["pipeline.seen=always", f"train.als.seed={seed}", setting]
+    sets = [part for setting in settings for part in ("--set", setting)]
     command = [reco, "train", "--interactions", interactions, "--out", snapshot, "--no-judge", "--quiet", *sets, *flags]
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
 
@@ -44,16 +45,15 @@ def best(reco, snapshot, folder):
     """The best thousand items of every user."""
     from pyarrow import parquet
 
-    command = [reco, "score", "--snapshot", snapshot, "--out", folder, "--quiet", "--set", "pipeline.seen=always"]
+    command = [reco, "score", "--snapshot", snapshot, "--out", folder, "--count", 1000, "--quiet", "--set", "pipeline.seen=always"]
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
     rows = parquet.read_table(folder)
     return dict(zip(map(int, rows["user"].to_pylist()), rows["items"].to_pylist()))
 
 
 def quality(lists, taken, negatives):
-    """HR and NDCG of the item taken among the negatives. What is not among a user's best thousand of 3,706 items is
-    behind all negatives that are, of which there are mostly more than DEPTH: else its place is not known, which is an
-    error."""
+    """HR and NDCG of the item taken among the negatives. What is not among a user's best thousand items is behind all
+    negatives that are, of which there are mostly more than DEPTH: else its place is not known, which is an error."""
     import math
 
     places = []
@@ -84,12 +84,12 @@ def measured(reco, options):
             scratch = Path(scratch)
             parquet.write_table(train, scratch / "all.parquet")
             parquet.write_table(earlier(train, seed), scratch / "earlier.parquet")
-            fit(reco, scratch / "earlier.parquet", scratch / "earlier.reco", seed, ["train.als.iterations=12"])
-            for number, (name, settings) in enumerate(FITS.items()):
+            fit(reco, scratch / "earlier.parquet", scratch / "earlier.reco", seed, "train.als.iterations=12")
+            for number, (name, (setting, is_warm)) in enumerate(FITS.items()):
                 print(f"seed {seed}: {name}", file=sys.stderr)
                 snapshot = scratch / f"{number}.reco"
-                flags = ["--warm-start", scratch / "earlier.reco"] if "earlier" in name else []
-                fit(reco, scratch / "all.parquet", snapshot, seed, settings, *flags)
+                flags = ["--warm-start", scratch / "earlier.reco"] if is_warm else []
+                fit(reco, scratch / "all.parquet", snapshot, seed, setting, *flags)
                 lists = best(reco, snapshot, scratch / f"lists-{number}")
                 figures[name].append(quality(lists, taken, negatives))
     return figures

@@ -266,6 +266,15 @@ mod tests {
     }
 
     #[test]
+    fn numbers_may_be_written_with_powers_of_ten() {
+        let set = ["train.als.regularization=5e-3", "train.blend.regularization=[1e-1, 2E+0]"];
+        let config = load_text("", &set).unwrap();
+        let als = config.train.als.unwrap();
+        assert_eq!(als.regularization.to_bits(), 5e-3f32.to_bits());
+        assert_eq!(config.train.blend.unwrap().regularization, [0.1, 2.0]);
+    }
+
+    #[test]
     fn mistakes_say_what_would_be_right() {
         for (set, said) in [
             ("weights.at_least.rating=false", "weights.at_least.rating (--set): is false, must be a number"),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum NpyError {
     #[error("{} cannot be read", .0.display())]
     Io(PathBuf, #[source] io::Error),
-    #[error("{} is no .npy file of version 1 or 2", .0.display())]
+    #[error("{} is no .npy file of version 1 or 2, or its header is cut short", .0.display())]
     Foreign(PathBuf),
     #[error("{} holds {found}, must hold {want}", path.display())]
     Content { path: PathBuf, found: String, want: &'static str },
@@ -33,7 +33,7 @@ pub(crate) fn read(path: &Path) -> Result<Matrix, NpyError> {
     let shape: Option<Vec<usize>> =
         field("shape").split(',').map(str::trim).filter(|n| !n.is_empty()).map(|n| n.parse().ok()).collect();
     let Some(&[n_rows, n_columns]) = shape.as_deref() else {
-        return Err(wrong(field("shape"), "two dimensions"));
+        return Err(wrong(&format!("values of the shape ({})", field("shape")), "two dimensions"));
     };
     if n_rows > 0 && n_columns == 0 {
         return Err(wrong("rows of 0 values", "rows of at least 1 value"));

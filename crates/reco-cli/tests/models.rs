@@ -56,7 +56,9 @@ fn versions_are_published_promoted_and_taken_back() {
     assert_eq!(answer(folder, &ask)["snapshot"], "v1");
     assert_eq!(answer(folder, &[&ask[..], &["--version", "v2"]].concat())["snapshot"], "v2");
     let warm = [&TRAIN[..], &["--warm-start", "champion", "--set", "train.als.factors=96"]].concat();
-    assert_eq!(answer(folder, &warm)["published"], "v3");
+    let trained = answer(folder, &warm);
+    assert_eq!(trained["published"], "v3");
+    assert!(!trained["remarks"].to_string().contains("warm start"), "{}", trained["remarks"]);
     answer(folder, &["models", "promote", "v3"]);
     let shown = answer(folder, &["models", "show"]);
     assert_eq!((&shown["version"], &shown["metadata"]["trained_from"]), (&"v3".into(), &"v1".into()));
@@ -114,6 +116,8 @@ fn the_first_of_many_nights_has_no_champion_to_go_on_from() {
     let second = answer(folder, &[&night[..], &["--set", "train.als.factors=64"]].concat());
     let shown = answer(folder, &["models", "show", "v2", "--registry", "models"]);
     assert_eq!((&second["published"], &shown["metadata"]["trained_from"]), (&"v2".into(), &"v1".into()));
+    let remarks = second["remarks"].to_string();
+    assert!(remarks.contains("its rows have 96 factors, 64 are asked for"), "{remarks}");
 }
 
 /// A server that ends with the test.

@@ -5,7 +5,7 @@ use crate::args::Global;
 use crate::output::Output;
 use figment::Provider;
 use figment::providers::{Format as _, Toml};
-use figment::value::{Dict, Value};
+use figment::value::{Dict, Num, Value};
 use reco_core::event::Action;
 use std::path::Path;
 
@@ -79,7 +79,23 @@ fn is_section(name: &str) -> bool {
 
 /// Text from the environment or a flag as figment reads it: numbers, lists and so on, else text.
 fn parsed(text: &str) -> Value {
-    text.parse().unwrap_or_else(|never| match never {})
+    with_powers(text.parse().unwrap_or_else(|never| match never {}))
+}
+
+/// The same with numbers such as 5e-3, which figment takes for text.
+fn with_powers(value: Value) -> Value {
+    let is_power = |text: &str| {
+        text.contains(['e', 'E'])
+            && text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+    };
+    match value {
+        Value::String(tag, text) => match text.parse::<f64>() {
+            Ok(number) if is_power(&text) => Value::Num(tag, Num::F64(number)),
+            _ => Value::String(tag, text),
+        },
+        Value::Array(tag, list) => Value::Array(tag, list.into_iter().map(with_powers).collect()),
+        other => other,
+    }
 }
 
 struct Layers<'a> {

@@ -152,13 +152,26 @@ impl Start {
         Self { users: picked(&model.users, users), items: picked(&model.items, items) }
     }
 
-    fn fits(&self, interactions: &Csr, factors: usize) -> bool {
-        let shape = |matrix: &Matrix| (matrix.n_rows(), matrix.n_columns());
-        shape(&self.users) == (interactions.n_rows(), factors)
-            && shape(&self.items) == (interactions.n_columns(), factors)
-            && self.items.as_slice().iter().any(|&factor| factor != 0.0)
-            && self.users.is_finite()
-            && self.items.is_finite()
+    /// Why training on `interactions` cannot go on from here; `None` where it can.
+    pub fn misfit(&self, interactions: &Csr, factors: usize) -> Option<String> {
+        let rows = (self.users.n_rows(), self.items.n_rows());
+        let (n_users, n_items) = (interactions.n_rows(), interactions.n_columns());
+        let both = [&self.users, &self.items];
+        if rows != (n_users, n_items) {
+            Some(format!(
+                "it has rows for {} users and {} items, the data {n_users} and {n_items}",
+                rows.0, rows.1
+            ))
+        } else if let Some(other) = both.iter().map(|side| side.n_columns()).find(|&length| length != factors)
+        {
+            Some(format!("its rows have {other} factors, {factors} are asked for"))
+        } else if self.items.as_slice().iter().all(|&factor| factor == 0.0) {
+            Some("it knows none of the items".to_owned())
+        } else if !both.iter().all(|side| side.is_finite()) {
+            Some("it has factors that are not finite".to_owned())
+        } else {
+            None
+        }
     }
 }
 
@@ -193,8 +206,8 @@ pub fn fit(interactions: &Csr, params: &AlsParams, progress: &dyn Progress) -> R
 }
 
 /// As [`fit`], from the factors of an earlier model on, with `warm_iterations` instead of `iterations`. Rows that
-/// were zero get their factors from those that were not. A start of other dimensions, or without any factors, is
-/// not used.
+/// were zero get their factors from those that were not. From a start that does not fit ([`Start::misfit`]) nothing is
+/// taken: that is [`fit`].
 ///
 /// # Errors
 ///
@@ -206,7 +219,7 @@ pub fn refit(
     progress: &dyn Progress,
 ) -> Result<AlsFit, FitError> {
     FitError::check("als", params.problems())?;
-    if !start.fits(interactions, params.factors) {
+    if start.misfit(interactions, params.factors).is_some() {
         return fit(interactions, params, progress);
     }
     alternate(interactions, params, start, params.warm_iterations, progress)

@@ -76,7 +76,7 @@ impl BlendParams {
 ///
 /// # Errors
 ///
-/// [`FitError::Params`] for a regularisation that is not above 0, [`FitError::Empty`] without lists,
+/// [`FitError::Params`] for a regularisation that is not above 0, [`FitError::NoLists`] without lists,
 /// [`FitError::Diverged`] for features that are not finite.
 pub fn fit(lists: &Lists, params: &BlendParams) -> Result<Vec<f32>, FitError> {
     let free = Way { features: (0..lists.n_features).collect(), monotone: params.monotone };
@@ -145,8 +145,9 @@ pub(super) struct Chosen {
     regularization: f32,
 }
 
-/// Those of the ways, each with any of the regularisations, that order lists which they were not learned from as well
-/// as the best of them does, but for what may be chance.
+/// Those of the ways, given from the most cautious to the boldest, each with any of the regularisations, that order
+/// lists which they were not learned from as well as the best of them does, but for what may be chance. Where there
+/// are too few lists to tell, the most cautious.
 pub(super) fn choose(lists: &Lists, ways: &[Way], params: &BlendParams) -> Result<Vec<Chosen>, FitError> {
     FitError::check("blend", params.problems())?;
     let mut trials = Vec::new();
@@ -156,6 +157,9 @@ pub(super) fn choose(lists: &Lists, ways: &[Way], params: &BlendParams) -> Resul
     let Some((_, best)) = trials.iter().max_by(|one, other| mean(&one.1).total_cmp(&mean(&other.1))) else {
         return Ok(Vec::new());
     };
+    if best.is_empty() {
+        return Ok(trials.into_iter().take(1).map(|trial| trial.0).collect());
+    }
     let is_as_good = |gains: &[f64]| !is_ahead(best, gains);
     Ok(trials.iter().filter(|trial| is_as_good(&trial.1)).map(|trial| trial.0.clone()).collect())
 }

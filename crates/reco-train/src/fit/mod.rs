@@ -60,6 +60,15 @@ pub enum FitError {
         /// The model.
         model: &'static str,
     },
+    /// Nobody whose choice could be learned from.
+    #[error(
+        "{model}: there is nothing to learn from: of nobody who was held back some of the candidates were taken and others \
+         not; it takes more users and items"
+    )]
+    NoLists {
+        /// The model.
+        model: &'static str,
+    },
     /// A linear system had no solution.
     #[error("{model}: {cause}")]
     Diverged {

@@ -107,8 +107,8 @@ impl Part {
 }
 
 /// Weights learned from each part of the users, the first of which is all of them; `None` where too little that was
-/// proposed was taken. All in the way and with the regularisation that
-/// are best for all of them: how far to trust what was learned is better told by many than by a few.
+/// proposed was taken. All in the ways that hold for all of them: how far to trust what was learned is better told by
+/// many than by a few.
 fn weighed(
     lists: &[(u32, Proposed)],
     parts: &[Part],

@@ -18,7 +18,7 @@ use super::two_tower::{self, TwoTowerParams};
 use super::wide_deep::WideDeepParams;
 use super::{FitError, attributes, bad, item_table, vectors};
 use crate::data::Dataset;
-use crate::progress::Progress;
+use crate::progress::{Progress, remarked};
 use reco_core::catalog::Catalog;
 use reco_core::event::ActionWeights;
 use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable, UserAttributes};
@@ -195,7 +195,7 @@ pub fn fit_for(
 }
 
 /// Like [`fit`], but factors go on from those of an `earlier` snapshot, if it has any as long; users and items
-/// are found in it by their keys. See [`als::refit`].
+/// are found in it by their keys. See [`als::refit`]. Where they cannot, a remark says why.
 ///
 /// # Errors
 ///
@@ -315,9 +315,17 @@ pub(super) fn models(
     models.insert(Popularity::NAME, counts::popularity(&log, &catalog, weights, &plan.popular)?);
     models.insert(Trends::NAME, counts::trends(&log, catalog.len(), weights, plan.trend_half_life_days));
     if let Some(params) = &plan.als {
-        let start = earlier.and_then(|earlier| start(earlier, &log.users, &catalog));
+        let start = earlier.map(|earlier| {
+            let start = start(earlier, &log.users, &catalog).ok_or_else(|| "it has no factors".to_owned())?;
+            start.misfit(&matrix, params.factors).map_or(Ok(start), Err)
+        });
         let model = match start {
-            Some(start) => als::refit(&matrix, params, start, progress)?.model,
+            Some(Ok(start)) => als::refit(&matrix, params, start, progress)?.model,
+            Some(Err(misfit)) => {
+                let line = format!("als cannot go on from the earlier snapshot and begins anew: {misfit}");
+                remarked(progress, "warm start", &line);
+                als::fit(&matrix, params, progress)?.model
+            }
             None => als::fit(&matrix, params, progress)?.model,
         };
         if plan.vector_neighbors > 0 {

@@ -240,7 +240,9 @@ pub(super) fn judge(
 
 /// Whether there is too little of it, on either side of the split.
 fn is_want_of_data(error: &EvaluateError) -> bool {
-    let is_empty = |error: &FitError| matches!(error, FitError::Empty { .. } | FitError::Unweighted { .. });
+    let is_empty = |error: &FitError| {
+        matches!(error, FitError::Empty { .. } | FitError::Unweighted { .. } | FitError::NoLists { .. })
+    };
     match error {
         // What is left before the test may all have happened at the epoch.
         EvaluateError::NothingToTest { .. } | EvaluateError::NoTimes => true,

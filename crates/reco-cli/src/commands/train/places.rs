@@ -69,6 +69,9 @@ fn check_start(path: &Path, versions: Option<&Versions>) -> Result<(), Failure> 
             )
             .into());
         }
+        (None, _) if path.is_dir() => {
+            return Err(format!("--warm-start {}: is a folder, must be a snapshot", path.display()).into());
+        }
         (None, _) if !path.is_file() => {
             return Err(format!("--warm-start {}: there is no such file", path.display()).into());
         }

@@ -167,10 +167,16 @@ fn a_start_that_does_not_fit_is_not_used() {
     let cold = fit(&matrix, &params(), &Silent).unwrap().model;
     let longer = fit(&matrix, &AlsParams { factors: 9, ..params() }, &Silent).unwrap().model;
     let stranger = || (0..30).map(|_| None);
-    for start in [
-        Start::of(&longer, (0..40).map(Some), (0..30).map(Some)),
-        Start::of(&cold, (0..40).map(Some), stranger()),
+    for (start, why) in [
+        (Start::of(&longer, (0..40).map(Some), (0..30).map(Some)), "its rows have 9 factors"),
+        (Start::of(&cold, (0..40).map(Some), stranger()), "it knows none of the items"),
+        (
+            Start::of(&cold, (0..39).map(Some), (0..30).map(Some)),
+            "rows for 39 users and 30 items, the data 40 and 30",
+        ),
     ] {
+        let misfit = start.misfit(&matrix, params().factors).unwrap();
+        assert!(misfit.contains(why), "{misfit}");
         assert_eq!(refit(&matrix, &params(), start, &Silent).unwrap().model.items, cold.items);
     }
 }

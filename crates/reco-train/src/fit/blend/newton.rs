@@ -22,7 +22,7 @@ pub(super) fn minimum(
     start: &[f32],
 ) -> Result<Vec<f32>, FitError> {
     if lists.is_empty() {
-        return Err(FitError::Empty { model: "blend" });
+        return Err(FitError::NoLists { model: "blend" });
     }
     let mut weights = start.to_vec();
     let mut here = Slope::at(&weights, lists, regularization);

@@ -26,7 +26,7 @@ fn what_cannot_be_learned_from_is_refused() {
     let mut lists = Lists::new(1);
     lists.push(&[1.0, 2.0], 2);
     lists.push(&[1.0, 2.0], 0);
-    assert!(matches!(fit(&lists, &params(1.0)), Err(FitError::Empty { .. })));
+    assert!(matches!(fit(&lists, &params(1.0)), Err(FitError::NoLists { .. })));
     lists.push(&[f32::NAN, 2.0], 1);
     assert!(matches!(fit(&lists, &params(1.0)), Err(FitError::Diverged { .. })));
     assert!(matches!(fit(&lists, &params(0.0)), Err(FitError::Params { .. })));
@@ -74,6 +74,15 @@ fn of_what_is_as_good_the_weights_are_the_mean() {
     let alone = [0, 1].map(|feature| fit_some(&lists, &[way(feature)], &params(0.1)).unwrap()[feature]);
     let both = fit_some(&lists, &[way(0), way(1)], &params(0.1)).unwrap();
     assert_eq!(both, alone.map(|weight| weight / 2.0));
+}
+
+#[test]
+fn the_most_cautious_way_is_taken_where_nothing_can_be_told() {
+    let mut lists = Lists::new(1);
+    lists.push(&[1.0, 0.9, 0.8], 1);
+    let ways = [true, false].map(|monotone| Way { features: vec![0], monotone });
+    let chosen = choose(&lists, &ways, &BlendParams::default()).unwrap();
+    assert_eq!(chosen, [Chosen { way: ways[0].clone(), regularization: 0.1 }]);
 }
 
 #[test]
