@@ -4,6 +4,7 @@ use super::mix::mix;
 use super::shape::shape_of;
 use super::{Allow, IndexError, Metric, VectorIndex};
 use crate::candidate::Hits;
+use crate::id::ItemId;
 use crate::linalg::Matrix;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ pub enum SwapError {
 
 impl RecallGuard {
     /// The recall of `candidate`: the share of what `exact` finds for queries drawn from the rows of
-    /// `queries`. The same seed draws the same rows.
+    /// `queries`. The same seed draws the same rows. What ties with the last that is found is as good as it.
     ///
     /// # Errors
     ///
@@ -85,7 +86,7 @@ impl RecallGuard {
         for &row in &drawn {
             exact.search(queries.row(row), self.k, None, &mut near)?;
             candidate.search(queries.row(row), self.k, None, &mut hits)?;
-            found += near.ids.iter().filter(|id| hits.ids.contains(id)).count();
+            found += n_found(&near, &hits);
             total += near.len();
         }
         // Nothing to find is all found.
@@ -108,6 +109,17 @@ impl RecallGuard {
         rows.truncate(n_drawn);
         rows
     }
+}
+
+/// How much of what is nearest is among the `hits`. In the place of those that tie with the last of it any that tie will
+/// do, for which of many equal vectors is found says nothing about an index.
+fn n_found(near: &Hits, hits: &Hits) -> usize {
+    let Some((_, last)) = near.iter().last() else { return 0 };
+    let ties = |score: f32| (score - last).abs() <= 1e-6 * last.abs();
+    let (tied, nearer): (Vec<_>, Vec<_>) = near.iter().partition(|&(_, score)| ties(score));
+    let is_tied = |&(id, score): &(ItemId, f32)| ties(score) || tied.iter().any(|row| row.0 == id);
+    let n_tied = hits.iter().filter(is_tied).count().min(tied.len());
+    nearer.iter().filter(|row| hits.ids.contains(&row.0)).count() + n_tied
 }
 
 /// The index that serves, until a better one takes its place between two searches.
@@ -229,6 +241,31 @@ mod tests {
         let guard = RecallGuard { k: 1, ..RecallGuard::default() };
         let error = guard.check(&poor, &*exact(0), &vectors(3)).unwrap_err();
         assert!(error.to_string().starts_with("recall@1 is 0."), "{error}");
+    }
+
+    #[test]
+    fn which_of_equal_vectors_is_found_does_not_count() {
+        let row = |id: u32| (ItemId::new(id), if id < 2 { 0.9 } else { 0.5 });
+        let found = |near: &[u32], hits: &[u32]| {
+            let [near, hits] = [near, hits].map(|ids| ids.iter().map(|&id| row(id)).collect::<Vec<_>>());
+            let hits_of = |rows: &[(ItemId, f32)]| Hits {
+                ids: rows.iter().map(|row| row.0).collect(),
+                scores: rows.iter().map(|row| row.1).collect(),
+            };
+            n_found(&hits_of(&near), &hits_of(&hits))
+        };
+        assert_eq!(found(&[0, 1, 2], &[0, 1, 7]), 3, "one tie for another");
+        assert_eq!(
+            found(&[0, 1, 2], &[0, 7, 8]),
+            2,
+            "what ties with the last is no substitute for what is nearer"
+        );
+        assert_eq!(found(&[0, 1], &[0, 7]), 1);
+        let mut boastful = Hits { ids: vec![ItemId::new(9)], scores: vec![2.0] };
+        let near = Hits { ids: vec![ItemId::new(0)], scores: vec![0.9] };
+        assert_eq!(n_found(&near, &boastful), 0, "no score is better than the best");
+        boastful.scores = vec![0.9];
+        assert_eq!(n_found(&near, &boastful), 1);
     }
 
     #[test]
