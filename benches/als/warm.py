@@ -79,10 +79,10 @@ def measured(reco, options):
     for user, item in zip(others["user"].to_pylist(), others["item"].to_pylist()):
         negatives[user].add(item)
     figures = {name: [] for name in FITS}
-    for seed in range(1, options.seeds + 1):
-        with tempfile.TemporaryDirectory() as scratch:
-            scratch = Path(scratch)
-            parquet.write_table(train, scratch / "all.parquet")
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        parquet.write_table(train, scratch / "all.parquet")
+        for seed in range(1, options.seeds + 1):
             parquet.write_table(earlier(train, seed), scratch / "earlier.parquet")
             fit(reco, scratch / "earlier.parquet", scratch / "earlier.reco", seed, "train.als.iterations=12")
             for number, (name, (setting, is_warm)) in enumerate(FITS.items()):
@@ -90,7 +90,7 @@ def measured(reco, options):
                 snapshot = scratch / f"{number}.reco"
                 flags = ["--warm-start", scratch / "earlier.reco"] if is_warm else []
                 fit(reco, scratch / "all.parquet", snapshot, seed, setting, *flags)
-                lists = best(reco, snapshot, scratch / f"lists-{number}")
+                lists = best(reco, snapshot, scratch / f"lists-{seed}-{number}")
                 figures[name].append(quality(lists, taken, negatives))
     return figures
 

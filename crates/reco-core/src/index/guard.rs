@@ -245,15 +245,11 @@ mod tests {
 
     #[test]
     fn which_of_equal_vectors_is_found_does_not_count() {
-        let row = |id: u32| (ItemId::new(id), if id < 2 { 0.9 } else { 0.5 });
-        let found = |near: &[u32], hits: &[u32]| {
-            let [near, hits] = [near, hits].map(|ids| ids.iter().map(|&id| row(id)).collect::<Vec<_>>());
-            let hits_of = |rows: &[(ItemId, f32)]| Hits {
-                ids: rows.iter().map(|row| row.0).collect(),
-                scores: rows.iter().map(|row| row.1).collect(),
-            };
-            n_found(&hits_of(&near), &hits_of(&hits))
+        let hits_of = |ids: &[u32]| Hits {
+            ids: ids.iter().copied().map(ItemId::new).collect(),
+            scores: ids.iter().map(|&id| if id < 2 { 0.9 } else { 0.5 }).collect(),
         };
+        let found = |near: &[u32], hits: &[u32]| n_found(&hits_of(near), &hits_of(hits));
         assert_eq!(found(&[0, 1, 2], &[0, 1, 7]), 3, "one tie for another");
         assert_eq!(
             found(&[0, 1, 2], &[0, 7, 8]),

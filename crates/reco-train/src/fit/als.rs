@@ -5,7 +5,7 @@ mod side;
 mod tests;
 
 use super::{FitError, bad};
-use crate::progress::Progress;
+use crate::progress::{Progress, remarked};
 use rand::SeedableRng;
 use rand::distr::{Distribution, Uniform};
 use rand_pcg::Pcg64;
@@ -133,7 +133,7 @@ pub struct AlsFit {
 }
 
 /// Factors to start from, rows as the data to fit numbers users and items; zero for rows without any.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Start {
     /// Of the users.
     pub users: Matrix,
@@ -153,11 +153,13 @@ impl Start {
     }
 
     /// Why training on `interactions` cannot go on from here; `None` where it can.
-    pub fn misfit(&self, interactions: &Csr, factors: usize) -> Option<String> {
+    fn misfit(&self, interactions: &Csr, factors: usize) -> Option<String> {
         let rows = (self.users.n_rows(), self.items.n_rows());
         let (n_users, n_items) = (interactions.n_rows(), interactions.n_columns());
         let both = [&self.users, &self.items];
-        if rows != (n_users, n_items) {
+        if self.items.n_columns() == 0 {
+            Some("it has no factors".to_owned())
+        } else if rows != (n_users, n_items) {
             Some(format!(
                 "it has rows for {} users and {} items, the data {n_users} and {n_items}",
                 rows.0, rows.1
@@ -206,8 +208,8 @@ pub fn fit(interactions: &Csr, params: &AlsParams, progress: &dyn Progress) -> R
 }
 
 /// As [`fit`], from the factors of an earlier model on, with `warm_iterations` instead of `iterations`. Rows that
-/// were zero get their factors from those that were not. From a start that does not fit ([`Start::misfit`]) nothing is
-/// taken: that is [`fit`].
+/// were zero get their factors from those that were not. From a start of other dimensions, or without any factors,
+/// nothing is taken: that is [`fit`], and a remark says why.
 ///
 /// # Errors
 ///
@@ -219,7 +221,9 @@ pub fn refit(
     progress: &dyn Progress,
 ) -> Result<AlsFit, FitError> {
     FitError::check("als", params.problems())?;
-    if start.misfit(interactions, params.factors).is_some() {
+    if let Some(misfit) = start.misfit(interactions, params.factors) {
+        let line = format!("als cannot go on from the earlier snapshot and begins anew: {misfit}");
+        remarked(progress, "warm start", &line);
         return fit(interactions, params, progress);
     }
     alternate(interactions, params, start, params.warm_iterations, progress)

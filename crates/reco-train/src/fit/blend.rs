@@ -150,6 +150,9 @@ pub(super) struct Chosen {
 /// are too few lists to tell, the most cautious.
 pub(super) fn choose(lists: &Lists, ways: &[Way], params: &BlendParams) -> Result<Vec<Chosen>, FitError> {
     FitError::check("blend", params.problems())?;
+    if let ([way], &[regularization]) = (ways, &params.regularization[..]) {
+        return Ok(vec![Chosen { way: way.clone(), regularization }]);
+    }
     let mut trials = Vec::new();
     for way in ways {
         trials.extend(tried(lists, way, params)?);

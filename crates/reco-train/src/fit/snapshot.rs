@@ -18,7 +18,7 @@ use super::two_tower::{self, TwoTowerParams};
 use super::wide_deep::WideDeepParams;
 use super::{FitError, attributes, bad, item_table, vectors};
 use crate::data::Dataset;
-use crate::progress::{Progress, remarked};
+use crate::progress::Progress;
 use reco_core::catalog::Catalog;
 use reco_core::event::ActionWeights;
 use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable, UserAttributes};
@@ -284,15 +284,15 @@ fn problems_of_columns(dataset: &Dataset, config: &FeatureConfig) -> Vec<String>
     problems
 }
 
-/// The factors of `earlier` for these users and items.
-fn start(earlier: &Snapshot, users: &UserTable, catalog: &Catalog) -> Option<Start> {
-    let model = earlier.models.get(AlsModel::NAME)?;
+/// The factors of `earlier` for these users and items; nothing where it has none.
+fn start(earlier: &Snapshot, users: &UserTable, catalog: &Catalog) -> Start {
+    let Some(model) = earlier.models.get(AlsModel::NAME) else { return Start::default() };
     let users = users.keys().iter().map(|key| earlier.users.row(key.as_str()).map(|row| row as usize));
     let items = (0..catalog.len() as u32).map(|id| {
         let key = catalog.key(ItemId::new(id));
         earlier.catalog.id(key.as_str()).map(ItemId::index)
     });
-    Some(Start::of(model, users, items))
+    Start::of(model, users, items)
 }
 
 /// A snapshot with all models but the blend; factors go on from those of `earlier`.
@@ -315,16 +315,9 @@ pub(super) fn models(
     models.insert(Popularity::NAME, counts::popularity(&log, &catalog, weights, &plan.popular)?);
     models.insert(Trends::NAME, counts::trends(&log, catalog.len(), weights, plan.trend_half_life_days));
     if let Some(params) = &plan.als {
-        let start = earlier.map(|earlier| {
-            let start = start(earlier, &log.users, &catalog).ok_or_else(|| "it has no factors".to_owned())?;
-            start.misfit(&matrix, params.factors).map_or(Ok(start), Err)
-        });
-        let model = match start {
-            Some(Ok(start)) => als::refit(&matrix, params, start, progress)?.model,
-            Some(Err(misfit)) => {
-                let line = format!("als cannot go on from the earlier snapshot and begins anew: {misfit}");
-                remarked(progress, "warm start", &line);
-                als::fit(&matrix, params, progress)?.model
+        let model = match earlier {
+            Some(earlier) => {
+                als::refit(&matrix, params, start(earlier, &log.users, &catalog), progress)?.model
             }
             None => als::fit(&matrix, params, progress)?.model,
         };
