@@ -34,6 +34,7 @@ pub(crate) async fn run(out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Erro
             action: Action::from(action),
             value: None,
             at: recommender.clock().wall(),
+            details: None,
         };
         let taken = recommender.ingest(vec![event.clone(), event]).await?;
         assert_eq!((taken.accepted, taken.duplicates), (1, 1));

@@ -1,170 +1,49 @@
 //! What a user did: the events that flow in.
 
+mod action;
+mod details;
+mod id;
+mod json;
+mod rules;
 mod weights;
 
+pub use action::Action;
+pub use details::Details;
+pub use id::{BadEventId, EventId};
+pub use json::{Arrival, Draft, SCHEMA};
+pub use rules::{FieldProblem, LONGEST_KEY};
 pub use weights::{ActionWeights, Verdict};
 
 use crate::id::{ItemKey, UserKey};
 use crate::time::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::sync::Arc;
 
-/// Kind of [`Event`]. In files and JSON it is the snake-case name; any other name is
-/// [`Action::Custom`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-#[non_exhaustive]
-pub enum Action {
-    /// Shown to the user.
-    Impression,
-    /// Detail page opened.
-    View,
-    /// Clicked in a list.
-    Click,
-    /// Put in the cart.
-    AddToCart,
-    /// Bought, booked, played to the end.
-    Purchase,
-    /// Rated; the value is the rating.
-    Rating,
-    /// Thumb up.
-    Like,
-    /// Thumb down.
-    Dislike,
-    /// "Do not show me this again."
-    Hide,
-    /// Anything else, by name.
-    Custom(Arc<str>),
-}
-
-impl Action {
-    const NAMED: [(Self, &'static str); 9] = [
-        (Self::Impression, "impression"),
-        (Self::View, "view"),
-        (Self::Click, "click"),
-        (Self::AddToCart, "add_to_cart"),
-        (Self::Purchase, "purchase"),
-        (Self::Rating, "rating"),
-        (Self::Like, "like"),
-        (Self::Dislike, "dislike"),
-        (Self::Hide, "hide"),
-    ];
-
-    /// The name in files and JSON.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Custom(name) => name,
-            known => Self::NAMED.iter().find(|(action, _)| action == known).map_or("", |(_, name)| name),
-        }
-    }
-
-    /// Whether it says "not this one".
-    pub fn is_rejection(&self) -> bool {
-        matches!(self, Self::Dislike | Self::Hide)
-    }
-
-    /// Whether the user now has the item: what seen-policies look at.
-    pub fn is_consumption(&self) -> bool {
-        matches!(self, Self::Purchase | Self::Rating)
-    }
-}
-
-impl From<&str> for Action {
-    /// Names vary between systems, so case, hyphens and spaces do not matter: "Add-to-cart".
-    fn from(name: &str) -> Self {
-        let name = &*name.trim().to_lowercase().replace(['-', ' '], "_");
-        let known = Self::NAMED.iter().find(|(_, known)| *known == name);
-        known.map_or_else(|| Self::Custom(name.into()), |(action, _)| action.clone())
-    }
-}
-
-impl From<String> for Action {
-    fn from(name: String) -> Self {
-        name.as_str().into()
-    }
-}
-
-impl From<Action> for String {
-    fn from(action: Action) -> Self {
-        action.name().to_owned()
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Something a user did with an item.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Something a user did with an item. As JSON it has the fields of [`SCHEMA`].
+///
+/// ```
+/// use reco_core::event::Event;
+///
+/// let json = r#"{"id":"01890a5dac96774bbcceb302099a8057","user_id":"ann","item_id":"tea","action":"click",
+///                "timestamp":1700000000000,"position":3,"colour":"red"}"#;
+/// let click: Event = serde_json::from_str(json)?;
+/// let details = click.details.as_deref().expect("there are some");
+/// assert_eq!((details.position, &details.other["colour"]), (Some(3), &"red".into()));
+/// assert_eq!(serde_json::from_str::<Event>(&serde_json::to_string(&click)?)?, click);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Unique; the key for de-duplication.
     pub id: EventId,
-    /// Who.
+    /// Who; of a visitor without a name, [the session's](UserKey::of_session).
     pub user: UserKey,
     /// On what; the catalogue may not know it yet.
     pub item: ItemKey,
     /// What.
     pub action: Action,
     /// Rating, quantity or amount, as the action means it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f32>,
     /// When.
     pub at: Timestamp,
-}
-
-/// 128 bits, unique per event; shown as 32 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct EventId(pub u128);
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl From<EventId> for String {
-    fn from(id: EventId) -> Self {
-        id.to_string()
-    }
-}
-
-/// The text is no event id.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("event id `{0}` must be 32 hexadecimal digits (a UUID, hyphens allowed)")]
-pub struct BadEventId(String);
-
-impl TryFrom<String> for EventId {
-    type Error = BadEventId;
-
-    fn try_from(text: String) -> Result<Self, BadEventId> {
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        let valid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match u128::from_str_radix(&digits, 16) {
-            Ok(number) if valid => Ok(Self(number)),
-            _ => Err(BadEventId(text)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn actions_keep_their_names() {
-        for name in ["impression", "add_to_cart", "hide", "wishlisted"] {
-            assert_eq!(Action::from(name).name(), name);
-        }
-    }
-
-    #[test]
-    fn event_ids_read_uuids() {
-        let id = EventId::try_from("01890a5d-ac96-774b-bcce-b302099a8057".to_owned()).unwrap();
-        assert_eq!(id.to_string(), "01890a5dac96774bbcceb302099a8057");
-        assert!(EventId::try_from("+1890a5dac96774bbcceb302099a8057".to_owned()).is_err());
-    }
+    /// What else is known, if anything is.
+    pub details: Option<Box<Details>>,
 }

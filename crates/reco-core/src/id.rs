@@ -83,3 +83,10 @@ key_type! {
     /// An item as the caller names it. Stable across snapshots, unlike [`ItemId`].
     ItemKey
 }
+
+impl UserKey {
+    /// Of a visitor without a name: their session stands for them, in events and in requests alike.
+    pub fn of_session(session: &str) -> Self {
+        format!("session:{session}").into()
+    }
+}

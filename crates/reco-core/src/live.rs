@@ -259,6 +259,7 @@ mod tests {
             action: Action::Purchase,
             value: None,
             at: Timestamp::from_secs(secs),
+            details: None,
         }
     }
 

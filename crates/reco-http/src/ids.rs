@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use reco_core::event::EventId;
+use reco_core::time::Timestamp;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +12,6 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is taken from a client; longer ones would fill logs.
 const LONGEST: usize = 128;
-
-/// Longest id of a user or an item and longest name of an action, in bytes: events leave them in memory, and what no
-/// event may say no page is asked with.
-pub(crate) const LONGEST_KEY: usize = 256;
 
 /// The id of one request: the client's own if it is a plain word, else a new one.
 #[derive(Clone, Debug)]
@@ -54,8 +51,8 @@ impl Ids {
     }
 
     /// Never taken from the request: a proxy may put one id on many of them, and equal ids count once.
-    pub(crate) fn event(&self) -> EventId {
-        EventId(u128::from(self.process) << 64 | u128::from(self.count()))
+    pub(crate) fn event(&self, now: Timestamp) -> EventId {
+        EventId::v7(now, u128::from(self.process) << 32 | u128::from(self.count() as u32))
     }
 
     fn count(&self) -> u64 {
@@ -87,7 +84,9 @@ mod tests {
     #[test]
     fn ids_differ() {
         let ids = Ids::default();
-        assert_ne!(ids.event(), ids.event());
+        let now = Timestamp::default();
+        assert_ne!(ids.event(now), ids.event(now));
+        assert_ne!(ids.event(now), Ids::default().event(now), "of another process");
         assert_ne!(ids.request(&HeaderMap::new()).as_str(), ids.request(&HeaderMap::new()).as_str());
     }
 }

@@ -57,6 +57,7 @@ pub fn router(recommender: Recommender, config: HttpConfig) -> Router {
         .route("/recommendations", get(recommend::recommendations))
         .route("/similar", get(recommend::similar))
         .route("/interactions", post(events::interactions))
+        .route("/interactions/schema", get(events::schema))
         .route("/users", get(lookup::users))
         .route("/history", get(lookup::history))
         .route("/items", get(lookup::items))

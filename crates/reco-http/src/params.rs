@@ -1,8 +1,8 @@
 //! Query parameters, checked by name.
 
 use crate::error::ApiError;
-use crate::ids::LONGEST_KEY;
 use axum::extract::RawQuery;
+use reco_core::event::LONGEST_KEY;
 use reco_core::id::ItemKey;
 use reco_core::request::listed;
 use std::borrow::Cow;

@@ -7,14 +7,16 @@ use crate::json::{PageJson, json};
 use crate::params::Params;
 use axum::extract::{Extension, RawQuery, State};
 use axum::response::Response;
+use reco_core::id::UserKey;
 use reco_core::request::{Context, Request, Surface};
 use reco_core::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Parameters that both routes take.
-const COMMON: [&str; 12] = [
+const COMMON: [&str; 13] = [
     "user_id",
+    "session_id",
     "item_id",
     "count",
     "filter",
@@ -43,7 +45,13 @@ pub(crate) async fn recommendations(
     query: RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::new(query, &[&COMMON[..], &SURFACE].concat())?;
-    let request = Request::for_user(params.required_key("user_id")?).surface(surface(&params)?);
+    let user = user(&params)?.ok_or_else(|| {
+        ApiError::parameter(
+            "user_id",
+            "user_id is missing, and so is session_id, for visitors without a name",
+        )
+    })?;
+    let request = Request::for_user(user).surface(surface(&params)?);
     answer(&app, &id, &params, request).await
 }
 
@@ -54,7 +62,8 @@ pub(crate) async fn similar(
 ) -> Result<Response, ApiError> {
     let params = Params::new(query, &COMMON)?;
     let surface = Surface::Similar(params.required_key("item_id")?.into());
-    let request = Request::for_user(params.key("user_id")?.unwrap_or_default()).surface(surface);
+    let user = user(&params)?.unwrap_or_else(|| "".into());
+    let request = Request::for_user(user).surface(surface);
     answer(&app, &id, &params, request).await
 }
 
@@ -80,6 +89,12 @@ fn surface(params: &Params) -> Result<Surface, ApiError> {
         Some(&field) => Err(ApiError::parameter(field, format!("{field} has no use on the surface {name}"))),
         None => Ok(surface),
     }
+}
+
+/// Who asks: by name, or by the session that stands for a visitor without one.
+fn user(params: &Params) -> Result<Option<UserKey>, ApiError> {
+    let session = params.key("session_id")?.map(UserKey::of_session);
+    Ok(params.key("user_id")?.map(UserKey::from).or(session))
 }
 
 async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) -> Result<Response, ApiError> {

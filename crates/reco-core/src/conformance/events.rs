@@ -2,7 +2,7 @@
 
 use super::healthy;
 use super::together::{at_once, soon};
-use crate::event::{Action, Event, EventId};
+use crate::event::{Action, Details, Event, EventId};
 use crate::store::{EventSink, EventSource};
 use crate::time::Timestamp;
 use futures_util::FutureExt;
@@ -76,7 +76,13 @@ fn event(user: &str, id: u128) -> Event {
         action: Action::from("tasted"),
         value: id.is_multiple_of(2).then_some(2.5),
         at: Timestamp::from_millis(1_700_000_000_000 + id as i64),
+        details: id.is_multiple_of(3).then(|| Box::new(details(id))),
     }
+}
+
+fn details(id: u128) -> Details {
+    let other = [("couleur".to_owned(), "é".into())].into_iter().collect();
+    Details { session: Some("s".into()), position: Some(id as u32), other, ..Details::default() }
 }
 
 fn ids(events: &[Event]) -> Vec<u128> {

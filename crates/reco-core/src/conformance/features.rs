@@ -63,6 +63,7 @@ fn event(user: &UserKey, number: u32, at: i64) -> Event {
         action: Action::AddToCart,
         value: (at == 20).then_some(1.5),
         at: Timestamp::from_secs(1_700_000_000 + at),
+        details: None,
     }
 }
 

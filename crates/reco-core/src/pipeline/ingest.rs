@@ -2,9 +2,9 @@
 
 use super::Recommender;
 use crate::error::Fault;
-use crate::event::{Action, Event};
+use crate::event::{Action, ActionWeights, Event, FieldProblem};
 use crate::retrieve::als;
-use crate::time::Timestamp;
+use crate::snapshot::Snapshot;
 use serde::Serialize;
 
 /// What became of a batch of events.
@@ -22,23 +22,22 @@ pub struct Ingested {
     pub unweighted_actions: Vec<Action>,
 }
 
-/// Why one event was refused.
+/// One thing that is wrong with an event; an event that has several is named several times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventProblem {
-    /// Position in the batch, from 0.
+    /// Position of the event in the batch, from 0.
     pub index: usize,
-    /// The field.
-    pub field: &'static str,
-    /// What is wrong and what would be right.
-    pub problem: String,
+    /// The field and what is wrong with it.
+    #[serde(flatten)]
+    pub wrong: FieldProblem,
 }
 
 impl Recommender {
-    /// How far ahead of the clock an event may claim to be, in days: clocks differ a little.
-    const MAX_AHEAD_DAYS: f64 = 1.0;
-
-    /// Takes events in. Bad ones are named in the answer; the good ones of the batch are kept.
-    /// Once this returns, they are with the event sink and the next request sees them.
+    /// Takes events in. Bad ones are named in the answer with all that is wrong with them; the good ones of the batch
+    /// are kept. Once this returns, they are with the event sink and the next request sees them.
+    ///
+    /// An event may be as late as it likes: it counts for the moment at which it happened. One that claims to come up to
+    /// a day after the clock happened now; one still further ahead is refused.
     ///
     /// # Errors
     ///
@@ -47,11 +46,13 @@ impl Recommender {
         let now = self.0.clock.wall();
         let mut outcome = Ingested::default();
         let mut good = Vec::with_capacity(events.len());
-        for (index, event) in events.into_iter().enumerate() {
-            match problem(&event, now) {
-                Some((field, problem)) => outcome.rejected.push(EventProblem { index, field, problem }),
-                None => good.push(event),
+        for (index, mut event) in events.into_iter().enumerate() {
+            let problems = event.problems(now);
+            if problems.is_empty() {
+                event.at = event.at.min(now);
+                good.push(event);
             }
+            outcome.rejected.extend(problems.into_iter().map(|wrong| EventProblem { index, wrong }));
         }
         if good.is_empty() {
             return Ok(outcome);
@@ -61,60 +62,39 @@ impl Recommender {
         outcome.duplicates = appended.duplicates.len();
         let snapshot = self.snapshot();
         for (index, event) in good.iter().enumerate() {
-            if appended.duplicates.binary_search(&index).is_ok() {
-                continue;
-            }
-            self.0.live.apply(event);
-            if als::is_new(&snapshot, &event.item) {
-                self.0.live.welcome(event, |takers| {
-                    let snapshot = self.snapshot();
-                    let factors = als::newcomer(&snapshot, takers);
-                    (snapshot, factors)
-                });
-            }
-            let key = event.item.as_str();
-            if snapshot.catalog.id(key).is_none() && !outcome.unknown_items.iter().any(|known| known == key) {
-                outcome.unknown_items.push(key.to_owned());
-            }
-            let action = &event.action;
-            let says_nothing = self.0.live.weights().get(action) <= 0.0
-                && !action.is_rejection()
-                && *action != Action::Impression;
-            if says_nothing && !outcome.unweighted_actions.contains(action) {
-                outcome.unweighted_actions.push(action.clone());
+            if appended.duplicates.binary_search(&index).is_err() {
+                self.feel(&snapshot, event);
+                outcome.remark(&snapshot, self.0.live.weights(), event);
             }
         }
         Ok(outcome)
     }
+
+    /// Lets the live layer know of an event.
+    fn feel(&self, snapshot: &Snapshot, event: &Event) {
+        self.0.live.apply(event);
+        if als::is_new(snapshot, &event.item) {
+            self.0.live.welcome(event, |takers| {
+                let snapshot = self.snapshot();
+                let factors = als::newcomer(&snapshot, takers);
+                (snapshot, factors)
+            });
+        }
+    }
 }
 
-/// The first thing wrong with an event.
-fn problem(event: &Event, now: Timestamp) -> Option<(&'static str, String)> {
-    let must = |what: &str| format!("is empty, must be {what}");
-    if event.user.as_str().is_empty() {
-        return Some(("user_id", must("the user's id")));
-    }
-    if event.item.as_str().is_empty() {
-        return Some(("item_id", must("the item's id")));
-    }
-    if event.action.name().is_empty() {
-        return Some(("action", must("an action such as click or purchase")));
-    }
-    match event.value {
-        Some(value) if !value.is_finite() => return Some(("value", format!("is {value}, must be finite"))),
-        None if event.action == Action::Rating => {
-            return Some(("value", "is missing, a rating needs one".to_owned()));
+impl Ingested {
+    /// Notes what an accepted event cannot do.
+    fn remark(&mut self, snapshot: &Snapshot, weights: &ActionWeights, event: &Event) {
+        let key = event.item.as_str();
+        if snapshot.catalog.id(key).is_none() && !self.unknown_items.iter().any(|known| known == key) {
+            self.unknown_items.push(key.to_owned());
         }
-        _ => {}
+        let action = &event.action;
+        let says_nothing =
+            weights.get(action) <= 0.0 && !action.is_rejection() && *action != Action::Impression;
+        if says_nothing && !self.unweighted_actions.contains(action) {
+            self.unweighted_actions.push(action.clone());
+        }
     }
-    let ahead = event.at.days_since(now);
-    if event.at.millis() < 0 || ahead > Recommender::MAX_AHEAD_DAYS {
-        let problem = format!(
-            "is {} ms, must be milliseconds since 1970 and at most a day ahead of the server's {} ms",
-            event.at.millis(),
-            now.millis()
-        );
-        return Some(("at", problem));
-    }
-    None
 }

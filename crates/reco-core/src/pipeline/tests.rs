@@ -336,6 +336,7 @@ async fn an_event_is_felt_by_the_next_request_and_counts_once() {
         action: Action::Purchase,
         value: None,
         at: Timestamp::from_secs(secs),
+        details: None,
     };
     let batch = vec![
         event(1, "item1", 1_700_000_000),
@@ -345,7 +346,8 @@ async fn an_event_is_felt_by_the_next_request_and_counts_once() {
     ];
     let outcome = recommender.ingest(batch).await.unwrap();
     assert_eq!((outcome.accepted, outcome.unknown_items), (2, vec!["new".to_owned()]));
-    let refused: Vec<_> = outcome.rejected.iter().map(|problem| (problem.index, problem.field)).collect();
-    assert_eq!(refused, [(1, "item_id"), (2, "at")]);
+    let refused: Vec<_> =
+        outcome.rejected.iter().map(|problem| (problem.index, &*problem.wrong.field)).collect();
+    assert_eq!(refused, [(1, "item_id"), (2, "timestamp")]);
     assert_eq!(recommender.live().recent(&"ann".into()).len(), 2);
 }

@@ -37,6 +37,7 @@ use tokio::sync::Notify;
 ///     action: Action::Click,
 ///     value: None,
 ///     at: Timestamp::from_secs(1_700_000_000),
+///     details: None,
 /// };
 /// log.append(&[click.clone()]).await?;
 /// assert_eq!(reader.poll(10).await?, [click]);
@@ -231,6 +232,7 @@ mod tests {
             action: Action::Click,
             value: None,
             at: Timestamp::from_secs(0),
+            details: None,
         })
         .collect()
     }

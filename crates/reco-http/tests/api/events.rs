@@ -24,8 +24,63 @@ async fn events_are_judged_one_by_one() {
         rejected.map(|problem| (problem["index"].clone(), problem["field"].clone())).collect()
     };
     assert_eq!(outcome["accepted"], 1);
-    assert_eq!(places(&outcome), [(json!(1), json!("item_id")), (json!(2), json!("timestamp"))]);
+    let wrong = [(1, "item_id"), (1, "action"), (2, "timestamp")];
+    assert_eq!(places(&outcome), wrong.map(|(index, field)| (json!(index), json!(field))));
     assert!(outcome.get("error").is_none(), "{outcome}");
+}
+
+#[tokio::test]
+async fn everything_wrong_with_an_event_is_told_and_what_is_unknown_is_kept() {
+    let batch = json!([
+        {"item_id": 7, "action": "rating", "position": 0},
+        {"session_id": "s1", "item_id": "item3", "action": "click", "colour": "red", "context": {"device": "phone"}},
+    ]);
+    let (status, outcome) = post(app(), &batch.to_string()).await;
+    assert_eq!((status, &outcome["accepted"]), (StatusCode::ACCEPTED, &json!(1)), "{outcome}");
+    let rejected = outcome["rejected"].as_array().expect("a list");
+    let told: Vec<_> = rejected.iter().map(|wrong| (&wrong["index"], wrong["field"].as_str())).collect();
+    let first = &json!(0);
+    let fields = ["user_id", "item_id", "value", "position"];
+    assert_eq!(told, fields.map(|field| (first, Some(field))));
+    assert_eq!(outcome["unknown_fields"], json!(["colour"]));
+}
+
+#[tokio::test]
+async fn a_visitor_without_a_name_gets_pages_of_their_session() {
+    let app = app();
+    let event = json!({"session_id": "s1", "item_id": "item3", "action": "hide"}).to_string();
+    assert_eq!(post(app.clone(), &event).await.0, StatusCode::ACCEPTED);
+    let (status, page) = send(app, get_request("/recommendations?session_id=s1&count=6")).await;
+    assert_eq!((status, &page["user_id"]), (StatusCode::OK, &json!("session:s1")));
+    assert!(!page["items"].to_string().contains("item3"), "what is hidden stays hidden: {page}");
+}
+
+#[tokio::test]
+async fn a_batch_says_when_it_was_sent() {
+    let hour = 3_600_000;
+    let app = app();
+    let (_, history) = send(app.clone(), get_request("/history?user_id=ann")).await;
+    let known = history["total"].as_u64().expect("a count");
+    // Years ahead of the server, but a moment before it was sent.
+    let ahead = 4_000_000_000_000_i64;
+    let event = json!({"user_id": "ann", "item_id": "item3", "action": "click", "timestamp": ahead - hour});
+    let batch = json!({"events": [event], "sent_at": ahead}).to_string();
+    let (status, outcome) = post(app.clone(), &batch).await;
+    assert_eq!((status, &outcome["accepted"]), (StatusCode::ACCEPTED, &json!(1)), "{outcome}");
+    assert_eq!(post(app.clone(), &batch).await.1["duplicates"], 1, "its id is made of what it says");
+    let (_, history) = send(app.clone(), get_request("/history?user_id=ann")).await;
+    assert_eq!(history["total"].as_u64(), Some(known + 1));
+    for wrong in [json!("now"), json!(-1), json!(1.5)] {
+        let (status, answer) =
+            post(app.clone(), &json!({"events": [event], "sent_at": wrong}).to_string()).await;
+        assert_eq!((status.as_u16(), &answer["error"]["field"]), (400, &json!("sent_at")));
+    }
+}
+
+#[tokio::test]
+async fn the_schema_is_served() {
+    let (status, schema) = send(app(), get_request("/interactions/schema")).await;
+    assert_eq!((status, &schema["$id"]), (StatusCode::OK, &json!("urn:reco:event:1")));
 }
 
 #[tokio::test]

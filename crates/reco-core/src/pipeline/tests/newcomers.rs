@@ -32,7 +32,7 @@ fn bought(user: &str, item: &str, value: Option<f32>) -> Event {
     let id = EventId(
         user.bytes().chain([u8::from(value.is_some())]).fold(7, |id, byte| id * 31 + u128::from(byte)),
     );
-    Event { id, user: user.into(), item: item.into(), action: Action::Purchase, value, at }
+    Event { id, user: user.into(), item: item.into(), action: Action::Purchase, value, at, details: None }
 }
 
 /// Whether `als` proposes the item that training did not see.

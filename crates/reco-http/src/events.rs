@@ -1,0 +1,153 @@
+//! Events in: `POST /interactions`, and what they must be like.
+
+use crate::error::{ApiError, ErrorJson};
+use crate::json::json;
+use crate::{App, HttpConfig};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use reco_core::event::{Action, Arrival, Draft, FieldProblem, SCHEMA};
+use reco_core::pipeline::EventProblem;
+use reco_core::time::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// What became of a batch. `error` is there when none of it counts.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorJson>,
+    accepted: usize,
+    duplicates: usize,
+    rejected: Vec<EventProblem>,
+    unknown_fields: BTreeSet<String>,
+    unknown_items: Vec<String>,
+    unweighted_actions: Vec<Action>,
+}
+
+/// The events of a request, as they were written.
+struct Batch {
+    events: Vec<Value>,
+    arrival: Arrival,
+}
+
+/// Takes events in. Each is judged by itself: bad ones are named, good ones are kept.
+pub(crate) async fn interactions(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    demand_json(&headers)?;
+    let body = body.map_err(|rejection| unreadable(&rejection, &app.config))?;
+    let batch = batch(&body, app.config.max_events, app.recommender.clock().wall())?;
+    let outcome = ingest(&app, &batch).await?;
+    let status = match outcome.error {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::ACCEPTED,
+    };
+    Ok((status, json(&outcome)?).into_response())
+}
+
+/// What an event must be like, for clients in any language.
+pub(crate) async fn schema() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/schema+json")], SCHEMA)
+}
+
+async fn ingest(app: &App, batch: &Batch) -> Result<Outcome, ApiError> {
+    let mut outcome = Outcome::default();
+    let (mut events, mut places) = (Vec::with_capacity(batch.events.len()), Vec::new());
+    for (index, value) in batch.events.iter().enumerate() {
+        match Draft::read(value, batch.arrival) {
+            Ok(draft) => {
+                outcome.unknown_fields.extend(draft.unknown_fields().map(str::to_owned));
+                events.push(draft.complete(batch.arrival, || app.ids.event(batch.arrival.now)));
+                places.push(index);
+            }
+            Err(problems) => {
+                outcome.rejected.extend(problems.into_iter().map(|wrong| EventProblem { index, wrong }));
+            }
+        }
+    }
+    let taken = app.recommender.ingest(events).await?;
+    let refused = taken.rejected.into_iter();
+    outcome.rejected.extend(refused.map(|refused| EventProblem { index: places[refused.index], ..refused }));
+    outcome.rejected.sort_by_key(|rejected| rejected.index);
+    let none_counts = taken.accepted + taken.duplicates == 0;
+    Ok(Outcome {
+        error: outcome.rejected.first().filter(|_| none_counts).map(no_event_accepted),
+        accepted: taken.accepted,
+        duplicates: taken.duplicates,
+        unknown_items: taken.unknown_items,
+        unweighted_actions: taken.unweighted_actions,
+        ..outcome
+    })
+}
+
+fn no_event_accepted(first: &EventProblem) -> ErrorJson {
+    let FieldProblem { field, problem } = &first.wrong;
+    let message = format!("no event is usable; in the one at index {} {field} {problem}", first.index);
+    ErrorJson { code: "no_event_accepted", message, field: Some(field.to_string()) }
+}
+
+/// A form on another site can send any text without asking, but not this content type.
+fn demand_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let message = format!("the content type is `{essence}`, must be application/json");
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message))
+}
+
+fn unreadable(rejection: &BytesRejection, config: &HttpConfig) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let message = format!("the body is larger than {} bytes", config.body_limit_bytes);
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
+    }
+    ApiError::new(rejection.status(), "unreadable_body", rejection.body_text())
+}
+
+/// One event, an array of them, or `{"events": [...]}`, perhaps with `sent_at`.
+fn batch(body: &[u8], max_events: usize, now: Timestamp) -> Result<Batch, ApiError> {
+    let bad = |message: String| ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message);
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| bad(format!("the body is no JSON: {error}")))?;
+    let mut arrival = Arrival::at(now);
+    let events = match value {
+        Value::Array(events) => events,
+        Value::Object(mut envelope) if is_envelope(&envelope) => {
+            arrival.sent_at = sent_at(&envelope)?;
+            match envelope.remove("events") {
+                Some(Value::Array(events)) => events,
+                _ => return Err(ApiError::parameter("events", "events must be an array")),
+            }
+        }
+        Value::Object(event) => vec![Value::Object(event)],
+        _ => {
+            let shapes = "the body must be an event, an array of events or {\"events\": [...]}";
+            return Err(bad(shapes.to_owned()));
+        }
+    };
+    if events.is_empty() || events.len() > max_events {
+        let message = format!("the batch holds {} events, must hold 1 to {max_events}", events.len());
+        return Err(ApiError::parameter("events", message));
+    }
+    Ok(Batch { events, arrival })
+}
+
+/// Whether these are the fields of a batch rather than of an event.
+fn is_envelope(object: &Map<String, Value>) -> bool {
+    object.contains_key("events") && object.keys().all(|field| field == "events" || field == "sent_at")
+}
+
+/// What the client's clock said when it sent a batch.
+fn sent_at(envelope: &Map<String, Value>) -> Result<Option<Timestamp>, ApiError> {
+    let Some(value) = envelope.get("sent_at").filter(|value| !value.is_null()) else { return Ok(None) };
+    let millis = value.as_i64().filter(|millis| *millis >= 0);
+    let wrong = || ApiError::parameter("sent_at", "sent_at must be whole milliseconds since 1970");
+    millis.map(|millis| Some(Timestamp::from_millis(millis))).ok_or_else(wrong)
+}
