@@ -1,7 +1,11 @@
 //! Events in and out: where they are kept and read back from.
 
+mod durable;
+mod journal;
 mod memory;
 
+pub use durable::{DurableLog, DurableReader, Scan, ScanError};
+pub use journal::{Damage, JournalError, LogConfig, Recovery};
 pub use memory::{MemoryLog, MemoryReader};
 
 use crate::error::Fault;

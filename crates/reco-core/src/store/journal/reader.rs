@@ -1,0 +1,152 @@
+//! Reading: a cursor over everything, and readers of groups that wait for more.
+
+use super::segment::{Blocks, Found, Look};
+use super::{Damage, Record, Shared};
+use crate::error::{Fault, FaultKind};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+/// Walks over the records of a journal, from segment to segment.
+#[derive(Debug)]
+pub(in crate::store) struct Cursor {
+    shared: Arc<Shared>,
+    blocks: Option<Blocks>,
+    /// The position of the next record.
+    next: u64,
+}
+
+/// What a cursor comes upon.
+#[derive(Debug)]
+pub(in crate::store) enum Step {
+    /// Records with their positions, ascending.
+    Records(Vec<(u64, Record)>),
+    /// What cannot be read; the next step is behind it.
+    Damage(Damage),
+    /// Nothing more for now.
+    End,
+    /// Nothing more ever.
+    Closed,
+}
+
+impl Cursor {
+    pub(super) fn new(shared: Arc<Shared>, position: u64) -> Self {
+        Self { shared, blocks: None, next: position }
+    }
+
+    /// The next block.
+    pub(in crate::store) fn step(&mut self) -> io::Result<Step> {
+        loop {
+            let Some(until) = self.arrive()? else {
+                let closed = self.shared.state.lock().closed;
+                return Ok(if closed { Step::Closed } else { Step::End });
+            };
+            let Some(blocks) = &mut self.blocks else { return Ok(Step::End) };
+            match blocks.next(Look::Whole, until)? {
+                Found::Block { first, content } => {
+                    let from = std::mem::replace(&mut self.next, blocks.expected());
+                    let records = (first..).zip(content.records).filter(|(position, _)| *position >= from);
+                    return Ok(Step::Records(records.collect()));
+                }
+                Found::Damage(damage) => {
+                    self.next = blocks.expected();
+                    return Ok(Step::Damage(damage));
+                }
+                // The segment is done: the next one begins here.
+                Found::End => self.next = self.next.max(until),
+            }
+        }
+    }
+
+    /// Stands before the block of the next record and returns where its segment ends; `None` if there is no record yet.
+    fn arrive(&mut self) -> io::Result<Option<u64>> {
+        let state = self.shared.state.lock();
+        self.next = self.next.max(state.first());
+        let Some((segment, until)) = state.segment(self.next).filter(|_| self.next < state.end) else {
+            return Ok(None);
+        };
+        // Readable is what is on the disk: the segment may have grown meanwhile.
+        let (segment, until) = (segment.clone(), until.min(state.end));
+        drop(state);
+        match &mut self.blocks {
+            Some(blocks) if blocks.first() == segment.first => blocks.grown_to(segment.bytes),
+            _ => {
+                let mut blocks = Blocks::of(&segment)?;
+                blocks.skip_to(self.next)?;
+                self.blocks = Some(blocks);
+            }
+        }
+        Ok(Some(until))
+    }
+}
+
+/// Reads from where its group left off, and waits for more.
+#[derive(Debug)]
+pub(in crate::store) struct JournalReader {
+    name: &'static str,
+    shared: Arc<Shared>,
+    group: Arc<str>,
+    /// `None` while a thread reads, so that a poll that was given up begins anew at `next`.
+    cursor: Option<Cursor>,
+    /// Read, but not handed out.
+    waiting: VecDeque<(u64, Record)>,
+    /// The position behind what was handed out.
+    next: u64,
+}
+
+impl JournalReader {
+    pub(super) fn open(name: &'static str, shared: Arc<Shared>, group: Arc<str>) -> Result<Self, Fault> {
+        let mut state = shared.state.lock();
+        let first = state.first();
+        let entered = state.positions.enter(&group, first);
+        drop(state);
+        let unavailable = |cause| Fault::new(name, FaultKind::Unavailable).because(cause);
+        let next = entered.map_err(unavailable)?;
+        Ok(Self { name, shared, group, cursor: None, waiting: VecDeque::new(), next })
+    }
+
+    pub(in crate::store) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Up to `max` records, at least one; none only when no more will ever come.
+    pub(in crate::store) async fn poll(&mut self, max: usize) -> Result<Vec<Record>, Fault> {
+        let shared = Arc::clone(&self.shared);
+        while self.waiting.is_empty() {
+            // Listening begins before looking, so that no news is missed in between.
+            let mut news = std::pin::pin!(shared.news.notified());
+            news.as_mut().enable();
+            match self.step().await? {
+                Step::Records(records) => self.waiting.extend(records),
+                Step::Damage(damage) => {
+                    self.next = self.next.max(damage.lost.end);
+                    return Err(Fault::new(self.name, FaultKind::Internal).because(damage));
+                }
+                Step::End => news.await,
+                Step::Closed => return Ok(Vec::new()),
+            }
+        }
+        let n_records = self.waiting.len().min(max.max(1));
+        let polled: Vec<(u64, Record)> = self.waiting.drain(..n_records).collect();
+        self.next = polled.last().map_or(self.next, |(position, _)| position + 1);
+        Ok(polled.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// Reads a block, away from the threads that must not wait for a disk.
+    async fn step(&mut self) -> Result<Step, Fault> {
+        let fault = |kind, cause: crate::error::BoxError| Fault::new(self.name, kind).because(cause);
+        let fresh = || Cursor::new(Arc::clone(&self.shared), self.next);
+        let mut cursor = self.cursor.take().unwrap_or_else(fresh);
+        let read = tokio::task::spawn_blocking(move || (cursor.step(), cursor)).await;
+        let (step, cursor) = read.map_err(|cause| fault(FaultKind::Internal, cause.into()))?;
+        let step = step.map_err(|cause| fault(FaultKind::Unavailable, cause.into()))?;
+        self.cursor = Some(cursor);
+        Ok(step)
+    }
+
+    /// Marks everything handed out as done.
+    pub(in crate::store) fn commit(&mut self) -> Result<(), Fault> {
+        let committed = self.shared.state.lock().positions.commit(&self.group, self.next);
+        committed.map_err(|cause| Fault::new(self.name, FaultKind::Unavailable).because(cause))
+    }
+}
