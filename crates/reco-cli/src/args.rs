@@ -1,6 +1,7 @@
 //! The command line, as clap sees it and as `--help` teaches it.
 
 mod bench;
+mod events;
 mod line;
 mod models;
 mod runs;
@@ -10,6 +11,7 @@ mod tune;
 #[cfg(test)]
 pub(crate) use bench::MetricName;
 pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, RankArgs};
+pub(crate) use events::{Events, EventsArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
 pub(crate) use runs::{Runs, RunsArgs};
 pub(crate) use train::TrainArgs;
@@ -106,6 +108,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Searches for the settings that make a metric best.
     Tune(TuneArgs),
+    /// Shows the events that a server keeps, checks their files, and tries rejected ones again.
+    Events(EventsArgs),
     /// Measures speed: pages in process, a running server, or a vector index.
     Bench(BenchArgs),
     /// Prints the configuration in effect, or the defaults.

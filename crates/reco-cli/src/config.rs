@@ -7,6 +7,7 @@ mod patch;
 mod words;
 
 use crate::args::{DataArgs, Global};
+use crate::events::EventsConfig;
 use crate::output::Output;
 use crate::registry::RegistryConfig;
 use crate::slips::Slips;
@@ -42,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) pipeline: PipelineConfig,
     /// The server.
     pub(crate) http: HttpConfig,
+    /// Where the server keeps events.
+    pub(crate) events: EventsConfig,
     /// Where trained versions are kept.
     pub(crate) registry: RegistryConfig,
     /// How what is trained is judged.
@@ -155,6 +158,7 @@ impl Config {
             .chain(under("train", self.train.problems()))
             .chain(under("pipeline", self.pipeline.problems()))
             .chain(under("http", self.http.problems()))
+            .chain(under("events.log", self.events.log.problems()))
             .chain(under("registry", self.registry.problems()))
             .chain(under("judge", self.judge.problems()))
             .collect()

@@ -5,6 +5,7 @@ mod bars;
 mod commands;
 mod config;
 mod demo;
+mod events;
 mod model;
 mod npy;
 mod output;
@@ -105,6 +106,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Features(args) => commands::features::run(&session, &args)?,
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,
         Command::Tune(args) => commands::tune::run(&session, &args)?,
+        Command::Events(args) => commands::events::run(&session, &args)?,
         Command::Bench(args) => commands::bench::run(&session, &args)?,
         Command::Config(args) => commands::config::run(&session, &args)?,
     }

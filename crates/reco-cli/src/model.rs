@@ -2,6 +2,7 @@
 
 use crate::args::{DataArgs, ModelArgs, Role};
 use crate::config::{ClockName, Config};
+use crate::events::Events;
 use crate::registry::Versions;
 use crate::slips::Slips;
 use crate::{Failure, Session, demo, remarks};
@@ -9,6 +10,7 @@ use reco_core::live::{Live, LiveLimits};
 use reco_core::pipeline::Recommender;
 use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
+use reco_core::store::DurableLog;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
 use reco_train::data::clean::{self, CleanParams, Cleaned};
 use reco_train::data::{self, Dataset, ImportSpec};
@@ -202,17 +204,51 @@ fn note_vain_settings(session: &Session) {
 
 /// A recommender over a snapshot. Settings that do nothing over it are named.
 pub(crate) fn recommender(session: &Session, snapshot: Snapshot) -> Result<Recommender, Failure> {
+    recommender_with(session, snapshot, None)
+}
+
+/// A recommender over a snapshot that knows of all events in a log and keeps further ones there.
+pub(crate) fn recommender_with(
+    session: &Session,
+    snapshot: Snapshot,
+    events: Option<&Events>,
+) -> Result<Recommender, Failure> {
     let config = &session.config;
     for remark in config.pipeline.remarks(&snapshot) {
         session.output.note(&format!("pipeline.{remark}"));
     }
     let clock: Arc<dyn Clock> = match end_of_old_data(session, &snapshot) {
-        Some(end) => Arc::new(ShiftedClock::starting_at(end)),
+        // No event of an earlier run is still to come.
+        Some(end) => {
+            let latest = events.and_then(Events::latest).unwrap_or(end);
+            Arc::new(ShiftedClock::starting_at(end.max(latest)))
+        }
         None => Arc::new(SystemClock),
     };
     let half_life = config.train.trend_half_life_days;
     let live = Arc::new(Live::new(config.weights.clone(), half_life, LiveLimits::default()));
-    Ok(config.pipeline.builder(snapshot)?.live(live).clock(clock).build()?)
+    let builder = config.pipeline.builder(snapshot)?.live(live).clock(clock);
+    let Some(Events { log, .. }) = events else { return Ok(builder.build()?) };
+    let sink: Arc<DurableLog> = Arc::clone(log);
+    let recommender = builder.events(sink).build()?;
+    restore(session, &recommender, log);
+    Ok(recommender)
+}
+
+/// Lets the recommender know of what came before it was started.
+fn restore(session: &Session, recommender: &Recommender, log: &DurableLog) {
+    let range = log.range();
+    if range.is_empty() {
+        return;
+    }
+    session.progress.begin("restoring events", range.end - range.start);
+    let mut n_events = 0;
+    let readable = log.scan(0).filter_map(|found| {
+        session.progress.advance(1);
+        found.map_err(|error| session.output.note(&error.to_string())).ok()
+    });
+    recommender.restore(readable.map(|(_, event)| event).inspect(|_| n_events += 1));
+    session.progress.end(&format!("{n_events} of earlier"));
 }
 
 /// The end of the data where the clock goes on from it, by the setting or because it is old: what was bought

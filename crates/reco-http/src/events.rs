@@ -1,5 +1,6 @@
 //! Events in: `POST /interactions`, and what they must be like.
 
+use crate::dead::bury;
 use crate::error::{ApiError, ErrorJson};
 use crate::json::json;
 use crate::{App, HttpConfig};
@@ -44,6 +45,7 @@ pub(crate) async fn interactions(
     let body = body.map_err(|rejection| unreadable(&rejection, &app.config))?;
     let batch = batch(&body, app.config.max_events, app.recommender.clock().wall())?;
     let outcome = ingest(&app, &batch).await?;
+    bury(&app, batch.arrival.now, &batch.events, &outcome.rejected).await;
     let status = match outcome.error {
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
         None => StatusCode::ACCEPTED,

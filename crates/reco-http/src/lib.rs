@@ -14,6 +14,7 @@
 //! ```
 
 mod config;
+mod dead;
 mod envelope;
 mod error;
 mod events;
@@ -36,6 +37,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use reco_core::pipeline::Recommender;
+use reco_core::store::DeadLetters;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -47,31 +49,73 @@ pub(crate) struct App {
     pub(crate) recommender: Recommender,
     pub(crate) config: Arc<HttpConfig>,
     pub(crate) ids: ids::Ids,
+    /// Where events go that cannot be used, if anywhere.
+    pub(crate) dead: Option<Arc<DeadLetters>>,
 }
 
-/// All routes over one recommender.
+/// All routes over one recommender; for more than the usual see [`Api`].
 pub fn router(recommender: Recommender, config: HttpConfig) -> Router {
-    let body_limit = config.body_limit_bytes;
-    let app = App { recommender, config: Arc::new(config), ids: ids::Ids::default() };
-    Router::new()
-        .route("/recommendations", get(recommend::recommendations))
-        .route("/similar", get(recommend::similar))
-        .route("/interactions", post(events::interactions))
-        .route("/interactions/schema", get(events::schema))
-        .route("/users", get(lookup::users))
-        .route("/history", get(lookup::history))
-        .route("/items", get(lookup::items))
-        .route("/items/{item}", get(lookup::item))
-        .route("/categories", get(lookup::categories))
-        .route("/health", get(probes::health))
-        .route("/ready", get(probes::ready))
-        .merge(page::routes())
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .fallback(error::not_found)
-        .layer(DefaultBodyLimit::max(body_limit))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(from_fn_with_state(app.clone(), envelope::envelope))
-        .with_state(app)
+    Api::new(recommender, config).router()
+}
+
+/// What the routes stand on.
+///
+/// ```
+/// use reco_core::pipeline::PipelineConfig;
+/// use reco_core::snapshot::Snapshot;
+/// use reco_core::store::{DeadLetters, LogConfig};
+/// use reco_core::time::SystemClock;
+/// use reco_http::{Api, HttpConfig};
+/// use std::sync::Arc;
+///
+/// # let folder = tempfile::tempdir()?;
+/// let recommender = PipelineConfig::default().builder(Snapshot::default())?.build()?;
+/// let (dead, _) = DeadLetters::open(folder.path(), &LogConfig::default(), Arc::new(SystemClock))?;
+/// let router = Api::new(recommender, HttpConfig::default()).dead_letters(Arc::new(dead)).router();
+/// # drop(router);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Api(App);
+
+impl Api {
+    /// Routes over one recommender. Events that cannot be used are named in the answer and not kept.
+    pub fn new(recommender: Recommender, config: HttpConfig) -> Self {
+        Self(App { recommender, config: Arc::new(config), ids: ids::Ids::default(), dead: None })
+    }
+
+    /// Keeps events that cannot be used, for `GET /interactions/rejected` and to try them again.
+    #[must_use]
+    pub fn dead_letters(mut self, dead: Arc<DeadLetters>) -> Self {
+        self.0.dead = Some(dead);
+        self
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        let app = self.0;
+        Router::new()
+            .route("/recommendations", get(recommend::recommendations))
+            .route("/similar", get(recommend::similar))
+            .route("/interactions", post(events::interactions))
+            .route("/interactions/schema", get(events::schema))
+            .route("/interactions/rejected", get(dead::rejected))
+            .route("/interactions/rejected/replay", post(dead::replay))
+            .route("/users", get(lookup::users))
+            .route("/history", get(lookup::history))
+            .route("/items", get(lookup::items))
+            .route("/items/{item}", get(lookup::item))
+            .route("/categories", get(lookup::categories))
+            .route("/health", get(probes::health))
+            .route("/ready", get(probes::ready))
+            .merge(page::routes())
+            .method_not_allowed_fallback(error::method_not_allowed)
+            .fallback(error::not_found)
+            .layer(DefaultBodyLimit::max(app.config.body_limit_bytes))
+            .layer(CatchPanicLayer::custom(error::panicked))
+            .layer(from_fn_with_state(app.clone(), envelope::envelope))
+            .with_state(app)
+    }
 }
 
 /// How long requests under way may take to finish after the signal to stop.

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod evaluate;
+pub(crate) mod events;
 pub(crate) mod features;
 pub(crate) mod import;
 pub(crate) mod models;

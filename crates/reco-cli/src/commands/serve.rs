@@ -1,13 +1,14 @@
 //! `reco serve`: a page for everybody, over HTTP.
 
 use crate::args::{Role, ServeArgs};
+use crate::events::{Events, EventsConfig, Keep};
 use crate::output::{say, say_json};
 use crate::watch::Watch;
 use crate::{Failure, Session, model};
 use reco_core::pipeline::Recommender;
 use reco_core::registry::Alias;
 use reco_core::time::{Clock, SystemClock};
-use reco_http::{HttpConfig, Stopped, router, serve, shutdown_signal, starting};
+use reco_http::{Api, HttpConfig, Stopped, serve, shutdown_signal, starting};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -27,18 +28,18 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         // An error of the sender is the end of training, too.
         let _ = training.await;
     }));
-    // A version that was asked for stays; the champion gives way to the next.
-    let versions = model::versions(session, &args.model)?.filter(|_| args.model.version.is_none());
-    let (recommender, watch) = match versions {
-        Some(versions) => {
-            let champion = versions.number(Role::Named(Alias::Champion))?;
-            let recommender = model::recommender(session, model::version(session, &versions, champion)?)?;
-            (recommender, Some(Watch::new(versions, champion, &session.config)))
-        }
-        None => (model::recommender(session, model::snapshot(session, &args.model)?)?, None),
+    // Nobody should wait for training to learn that another server keeps its events there, either.
+    let events = match session.config.events.keep {
+        Keep::Disk => Some(Events::open(session, &session.config.events)?),
+        Keep::Memory => None,
     };
+    let (recommender, watch) = begun(session, args, events.as_ref())?;
     drop(trained);
-    let router = router(recommender.clone(), http);
+    let mut api = Api::new(recommender.clone(), http);
+    if let Some(Events { dead, .. }) = events {
+        api = api.dead_letters(dead);
+    }
+    let router = api.router();
     runtime.block_on(async {
         announce(session, &recommender, &listener.local_addr()?.to_string());
         if let Some(watch) = watch {
@@ -58,6 +59,24 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+/// What answers, and what looks for its successor: a version that was asked for stays, the champion gives way to the
+/// next.
+fn begun(
+    session: &Session,
+    args: &ServeArgs,
+    events: Option<&Events>,
+) -> Result<(Recommender, Option<Watch>), Failure> {
+    let versions = model::versions(session, &args.model)?.filter(|_| args.model.version.is_none());
+    let Some(versions) = versions else {
+        let snapshot = model::snapshot(session, &args.model)?;
+        return Ok((model::recommender_with(session, snapshot, events)?, None));
+    };
+    let champion = versions.number(Role::Named(Alias::Champion))?;
+    let snapshot = model::version(session, &versions, champion)?;
+    let recommender = model::recommender_with(session, snapshot, events)?;
+    Ok((recommender, Some(Watch::new(versions, champion, &session.config))))
 }
 
 /// The server's settings, flags included.
@@ -93,6 +112,14 @@ fn clock(recommender: &Recommender) -> String {
     }
 }
 
+/// What becomes of events.
+fn kept(config: &EventsConfig) -> String {
+    match config.keep {
+        Keep::Disk => format!("kept in {}", config.path.display()),
+        Keep::Memory => "in memory, gone when the server ends".to_owned(),
+    }
+}
+
 /// What was chosen and where to look.
 fn announce(session: &Session, recommender: &Recommender, address: &str) {
     let snapshot = recommender.snapshot();
@@ -113,10 +140,11 @@ fn announce(session: &Session, recommender: &Recommender, address: &str) {
             "models": models,
             "generators": sources,
             "clock": clock(recommender),
+            "events": kept(&session.config.events),
         } }));
     }
     say(&format!(
-        "\nsnapshot   {} with {} users, {} items\nmodels     {}\ngenerators {} (home page)\nown items  bought or rated ones {}\ndeadline   {} ms\nclock      {}\n\
+        "\nsnapshot   {} with {} users, {} items\nmodels     {}\ngenerators {} (home page)\nown items  bought or rated ones {}\ndeadline   {} ms\nclock      {}\nevents     {}\n\
          \nlistening on http://{address}/ (the page), http://{address}/recommendations?user_id=…\nstop with Ctrl-C",
         snapshot.version,
         snapshot.users.len(),
@@ -126,5 +154,6 @@ fn announce(session: &Session, recommender: &Recommender, address: &str) {
         pipeline.seen,
         pipeline.deadline_ms,
         clock(recommender),
+        kept(&session.config.events),
     ));
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// Kind of [`Event`]. In files and JSON it is the snake-case name; any other name is
+/// Kind of [`Event`](super::Event). In files and JSON it is the snake-case name; any other name is
 /// [`Action::Custom`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]

@@ -70,6 +70,13 @@ impl Recommender {
         Ok(outcome)
     }
 
+    /// Lets the live layer know of events that were kept before, such as those in the log of an earlier process. They are
+    /// not kept once more.
+    pub fn restore(&self, events: impl IntoIterator<Item = Event>) {
+        let snapshot = self.snapshot();
+        events.into_iter().for_each(|event| self.feel(&snapshot, &event));
+    }
+
     /// Lets the live layer know of an event.
     fn feel(&self, snapshot: &Snapshot, event: &Event) {
         self.0.live.apply(event);

@@ -1,8 +1,6 @@
 //! The event log on this machine's disk.
 
-use super::journal::{
-    Cursor, Damage, Journal, JournalError, JournalReader, LogConfig, Record, Recovery, Step,
-};
+use super::journal::{Journal, JournalError, JournalReader, LogConfig, Record, Records, Recovery, ScanError};
 use super::{Appended, EventSink, EventSource};
 use crate::error::{Fault, FaultKind};
 use crate::event::Event;
@@ -86,7 +84,16 @@ impl DurableLog {
 
     /// Everything kept from `position` on, whatever groups have read: for replays, exports and looking.
     pub fn scan(&self, position: u64) -> Scan {
-        Scan { cursor: self.0.cursor(position), waiting: Vec::new().into_iter() }
+        Scan { records: Records::new(self.0.cursor(position)) }
+    }
+
+    /// What is in a folder now, from `position` on, while another process may be writing to it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open), but for [`JournalError::Busy`].
+    pub fn look(folder: &Path, position: u64) -> Result<Scan, JournalError> {
+        Ok(Scan { records: Records::new(Journal::look(folder, position)?) })
     }
 
     /// Stops keeping events for `group` and says whether there was such a group. Readers it still has go on, but what they
@@ -156,50 +163,18 @@ impl EventSource for DurableReader {
 /// The events of a [`DurableLog`] with their positions, one after the other, up to the last when it is reached.
 #[derive(Debug)]
 pub struct Scan {
-    cursor: Cursor,
-    waiting: std::vec::IntoIter<(u64, Record)>,
-}
-
-/// Why a [`Scan`] has no event at some place; it goes on behind it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScanError {
-    /// A file is damaged.
-    #[error(transparent)]
-    Damage(#[from] Damage),
-    /// The system says no.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// A record is no event.
-    #[error("the record at position {position} is no event: {cause}")]
-    Foreign {
-        /// Its position.
-        position: u64,
-        /// What is wrong with it.
-        cause: serde_json::Error,
-    },
+    records: Records,
 }
 
 impl Iterator for Scan {
     type Item = Result<(u64, Event), ScanError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some((position, record)) = self.waiting.next() {
-                let event = serde_json::from_slice(&record.text);
-                return Some(
-                    event
-                        .map(|event| (position, event))
-                        .map_err(|cause| ScanError::Foreign { position, cause }),
-                );
-            }
-            match self.cursor.step() {
-                Ok(Step::Records(records)) => self.waiting = records.into_iter(),
-                Ok(Step::Damage(damage)) => return Some(Err(damage.into())),
-                Ok(Step::End | Step::Closed) => return None,
-                Err(cause) => return Some(Err(cause.into())),
-            }
-        }
+        let read = |(position, record): (u64, Record)| {
+            let event = serde_json::from_slice(&record.text);
+            event.map(|event| (position, event)).map_err(|cause| ScanError::Foreign { position, cause })
+        };
+        Some(self.records.next()?.and_then(read))
     }
 }
 

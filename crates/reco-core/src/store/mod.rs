@@ -1,11 +1,13 @@
 //! Events in and out: where they are kept and read back from.
 
+mod dead;
 mod durable;
 mod journal;
 mod memory;
 
-pub use durable::{DurableLog, DurableReader, Scan, ScanError};
-pub use journal::{Damage, JournalError, LogConfig, Recovery};
+pub use dead::{DeadLetter, DeadLetters, Letters};
+pub use durable::{DurableLog, DurableReader, Scan};
+pub use journal::{Damage, JournalError, LogConfig, Recovery, ScanError};
 pub use memory::{MemoryLog, MemoryReader};
 
 use crate::error::Fault;

@@ -1,13 +1,14 @@
 //! `POST /interactions`.
 
-use crate::world::{CONFIG, app, get_request, post, recommender, send, snapshot};
+use crate::world::{CONFIG, NOW, app, get_request, post, post_to, recommender, send, snapshot};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use reco_core::error::{Fault, FaultKind};
 use reco_core::event::Event;
-use reco_core::store::{Appended, EventSink};
-use reco_http::{HttpConfig, router};
+use reco_core::store::{Appended, DeadLetter, DeadLetters, EventSink, LogConfig};
+use reco_core::time::{ManualClock, Timestamp};
+use reco_http::{Api, HttpConfig, router};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -75,6 +76,35 @@ async fn a_batch_says_when_it_was_sent() {
             post(app.clone(), &json!({"events": [event], "sent_at": wrong}).to_string()).await;
         assert_eq!((status.as_u16(), &answer["error"]["field"]), (400, &json!("sent_at")));
     }
+}
+
+#[tokio::test]
+async fn rejected_events_are_kept_and_can_be_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(NOW)));
+    let (dead, _) = DeadLetters::open(folder.path(), &LogConfig::default(), clock).expect("it opens");
+    let dead = Arc::new(dead);
+    let app = Api::new(recommender(snapshot(), None), CONFIG()).dead_letters(Arc::clone(&dead)).router();
+    let batch = format!(r#"[{EVENT}, {{"user_id": "ann", "position": 0}}, 7]"#);
+    assert_eq!(post(app.clone(), &batch).await.1["accepted"], 1);
+    let (_, kept) = send(app.clone(), get_request("/interactions/rejected")).await;
+    assert_eq!((&kept["total"], &kept["rejected"][1]["event"]), (&json!(2), &json!(7)), "{kept}");
+    let first = &kept["rejected"][0];
+    assert_eq!((&first["event"], &first["at"]), (&json!({"user_id": "ann", "position": 0}), &json!(NOW)));
+    assert_eq!(first["problems"].as_array().map(Vec::len), Some(3), "item, action and position: {first}");
+    let (_, next) = send(app.clone(), get_request("/interactions/rejected?after=0&limit=1")).await;
+    assert_eq!((&next["total"], &next["rejected"][0]["event"]), (&json!(2), &json!(7)));
+
+    // What an older server could not use.
+    let event = serde_json::from_str(EVENT).expect("JSON");
+    let letter = DeadLetter { at: Timestamp::from_millis(NOW), event, problems: vec![] };
+    dead.put(&[letter]).await.expect("there is room");
+    for settled in [1, 0] {
+        let (_, outcome) = post_to(app.clone(), "/interactions/rejected/replay", "").await;
+        assert_eq!(outcome, json!({"settled": settled, "left": 2}));
+    }
+    let (_, history) = send(app, get_request("/history?user_id=ann")).await;
+    assert_eq!(history["items"][0]["count"], 2, "one at once and the one that was tried again: {history}");
 }
 
 #[tokio::test]

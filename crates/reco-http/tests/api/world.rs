@@ -86,6 +86,10 @@ pub(crate) async fn get(path: &str) -> (StatusCode, Value) {
 }
 
 pub(crate) async fn post(app: Router, body: &str) -> (StatusCode, Value) {
-    let request = Request::post("/interactions").header(header::CONTENT_TYPE, "application/json");
+    post_to(app, "/interactions", body).await
+}
+
+pub(crate) async fn post_to(app: Router, path: &str, body: &str) -> (StatusCode, Value) {
+    let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
     send(app, request.body(Body::from(body.to_owned())).expect("a valid request")).await
 }

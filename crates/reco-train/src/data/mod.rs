@@ -24,6 +24,7 @@ mod tests;
 
 pub use error::{BadRow, DataError};
 pub use import::{ImportReport, problems, read};
+pub use moments::written;
 pub use preset::Preset;
 pub use spec::{FileSpec, Format, ImportSpec};
 pub use split::{Division, Split, Target, split};

@@ -69,7 +69,7 @@ pub(crate) fn from_text(text: &str) -> Option<Timestamp> {
 }
 
 /// In the form that every tool reads; what no calendar has, in milliseconds since 1970.
-pub(crate) fn written(at: Timestamp) -> String {
+pub fn written(at: Timestamp) -> String {
     let known = jiff::Timestamp::from_millisecond(at.millis());
     known.map_or_else(|_| at.millis().to_string(), |known| known.to_string())
 }

@@ -9,12 +9,14 @@ mod known;
 mod positions;
 mod reader;
 mod recovery;
+mod scan;
 mod segment;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use scan::ScanError;
 pub use segment::Damage;
 
 use crate::error::{Fault, FaultKind};
@@ -32,6 +34,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub(super) use reader::{Cursor, JournalReader, Step};
+pub(super) use scan::Records;
 
 /// Something to be kept, with the id that tells whether it was kept before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +201,13 @@ impl Journal {
             .map_err(|cause| JournalError::io(folder, cause))?;
         let journal = Self { shared, appends: Some(appends), writer: Some(writer), _lock: opened.lock };
         Ok((journal, opened.recovery))
+    }
+
+    /// Walks over what is in a folder now, without opening it for writing.
+    pub(super) fn look(folder: &Path, position: u64) -> Result<Cursor, JournalError> {
+        let state = Mutex::new(recovery::look(folder)?);
+        let shared = Arc::new(Shared { folder: folder.to_owned(), state, news: Notify::new() });
+        Ok(Cursor::new(shared, position))
     }
 
     /// Keeps all of `records` or none; they are on the disk once this returns.

@@ -45,6 +45,11 @@ impl Positions {
         Ok(Self { folder: folder.to_owned(), groups })
     }
 
+    /// Of nobody.
+    pub(super) fn none() -> Self {
+        Self { folder: PathBuf::new(), groups: BTreeMap::new() }
+    }
+
     /// Where a group goes on; a new one begins at `first`.
     pub(super) fn enter(&mut self, group: &Arc<str>, first: u64) -> io::Result<u64> {
         if let Some(slots) = self.groups.get(group) {

@@ -3,7 +3,7 @@
 use super::known::Known;
 use super::positions::Positions;
 use super::segment::{Blocks, Found, HEADER_BYTES, Look, Segment, sync};
-use super::{JournalError, LogConfig, Recovery, Retention, State};
+use super::{Damage, JournalError, LogConfig, Recovery, Retention, State};
 use crate::time::Timestamp;
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -53,18 +53,9 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
 }
 
 /// Reads the last segment whole, cuts off what a killed process left at its end, and returns the position behind it
-/// with the file to go on with. Damage that reaches to the very end looks the same as a commit that was not finished.
+/// with the file to go on with.
 fn mend(last: &mut Segment, recovery: &mut Recovery) -> io::Result<(u64, File)> {
-    let mut blocks = Blocks::of(last)?;
-    let (mut whole, mut end) = (HEADER_BYTES as u64, last.first);
-    loop {
-        match blocks.next(Look::Whole, u64::MAX)? {
-            Found::Block { .. } => (whole, end) = (blocks.offset(), blocks.expected()),
-            Found::Damage(damage) => recovery.damaged.push(damage),
-            Found::End => break,
-        }
-    }
-    recovery.damaged.retain(|damage| damage.bytes.start < whole);
+    let (whole, end) = measure(last, &mut recovery.damaged)?;
     let file = File::options().read(true).write(true).open(&last.path)?;
     if whole < last.bytes {
         recovery.cut = Some((last.path.clone(), last.bytes - whole));
@@ -73,6 +64,33 @@ fn mend(last: &mut Segment, recovery: &mut Recovery) -> io::Result<(u64, File)> 
         last.bytes = whole;
     }
     Ok((end, file))
+}
+
+/// The byte behind the last whole block of the last segment, and the position behind its last record. Damage that reaches
+/// to the very end looks the same as a commit that was not finished.
+fn measure(last: &Segment, damaged: &mut Vec<Damage>) -> io::Result<(u64, u64)> {
+    let mut blocks = Blocks::of(last)?;
+    let (mut whole, mut end) = (HEADER_BYTES as u64, last.first);
+    loop {
+        match blocks.next(Look::Whole, u64::MAX)? {
+            Found::Block { .. } => (whole, end) = (blocks.offset(), blocks.expected()),
+            Found::Damage(damage) => damaged.push(damage),
+            Found::End => break,
+        }
+    }
+    damaged.retain(|damage| damage.bytes.start < whole);
+    Ok((whole, end))
+}
+
+/// What can be read of a journal that another process may be writing to. Nothing is repaired.
+pub(super) fn look(folder: &Path) -> Result<State, JournalError> {
+    let mut segments = Segment::list(folder)?;
+    let mut end = 0;
+    if let Some(last) = segments.last_mut() {
+        let measured = measure(last, &mut Vec::new());
+        (last.bytes, end) = measured.map_err(|cause| JournalError::io(&last.path, cause))?;
+    }
+    Ok(State { segments, end, positions: Positions::none(), closed: true })
 }
 
 /// The ids of the latest records, from as many segments as it takes.
@@ -97,7 +115,7 @@ fn known(segments: &[Segment], most: usize, recovery: &mut Recovery) -> io::Resu
     Ok(known)
 }
 
-fn ids(segment: &Segment, until: u64) -> io::Result<(Vec<u128>, Vec<super::Damage>)> {
+fn ids(segment: &Segment, until: u64) -> io::Result<(Vec<u128>, Vec<Damage>)> {
     let mut blocks = Blocks::of(segment)?;
     let (mut ids, mut damaged) = (Vec::new(), Vec::new());
     loop {

@@ -1,11 +1,8 @@
 //! The registry by the command: what is published, promoted, refused and removed.
 
-mod support;
-
+use crate::support::{Server, answer, reco, refusal};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use support::{answer, reco, refusal};
 
 const DATA: &str = "user,item,action,timestamp\nann,tea,purchase,2020-01-01\nann,bread,purchase,2020-01-02\n\
 bob,tea,purchase,2020-01-03\nbob,cola,purchase,2020-01-04\n";
@@ -120,35 +117,14 @@ fn the_first_of_many_nights_has_no_champion_to_go_on_from() {
     assert!(remarks.contains("its rows have 96 factors, 64 are asked for"), "{remarks}");
 }
 
-/// A server that ends with the test.
-struct Server(std::process::Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_server_takes_a_champion_that_passes_and_refuses_one_that_does_not() {
     let folder = published();
     let folder = folder.path();
     answer(folder, &["models", "promote", "v1"]);
     let settings = ["--set", "registry.watch_secs=1", "--set", "registry.golden_users=[bob]"];
-    let mut command = reco(folder);
-    command
-        .args(["--quiet", "--json", "serve", "--listen", "127.0.0.1:0"])
-        .args(settings)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut server = Server(command.spawn().expect("the command runs"));
-    let mut lines = BufReader::new(server.0.stderr.take().expect("it was piped")).lines();
-    let mut wait_for = |words: &str| {
-        let found = lines.by_ref().map_while(Result::ok).find(|line| line.contains(words));
-        found.unwrap_or_else(|| panic!("the server ended and did not say `{words}`"))
-    };
-    wait_for("listening");
+    let mut server = Server::start(folder, &settings);
+    let mut wait_for = |words: &str| server.wait_for(words);
     answer(folder, &["models", "promote", "v2"]);
     wait_for("v2 serves now");
     fs::write(folder.join("interactions.csv"), DATA.replace("bob", "eve")).expect("a file");

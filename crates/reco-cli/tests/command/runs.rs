@@ -1,13 +1,11 @@
 //! Training as a run: judged, logged, killed and gone on with, by the command.
 
-mod support;
-
+use crate::support::{answer, reco, refusal};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use support::{answer, reco, refusal};
 
 /// Two tastes, people who come back every few days, and candidates of so many passes.
 fn shop(passes: u32) -> tempfile::TempDir {

@@ -1,0 +1,150 @@
+//! `reco events`: what a server keeps.
+
+use crate::args::{Events as What, EventsArgs};
+use crate::events::{Events, EventsConfig};
+use crate::output::table;
+use crate::{Failure, Session};
+use reco_core::event::{Event, SCHEMA};
+use reco_core::store::{DeadLetter, DeadLetters, DurableLog, EventSink, Letters, ScanError};
+use reco_train::data::written;
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) fn run(session: &Session, args: &EventsArgs) -> Result<(), Failure> {
+    let mut config = session.config.events.clone();
+    if let Some(path) = &args.path {
+        config.path.clone_from(path);
+    }
+    if matches!(args.what, What::Schema) {
+        let schema: Value = serde_json::from_str(SCHEMA)?;
+        return session.output.result(&schema, |_| SCHEMA.to_owned());
+    }
+    if !config.path.is_dir() {
+        let path = config.path.display();
+        return Err(format!("{path}: no events are kept here; `reco serve` keeps them in events.path").into());
+    }
+    match &args.what {
+        What::List { from, limit, user } => list(session, &config, *from, *limit, user.as_deref()),
+        What::Check => check(session, &config),
+        What::Rejected => rejected(session, &config),
+        What::Replay => replay(session, &config),
+        What::Schema => Ok(()),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Positioned {
+    position: u64,
+    #[serde(flatten)]
+    event: Event,
+}
+
+fn list(
+    session: &Session,
+    config: &EventsConfig,
+    from: u64,
+    limit: usize,
+    user: Option<&str>,
+) -> Result<(), Failure> {
+    let limit = if limit == 0 { usize::MAX } else { limit };
+    let mut events = Vec::new();
+    for found in DurableLog::look(&config.path, from)? {
+        match found {
+            Ok((_, event)) if user.is_some_and(|user| event.user.as_str() != user) => {}
+            Ok((position, event)) => events.push(Positioned { position, event }),
+            Err(error) => session.output.note(&error.to_string()),
+        }
+        if events.len() == limit {
+            break;
+        }
+    }
+    session.output.result(&events, |events| {
+        let mut table = table(["position", "time", "user", "action", "item", "value"]);
+        for Positioned { position, event: Event { user, item, action, value, at, .. } } in events {
+            let value = value.map(|value| value.to_string()).unwrap_or_default();
+            let texts = [user.to_string(), action.to_string(), item.to_string(), value];
+            table.add_row([position.to_string(), written(*at)].into_iter().chain(texts));
+        }
+        table.to_string()
+    })
+}
+
+/// What reading everything found.
+#[derive(Debug, Default, Serialize)]
+struct Checked {
+    events: u64,
+    rejected: usize,
+    damaged: Vec<String>,
+}
+
+fn check(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
+    let mut checked = Checked::default();
+    for found in DurableLog::look(&config.path, 0)? {
+        match found {
+            Ok(_) => checked.events += 1,
+            Err(error) => checked.damaged.push(error.to_string()),
+        }
+    }
+    let (letters, unreadable) = dead(config)?;
+    checked.rejected = letters.len();
+    checked.damaged.extend(unreadable.iter().map(ToString::to_string));
+    session.output.result(&checked, |Checked { events, rejected, .. }| {
+        format!("{events} events can be read; {rejected} rejected ones wait")
+    })?;
+    if checked.damaged.is_empty() { Ok(()) } else { Err(checked.damaged.join("\n").into()) }
+}
+
+#[derive(Debug, Serialize)]
+struct Numbered {
+    number: u64,
+    #[serde(flatten)]
+    letter: DeadLetter,
+}
+
+fn rejected(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
+    let (letters, unreadable) = dead(config)?;
+    unreadable.iter().for_each(|error| session.output.note(&error.to_string()));
+    let numbered = letters.into_iter().map(|(number, letter)| Numbered { number, letter });
+    session.output.result(&numbered.collect::<Vec<_>>(), |letters| {
+        let mut table = table(["number", "came", "wrong", "event"]);
+        for Numbered { number, letter: DeadLetter { at, event, problems } } in letters {
+            let wrong = problems.iter().map(|wrong| format!("{} {}", wrong.field, wrong.problem));
+            let wrong = wrong.collect::<Vec<_>>().join("\n");
+            table.add_row([number.to_string(), written(*at), wrong, event.to_string()]);
+        }
+        table.to_string()
+    })
+}
+
+/// Letters that are not settled; there are none where nothing was ever rejected.
+fn dead(config: &EventsConfig) -> Result<(Letters, Vec<ScanError>), Failure> {
+    let folder = config.dead();
+    if folder.is_dir() { Ok(DeadLetters::look(&folder)?) } else { Ok((Vec::new(), Vec::new())) }
+}
+
+/// What became of another try.
+#[derive(Debug, Serialize)]
+struct Replayed {
+    settled: usize,
+    left: usize,
+}
+
+fn replay(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
+    let events = Events::open(session, config)?;
+    let (letters, unreadable) = events.dead.outstanding();
+    unreadable.iter().for_each(|error| session.output.note(&error.to_string()));
+    let total = letters.len();
+    let revived =
+        letters.into_iter().filter_map(|(number, letter)| Some((number, letter.revive(number).ok()?)));
+    let (settled, usable): (Vec<u64>, Vec<Event>) = revived.unzip();
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let kept = runtime.block_on(async {
+        events.log.append(&usable).await?;
+        events.dead.settle(&settled).await
+    });
+    kept.map_err(|fault| fault.message())?;
+    let replayed = Replayed { settled: settled.len(), left: total - settled.len() };
+    session.output.result(&replayed, |Replayed { settled, left }| {
+        format!("{settled} events count now; {left} still cannot be used (`reco events rejected` says why)")
+    })
+}

@@ -1,0 +1,157 @@
+//! Events that a real server keeps: killed, on a full disk, rejected and tried again.
+
+use crate::support::{Server, answer, refusal};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A shop in a folder of its own.
+fn shop() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bought = (0..40).map(|n| format!("u{},i{},purchase,{}\n", n % 8, n % 5, 1_700_000_000 + n));
+    let data: String = ["user,item,action,timestamp\n".to_owned()].into_iter().chain(bought).collect();
+    fs::write(folder.path().join("interactions.csv"), data).expect("a file");
+    folder
+}
+
+const DATA: [&str; 4] = ["--interactions", "interactions.csv", "--set", "clock=system"];
+
+fn serve(folder: &Path) -> Server {
+    Server::start(folder, &DATA)
+}
+
+/// The status and body of an answer, or why there is none.
+fn ask(server: &Server, method: &str, target: &str, body: &str) -> std::io::Result<(u16, Value)> {
+    let mut stream = TcpStream::connect(&server.address)?;
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nhost: reco\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    );
+    write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body);
+    let cut = || std::io::Error::other(format!("an answer that was cut: {answer}"));
+    let body = serde_json::from_str(body.ok_or_else(cut)?).map_err(|_| cut())?;
+    Ok((status.ok_or_else(cut)?, body))
+}
+
+fn events(from: u64, n: u64) -> String {
+    let event = |number: u64| {
+        let id = format!("{number:032x}");
+        json!({"id": id, "user_id": "ann", "item_id": format!("i{}", number % 5), "action": "click", "value": number})
+    };
+    Value::from((from..from + n).map(event).collect::<Vec<_>>()).to_string()
+}
+
+/// The values of all events that are kept, in order.
+fn kept(folder: &Path) -> Vec<u64> {
+    let listed = answer(folder, &["events", "list", "--limit", "0"]);
+    let values = listed.as_array().expect("a list").iter().map(|event| event["value"].as_f64());
+    values.map(|value| value.expect("a number") as u64).collect()
+}
+
+#[test]
+fn what_was_accepted_is_there_after_a_kill_and_counts_once() {
+    let folder = shop();
+    let mut sent = 0;
+    for kill in 0..4 {
+        let server = serve(folder.path());
+        for _ in 0..3 {
+            // The last batch before the kill again, as a client does that is not sure.
+            let from = u64::saturating_sub(sent, 10);
+            let (status, outcome) =
+                ask(&server, "POST", "/interactions", &events(from, sent + 10 - from)).expect("an answer");
+            assert_eq!((status, &outcome["duplicates"]), (202, &json!(sent - from)), "{outcome}");
+            sent += 10;
+        }
+        let (_, history) = ask(&server, "GET", "/history?user_id=ann", "").expect("an answer");
+        let counts = history["items"].as_array().expect("a list").iter().map(|item| item["count"].as_u64());
+        assert_eq!(
+            counts.sum::<Option<u64>>(),
+            Some(sent.min(100)),
+            "kill {kill}: the next page knows of them"
+        );
+    }
+    assert_eq!(kept(folder.path()), (0..sent).collect::<Vec<_>>());
+    assert_eq!(answer(folder.path(), &["events", "check"])["events"], sent);
+}
+
+#[test]
+fn two_servers_do_not_share_a_log() {
+    let folder = shop();
+    let _server = serve(folder.path());
+    let why = refusal(folder.path(), &[&["serve", "--listen", "127.0.0.1:0"], &DATA[..]].concat());
+    assert!(why.contains("another process keeps its events there") && why.contains("events.path"), "{why}");
+}
+
+#[test]
+fn rejected_events_are_listed_and_tried_again() {
+    let folder = shop();
+    let server = serve(folder.path());
+    let batch = r#"[{"user_id": "ann", "item_id": "i1", "action": "rating"}, {"user_id": 7}]"#;
+    let (status, outcome) = ask(&server, "POST", "/interactions", batch).expect("an answer");
+    assert_eq!((status, &outcome["error"]["code"]), (422, &json!("no_event_accepted")));
+    let listed = answer(folder.path(), &["events", "rejected"]);
+    assert_eq!(
+        listed[0]["problems"],
+        json!([{"field": "value", "problem": "is missing, a rating needs one"}])
+    );
+    assert_eq!((listed[1]["event"].clone(), listed[1]["number"].clone()), (json!({"user_id": 7}), json!(1)));
+    let (_, replayed) = ask(&server, "POST", "/interactions/rejected/replay", "").expect("an answer");
+    assert_eq!(replayed, json!({"settled": 0, "left": 2}));
+    assert!(refusal(folder.path(), &["events", "replay"]).contains("another process"));
+    drop(server);
+    assert_eq!(answer(folder.path(), &["events", "replay"]), json!({"settled": 0, "left": 2}));
+    assert!(refusal(folder.path(), &["events", "check", "--path", "nowhere"]).contains("nowhere"));
+}
+
+/// As on a full disk, no file may grow past a limit; then there is room again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_refuses_events_and_nothing_else_until_there_is_room() {
+    let folder = shop();
+    let script = "trap '' XFSZ; ulimit -S -f 64; exec \"$0\" \"$@\"";
+    let child = Command::new("bash")
+        .args([
+            "-c",
+            script,
+            env!("CARGO_BIN_EXE_reco"),
+            "--quiet",
+            "--json",
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+        ])
+        .args(DATA)
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("bash is there");
+    let server = Server::listening(child);
+    let mut sent = 0;
+    let refused = loop {
+        let (status, outcome) = ask(&server, "POST", "/interactions", &events(sent, 100)).expect("an answer");
+        if status != 202 {
+            break (status, outcome);
+        }
+        sent += 100;
+        assert!(sent < 10_000, "64 kB are full some time");
+    };
+    assert_eq!((refused.0, &refused.1["error"]["code"]), (503, &json!("component_failed")), "{}", refused.1);
+    let (status, page) = ask(&server, "GET", "/recommendations?user_id=u1", "").expect("an answer");
+    assert_eq!((status, &page["rung"]), (200, &json!("full")), "pages are made as before");
+
+    let pid = server.pid().to_string();
+    let raised = Command::new("prlimit").args(["--fsize=unlimited:", "--pid", &pid]).status();
+    assert!(raised.expect("prlimit is part of every Linux").success());
+    let (status, outcome) = ask(&server, "POST", "/interactions", &events(sent, 100)).expect("an answer");
+    assert_eq!((status, &outcome["accepted"]), (202, &json!(100)), "nothing of the refused batch was kept");
+    drop(server);
+    assert_eq!(kept(folder.path()), (0..sent + 100).collect::<Vec<_>>());
+    assert_eq!(answer(folder.path(), &["events", "check"])["damaged"], json!([]));
+}
