@@ -44,7 +44,7 @@ COMMON = [
 OWN = {"ml100k": ["pipeline.seen=always"]}
 # Whoever rates films does so within an hour and is gone: a tenth of ML-100K has 77 users that training knew. So the
 # question is put at several moments, each ending where the test of the next one begins.
-MOMENTS = {"ml100k": 6}
+MOMENTS = {"ml100k": 5}
 TEST_SHARE = 0.1
 CUTS = 3
 

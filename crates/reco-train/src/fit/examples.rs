@@ -36,12 +36,25 @@ impl Asker {
         }
     }
 
-    /// Every user is asked about as they are; every so many also as if less were known of them, so that the ranker
-    /// has seen such people, too: a half and a tenth of the users, or more where these would be too few.
-    fn every(n_users: usize) -> [(Self, usize); 3] {
+    /// Who is asked about, and as whom. Every user of the earlier data as they are; every so many also as if less were
+    /// known of them, so that the ranker has seen such people, too: a half of the users, or more where these would be too
+    /// few, and, where hardly anybody came first after the cut, a tenth as strangers.
+    fn questions(rehearsal: &Rehearsal) -> Vec<(&(u32, Vec<ItemId>), Self)> {
         const ENOUGH: usize = 200;
-        let most = n_users.div_ceil(ENOUGH).max(1);
-        [(Self::Regular, 1), (Self::Newcomer, most.min(2)), (Self::Stranger, most.min(10))]
+        let most = rehearsal.took.len().div_ceil(ENOUGH).max(1);
+        let came = rehearsal.strangers();
+        let mut questions = Vec::new();
+        for (place, user) in rehearsal.took.iter().enumerate() {
+            questions.push((user, Self::Regular));
+            if place.is_multiple_of(most.min(2)) {
+                questions.push((user, Self::Newcomer));
+            }
+            if came.is_none() && place.is_multiple_of(most.min(10)) {
+                questions.push((user, Self::Stranger));
+            }
+        }
+        questions.extend(came.into_iter().flatten().map(|user| (user, Self::Stranger)));
+        questions
     }
 }
 
@@ -97,32 +110,27 @@ impl Examples {
         blend: Option<&Learned>,
         progress: &dyn Progress,
     ) -> Result<Self, FitError> {
-        progress.begin("examples", rehearsal.took.len() as u64);
-        let askers = Asker::every(rehearsal.took.len());
-        let of_user = |(place, (user, took)): (usize, &(u32, Vec<ItemId>))| {
+        let questions = Asker::questions(rehearsal);
+        progress.begin("examples", questions.len() as u64);
+        let of_question = |((user, took), asker): &(&(u32, Vec<ItemId>), Asker)| {
             progress.advance(1);
-            let askers = askers.iter().filter(|(_, every)| place.is_multiple_of(*every));
-            let lists = askers.map(|&(asker, _)| {
-                let request = match asker {
-                    Asker::Regular => rehearsal.of_regular(*user),
-                    Asker::Newcomer => rehearsal.of_newcomer(*user),
-                    Asker::Stranger => rehearsal.of_stranger(),
-                };
-                let (query, set) = rehearsal.ask(request)?;
-                let mut matrix = schema.matrix(&query, &set).map_err(FitError::Features)?;
-                if let Some(blend) = blend.and_then(|blend| blend.without(*user, &query, &set)) {
-                    let mut shares = vec![0.0; set.len()];
-                    blend.log_shares(&set, &mut shares);
-                    matrix.overwrite(BLEND, &shares);
-                }
-                Ok(Self::of(*user, asker, matrix, set.ids(), took, rehearsal))
-            });
-            lists.collect::<Result<Vec<Self>, FitError>>()
+            let request = match asker {
+                Asker::Regular => rehearsal.of_regular(*user),
+                Asker::Newcomer => rehearsal.of_newcomer(*user),
+                Asker::Stranger => rehearsal.of_stranger(),
+            };
+            let (query, set) = rehearsal.ask(request)?;
+            let mut matrix = schema.matrix(&query, &set).map_err(FitError::Features)?;
+            if let Some(blend) = blend.and_then(|blend| blend.without(*user, &query, &set)) {
+                let mut shares = vec![0.0; set.len()];
+                blend.log_shares(&set, &mut shares);
+                matrix.overwrite(BLEND, &shares);
+            }
+            Ok(Self::of(*user, *asker, matrix, set.ids(), took, rehearsal))
         };
-        let lists: Result<Vec<Vec<Self>>, FitError> =
-            rehearsal.took.par_iter().enumerate().map(of_user).collect();
+        let lists: Result<Vec<Self>, FitError> = questions.par_iter().map(of_question).collect();
         let mut all = Self::default();
-        lists?.into_iter().flatten().for_each(|list| all.append(list));
+        lists?.into_iter().for_each(|list| all.append(list));
         progress.end(&all.to_string());
         Ok(all)
     }

@@ -41,7 +41,8 @@ impl Learned {
 /// asked for, by halves.
 ///
 /// The same users are asked about as if less were known of them, for whom other sources are left to speak; and
-/// what they had before is left out, to learn how far to trust a source with what is new.
+/// what they had before is left out, to learn how far to trust a source with what is new. What strangers take is learned
+/// from those who came first after the cut: regulars as strangers take what they still lack, which is something else.
 pub(super) fn learn(
     rehearsal: &Rehearsal,
     params: &BlendParams,
@@ -66,8 +67,9 @@ pub(super) fn learn(
     };
     // Strangers are all alike, so one answer does for them.
     let (_, to_a_stranger) = rehearsal.ask(rehearsal.of_stranger())?;
+    let came = rehearsal.strangers().unwrap_or(&rehearsal.took);
     let to_strangers: Vec<(u32, Proposed)> =
-        rehearsal.took.par_iter().map(|(user, took)| (*user, Proposed::new(&to_a_stranger, took))).collect();
+        came.par_iter().map(|(user, took)| (*user, Proposed::new(&to_a_stranger, took))).collect();
     let newcomers = learned_from(&|user| rehearsal.of_newcomer(user))?;
     let regulars = learned_from(&|user| rehearsal.of_regular(user))?;
     let strangers = weighed(&to_strangers, parts, params)?;

@@ -79,13 +79,15 @@ impl<'a> Rehearsals<'a> {
 
     /// Fits all models of the plan but rankers to what came before the next cut; `None` after the latest.
     pub(super) fn next(&mut self, progress: &dyn Progress) -> Result<Option<Rehearsal>, FitError> {
-        let Some(Cut { earlier, asked_at, took, did, shown }) = self.cuts.pop() else { return Ok(None) };
+        let Some(Cut { earlier, asked_at, took, came, did, shown }) = self.cuts.pop() else {
+            return Ok(None);
+        };
         let actions = earlier.log.actions.clone();
         let snapshot = models(None, earlier, self.plan, self.weights, "rehearsal", progress)?;
         let clock = ManualClock::starting_at(asked_at);
         let recommender = (self.assemble)(snapshot)?.pool(1, 1).clock(Arc::new(clock)).build()?;
         let cut = self.cuts.len() as u32;
-        Ok(Some(Rehearsal { recommender, cut, asked_at, took, did, shown, actions }))
+        Ok(Some(Rehearsal { recommender, cut, asked_at, took, came, did, shown, actions }))
     }
 }
 
@@ -98,7 +100,9 @@ pub(super) struct Rehearsal {
     asked_at: Timestamp,
     /// Rows of users that the earlier data knows, with what they then took; items ascend.
     pub(super) took: Vec<(u32, Vec<ItemId>)>,
-    /// What they did, by user, item and action as a position in `actions`.
+    /// Users that the earlier data does not know, likewise.
+    came: Vec<(u32, Vec<ItemId>)>,
+    /// What all of these did, by user, item and action as a position in `actions`.
     did: BTreeSet<(u32, ItemId, u8)>,
     /// What these users were then shown, by user and item.
     shown: BTreeSet<(u32, ItemId)>,
@@ -148,6 +152,12 @@ impl Rehearsal {
         Request::for_user("").context(Context { session_items, ..self.context() })
     }
 
+    /// Who came first after the cut, with what they took: what strangers take is not what the regulars still lack. `None`
+    /// for too few; then regulars must stand for them.
+    pub(super) fn strangers(&self) -> Option<&[(u32, Vec<ItemId>)]> {
+        (self.came.len() >= Self::FEWEST_USERS).then_some(&self.came)
+    }
+
     /// Somebody of whom nothing is known.
     pub(super) fn of_stranger(&self) -> Request {
         Request::for_user("").context(self.context())
@@ -165,6 +175,8 @@ struct Cut {
     asked_at: Timestamp,
     /// Who came back after it with what they took.
     took: Vec<(u32, Vec<ItemId>)>,
+    /// Who came then for the first time with what they took.
+    came: Vec<(u32, Vec<ItemId>)>,
     /// What they did, by user, item and action.
     did: BTreeSet<(u32, ItemId, u8)>,
     /// What they were shown, by user and item.
@@ -183,27 +195,34 @@ impl Cut {
         for &row in train.iter().filter(|&&row| weight[row as usize] > 0.0) {
             is_known[log.user[row as usize] as usize] = true;
         }
-        let mut took: BTreeMap<u32, Vec<ItemId>> = BTreeMap::new();
+        let (mut took, mut came) = (BTreeMap::new(), BTreeMap::new());
         let mut did = BTreeSet::new();
-        for row in test.into_iter().map(|row| row as usize).filter(|&row| is_known[log.user[row] as usize]) {
-            took.entry(log.user[row]).or_default().push(log.item[row]);
-            did.insert((log.user[row], log.item[row], log.action[row]));
+        for row in test.into_iter().map(|row| row as usize) {
+            let user = log.user[row];
+            let of = if is_known[user as usize] { &mut took } else { &mut came };
+            of.entry(user).or_insert_with(Vec::new).push(log.item[row]);
+            did.insert((user, log.item[row], log.action[row]));
         }
         if took.len() < Rehearsal::FEWEST_USERS {
             return None;
         }
-        let took = blend::sampled(took.into_iter()).map(|(user, mut items)| {
-            items.sort_unstable();
-            items.dedup();
-            (user, items)
-        });
-        let took: Vec<(u32, Vec<ItemId>)> = took.collect();
+        let (took, came) = (distinct(took), distinct(came));
         let (catalog, users) = (dataset.catalog.clone(), dataset.users.clone());
         let earlier = Dataset { catalog, log: log.select(&train), users, ..Dataset::default() };
         let shown = cut.map_or_else(BTreeSet::new, |cut| shown(log, cut, plan, weights, &took));
         let asked_at = cut.or(earlier.log.span().map(|(_, last)| last)).unwrap_or_default();
-        Some(Self { earlier, asked_at, took, did, shown })
+        Some(Self { earlier, asked_at, took, came, did, shown })
     }
+}
+
+/// Some of the users, each with their items once, ascending.
+fn distinct(users: BTreeMap<u32, Vec<ItemId>>) -> Vec<(u32, Vec<ItemId>)> {
+    let of_user = |(user, mut items): (u32, Vec<ItemId>)| {
+        items.sort_unstable();
+        items.dedup();
+        (user, items)
+    };
+    blend::sampled(users.into_iter()).map(of_user).collect()
 }
 
 /// What these users were shown from the cut on, by user and item. Nothing where that is to teach nothing, and where it

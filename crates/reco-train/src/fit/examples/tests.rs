@@ -184,6 +184,31 @@ fn examples_are_the_same_on_any_number_of_threads_and_survive_as_parquet() {
 }
 
 #[test]
+fn strangers_are_who_came_first_after_the_cut_where_there_are_enough() {
+    let of_strangers = |n_new: u32| {
+        let mut dataset = dataset(|user, turn| user * 7 + turn);
+        let last = dataset.log.span().map(|(_, last)| last).unwrap();
+        for user in 0..n_new {
+            let row = dataset.log.users.intern(&format!("new{user}"));
+            dataset.log.push(row, ItemId::new(0), &Action::Purchase, Some(1.0), last);
+        }
+        let examples = examples(&dataset, &FeatureSchema::default());
+        let strangers = examples.lists.iter().filter(|list| list.asker == Asker::Stranger);
+        let name = |list: &ExampleList| dataset.log.users.keys()[list.user as usize].to_string();
+        strangers.map(|list| (name(list), list.n_taken)).collect::<Vec<_>>()
+    };
+    let enough = Rehearsal::FEWEST_USERS as u32;
+    let came = of_strangers(enough);
+    assert!(came.iter().all(|(name, n_taken)| name.starts_with("new") && *n_taken == 1), "{came:?}");
+    assert_eq!(came.len(), Rehearsal::FEWEST_USERS);
+    let regulars = of_strangers(enough - 1);
+    assert!(
+        !regulars.is_empty() && regulars.iter().all(|(name, _)| name.starts_with("user")),
+        "{regulars:?}"
+    );
+}
+
+#[test]
 fn every_interaction_is_held_out_once_at_most() {
     let (dataset, plan, weights) =
         (dataset(|user, turn| user * 7 + turn), Plan::default(), ActionWeights::default());
