@@ -10,7 +10,7 @@ mod tune;
 
 #[cfg(test)]
 pub(crate) use bench::MetricName;
-pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, RankArgs};
+pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, IngestArgs, RankArgs};
 pub(crate) use events::{Events, EventsArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
 pub(crate) use runs::{Runs, RunsArgs};
@@ -110,7 +110,7 @@ pub(crate) enum Command {
     Tune(TuneArgs),
     /// Shows the events that a server keeps, checks their files, and tries rejected ones again.
     Events(EventsArgs),
-    /// Measures speed: pages in process, a running server, or a vector index.
+    /// Measures speed: pages in process, a running server, events, rankers, or a vector index.
     Bench(BenchArgs),
     /// Prints the configuration in effect, or the defaults.
     Config(ConfigArgs),

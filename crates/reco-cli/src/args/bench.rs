@@ -36,10 +36,33 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 10)]
         count: usize,
     },
+    /// Events per second over HTTP, each on the disk when it is accepted, and how soon they can be read.
+    Ingest(IngestArgs),
     /// Build time, memory, recall and queries per second of vector indexes, on one thread.
     Index(IndexArgs),
     /// Time of features and of the neural ranker for one request's candidates, on one thread.
     Rank(RankArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// A running server to send to; without it, one in this process.
+    #[arg(long)]
+    pub(crate) address: Option<std::net::SocketAddr>,
+    /// Where the server in this process makes the folder that it keeps events in, and removes it.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Connections at a time.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) connections: usize,
+    /// Events in a request, 1 to `http.max_events`.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) batch: usize,
+    /// Seconds to measure, after one to warm up.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
 }
 
 #[derive(Debug, Args)]

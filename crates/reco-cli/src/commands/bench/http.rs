@@ -10,21 +10,44 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub(super) struct Load {
     pub(super) address: SocketAddr,
-    /// Request targets, taken in turn by all connections together.
-    pub(super) targets: Vec<String>,
     pub(super) connections: usize,
     pub(super) warm_up: Duration,
     pub(super) duration: Duration,
 }
 
+/// What is asked.
+#[derive(Clone, Debug)]
+pub(super) enum Ask {
+    Get(String),
+    /// To a target, JSON.
+    Post(&'static str, String),
+}
+
 impl Load {
-    /// Runs it. Answers other than 200 and broken connections count as failures.
-    pub(super) fn run(&self) -> io::Result<(Latencies, Summary)> {
+    /// Runs it: all connections together take the turns in order. Answers that are not right and broken connections
+    /// count as failures.
+    pub(super) fn run(
+        &self,
+        ask: impl Fn(u64) -> Ask + Sync,
+        is_right: impl Fn(u16, &[u8]) -> bool + Sync,
+    ) -> io::Result<(Latencies, Summary)> {
         let (next, stop, measuring) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let connection = || {
+            let mut connection = Connection::open(self.address)?;
+            let (mut latencies, mut failures) = (Latencies::new(), 0);
+            while !stop.load(Ordering::Acquire) {
+                let ask = ask(next.fetch_add(1, Ordering::Relaxed));
+                let begun = Instant::now();
+                let status = connection.exchange(&ask)?;
+                if measuring.load(Ordering::Acquire) {
+                    latencies.record(begun.elapsed());
+                    failures += u64::from(!is_right(status, &connection.body));
+                }
+            }
+            Ok((latencies, failures))
+        };
         std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..self.connections)
-                .map(|_| scope.spawn(|| self.connection(&next, &measuring, &stop)))
-                .collect();
+            let handles: Vec<_> = (0..self.connections).map(|_| scope.spawn(connection)).collect();
             std::thread::sleep(self.warm_up);
             measuring.store(true, Ordering::Release);
             let begun = Instant::now();
@@ -33,8 +56,9 @@ impl Load {
             stop.store(true, Ordering::Release);
             let (mut all, mut failures) = (Latencies::new(), 0);
             for handle in handles {
-                let (latencies, failed) =
-                    handle.join().map_err(|_| io::Error::other("a connection panicked"))??;
+                let ended: io::Result<(Latencies, u64)> =
+                    handle.join().map_err(|_| io::Error::other("a connection panicked"))?;
+                let (latencies, failed) = ended?;
                 all.merge(&latencies);
                 failures += failed;
             }
@@ -42,31 +66,45 @@ impl Load {
             Ok((all, summary))
         })
     }
+}
 
-    fn connection(
-        &self,
-        next: &AtomicU64,
-        measuring: &AtomicBool,
-        stop: &AtomicBool,
-    ) -> io::Result<(Latencies, u64)> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let mut reader = BufReader::with_capacity(64 * 1024, stream.try_clone()?);
-        let mut writer = stream;
-        let (mut latencies, mut failures, mut body) = (Latencies::new(), 0, Vec::new());
-        while !stop.load(Ordering::Acquire) {
-            let turn = next.fetch_add(1, Ordering::Relaxed) as usize;
-            let target = &self.targets[turn % self.targets.len()];
-            let begun = Instant::now();
-            write!(writer, "GET {target} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address)?;
-            let status = read_response(&mut reader, &mut body)?;
-            if measuring.load(Ordering::Acquire) {
-                latencies.record(begun.elapsed());
-                failures += u64::from(status != 200);
-            }
-        }
-        Ok((latencies, failures))
+/// A connection that is kept alive.
+#[derive(Debug)]
+pub(super) struct Connection {
+    address: SocketAddr,
+    reader: BufReader<TcpStream>,
+    writer: TcpStream,
+    /// Of the latest answer.
+    pub(super) body: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) fn open(address: SocketAddr) -> io::Result<Self> {
+        let writer = TcpStream::connect(address)?;
+        writer.set_nodelay(true)?;
+        writer.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let reader = BufReader::with_capacity(64 * 1024, writer.try_clone()?);
+        Ok(Self { address, reader, writer, body: Vec::new() })
+    }
+
+    /// Asks, waits for the answer and returns its status.
+    pub(super) fn exchange(&mut self, ask: &Ask) -> io::Result<u16> {
+        let host = self.address;
+        let request = match ask {
+            Ask::Get(target) => format!("GET {target} HTTP/1.1\r\nhost: {host}\r\n\r\n"),
+            Ask::Post(target, body) => format!(
+                "POST {target} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            ),
+        };
+        self.writer.write_all(request.as_bytes())?;
+        read_response(&mut self.reader, &mut self.body)
+    }
+
+    /// Whether the answer has these words.
+    pub(super) fn tells(&mut self, ask: &Ask, words: &str) -> io::Result<bool> {
+        self.exchange(ask)?;
+        Ok(String::from_utf8_lossy(&self.body).contains(words))
     }
 }
 
@@ -100,17 +138,25 @@ pub(super) fn read_response(reader: &mut impl BufRead, body: &mut Vec<u8>) -> io
 
 /// Users that the server knows, to ask for.
 pub(super) fn users(address: SocketAddr) -> io::Result<Vec<String>> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET /users?limit=1000 HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
-    let mut body = Vec::new();
-    let status = read_response(&mut BufReader::new(stream), &mut body)?;
-    let users: serde_json::Value = serde_json::from_slice(&body)?;
-    let ids = users["users"].as_array().into_iter().flatten().filter_map(|user| user["user_id"].as_str());
-    // Ids that would need escaping are left out: this measures pages, not URLs.
+    listed(address, "users", "user_id")
+}
+
+/// Items that the server knows.
+pub(super) fn items(address: SocketAddr) -> io::Result<Vec<String>> {
+    listed(address, "items", "item_id")
+}
+
+/// Ids of what a server knows.
+fn listed(address: SocketAddr, what: &str, id: &str) -> io::Result<Vec<String>> {
+    let mut connection = Connection::open(address)?;
+    let status = connection.exchange(&Ask::Get(format!("/{what}?limit=1000")))?;
+    let answer: serde_json::Value = serde_json::from_slice(&connection.body)?;
+    let ids = answer[what].as_array().into_iter().flatten().filter_map(|known| known[id].as_str());
+    // Ids that would need escaping are left out: this measures the server, not URLs.
     let plain = |id: &&str| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let ids: Vec<String> = ids.filter(plain).map(str::to_owned).collect();
     if status != 200 || ids.is_empty() {
-        return Err(io::Error::other(format!("{address} answered {status} and named no users")));
+        return Err(io::Error::other(format!("{address} answered {status} and named no {what}")));
     }
     Ok(ids)
 }

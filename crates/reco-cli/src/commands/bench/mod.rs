@@ -1,15 +1,16 @@
-//! `reco bench`: how fast pages are made, what vector indexes find, how long ranking takes.
+//! `reco bench`: how fast pages are made and events taken in, what vector indexes find, how long ranking takes.
 
 mod histogram;
 mod http;
 mod index;
+mod ingest;
 mod rank;
 mod usage;
 
 use crate::args::{Bench, BenchArgs};
 use crate::{Failure, Session, model, output};
 use histogram::{Latencies, Summary};
-use http::Load;
+use http::{Ask, Load};
 use reco_core::pipeline::Recommender;
 use reco_core::request::Request;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
     let (latencies, summary) = match &args.what {
         Bench::Index(args) => return index::run(session, args),
         Bench::Rank(args) => return rank::run(session, args),
+        Bench::Ingest(args) => return ingest::run(session, args),
         Bench::Request { model, requests } => {
             let recommender = model::recommender(session, model::snapshot(session, model)?)?;
             in_process(&recommender, *requests)?
@@ -33,14 +35,15 @@ pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
         Bench::Http { address, connections, seconds, count } => {
             let targets = http::users(*address)?;
             let target = |user: String| format!("/recommendations?user_id={user}&count={count}");
+            let targets: Vec<String> = targets.into_iter().map(target).collect();
             let load = Load {
                 address: *address,
-                targets: targets.into_iter().map(target).collect(),
                 connections: (*connections).max(1),
                 warm_up: Duration::from_secs(1),
                 duration: Duration::from_secs((*seconds).clamp(1, 600)),
             };
-            load.run()?
+            let ask = |turn: u64| Ask::Get(targets[turn as usize % targets.len()].clone());
+            load.run(ask, |status, _| status == 200)?
         }
     };
     session.output.result(&summary, |summary| rendered(&latencies, summary))
