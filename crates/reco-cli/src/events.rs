@@ -77,14 +77,13 @@ impl Events {
 
 /// With what helps.
 fn explained(error: JournalError) -> Failure {
-    match error {
-        JournalError::Busy(path) => format!(
-            "{}: another process keeps its events there; stop it, or name another folder with --set events.path=FOLDER",
-            path.display()
-        )
-        .into(),
-        other => other.into(),
-    }
+    let problem = match error {
+        JournalError::Busy(path) => {
+            format!("{}: another process keeps its events there; stop it", path.display())
+        }
+        other => other.to_string(),
+    };
+    format!("{problem}; or name another folder with --set events.path=FOLDER, or none with --set events.keep=memory").into()
 }
 
 fn tell(session: &Session, recovery: &Recovery) {

@@ -73,7 +73,10 @@ async fn ingest(app: &App, batch: &Batch) -> Result<Outcome, ApiError> {
             }
         }
     }
-    let taken = app.recommender.ingest(events).await?;
+    // In a task of its own, so that events that are kept are felt although the client may have gone meanwhile.
+    let recommender = app.recommender.clone();
+    let taken = tokio::spawn(async move { recommender.ingest(events).await }).await;
+    let taken = taken.map_err(|cause| ApiError::internal(cause.to_string()))??;
     let refused = taken.rejected.into_iter();
     outcome.rejected.extend(refused.map(|refused| EventProblem { index: places[refused.index], ..refused }));
     outcome.rejected.sort_by_key(|rejected| rejected.index);

@@ -30,7 +30,7 @@ mod waiting;
 pub use config::HttpConfig;
 pub use error::ApiError;
 pub use json::PageJson;
-pub use waiting::starting;
+pub use waiting::Entrance;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

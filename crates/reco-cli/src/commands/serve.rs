@@ -8,7 +8,7 @@ use crate::{Failure, Session, model};
 use reco_core::pipeline::Recommender;
 use reco_core::registry::Alias;
 use reco_core::time::{Clock, SystemClock};
-use reco_http::{Api, HttpConfig, Stopped, serve, shutdown_signal, starting};
+use reco_http::{Api, Entrance, HttpConfig, Stopped, serve, shutdown_signal};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -22,11 +22,14 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
     let http = http(session, args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // The port is taken first: nobody should wait for training to learn that it is in use.
-    let (listener, door) = runtime.block_on(open(&http.listen))?;
+    let listener = runtime.block_on(listen(&http.listen))?;
+    let address = listener.local_addr()?.to_string();
+    let entrance = Entrance::default();
     let (trained, training) = tokio::sync::oneshot::channel::<()>();
-    let starting = runtime.spawn(serve(door, starting(), async {
-        // An error of the sender is the end of training, too.
+    let serving = runtime.spawn(serve(listener, entrance.router(), async {
+        // Until there is something to finish, a signal simply ends the process. An error is the end of training, too.
         let _ = training.await;
+        shutdown_signal().await;
     }));
     // Nobody should wait for training to learn that another server keeps its events there, either.
     let events = match session.config.events.keep {
@@ -34,21 +37,18 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         Keep::Memory => None,
     };
     let (recommender, watch) = begun(session, args, events.as_ref())?;
-    drop(trained);
     let mut api = Api::new(recommender.clone(), http);
     if let Some(Events { dead, .. }) = events {
         api = api.dead_letters(dead);
     }
-    let router = api.router();
+    entrance.open(api.router());
+    drop(trained);
     runtime.block_on(async {
-        announce(session, &recommender, &listener.local_addr()?.to_string());
+        announce(session, &recommender, &address);
         if let Some(watch) = watch {
             tokio::spawn(watch.run(recommender.clone()));
         }
-        let serving = serve(listener, router, shutdown_signal());
-        // Connections from the time of training get their answer beside the first real ones.
-        let (stopped, _) = tokio::join!(serving, starting);
-        let how = match stopped? {
+        let how = match serving.await?? {
             Stopped::Drained => "requests under way were finished",
             Stopped::Cut => "connections still open after ten seconds were cut",
         };
@@ -91,12 +91,8 @@ fn http(session: &Session, args: &ServeArgs) -> Result<HttpConfig, Failure> {
     }
 }
 
-/// Listens twice on one port: for the time of training and for after it.
-async fn open(address: &str) -> Result<(TcpListener, TcpListener), Failure> {
-    let cannot = |cause: std::io::Error| format!("cannot listen on {address}: {cause}");
-    let listener = TcpListener::bind(address).await.map_err(cannot)?.into_std().map_err(cannot)?;
-    let door = listener.try_clone().map_err(cannot)?;
-    Ok((TcpListener::from_std(listener).map_err(cannot)?, TcpListener::from_std(door).map_err(cannot)?))
+async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    Ok(TcpListener::bind(address).await.map_err(|cause| format!("cannot listen on {address}: {cause}"))?)
 }
 
 /// Which time it is here, for timestamps of events are judged by it.

@@ -3,9 +3,11 @@
 use super::Recommender;
 use crate::error::Fault;
 use crate::event::{Action, ActionWeights, Event, FieldProblem};
+use crate::live::Takers;
 use crate::retrieve::als;
 use crate::snapshot::Snapshot;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// What became of a batch of events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -63,7 +65,7 @@ impl Recommender {
         let snapshot = self.snapshot();
         for (index, event) in good.iter().enumerate() {
             if appended.duplicates.binary_search(&index).is_err() {
-                self.feel(&snapshot, event);
+                self.feel(&snapshot, event, als::newcomer);
                 outcome.remark(&snapshot, self.0.live.weights(), event);
             }
         }
@@ -74,16 +76,25 @@ impl Recommender {
     /// not kept once more.
     pub fn restore(&self, events: impl IntoIterator<Item = Event>) {
         let snapshot = self.snapshot();
-        events.into_iter().for_each(|event| self.feel(&snapshot, &event));
+        for event in events {
+            // Factors of new items are made once, when everybody who took them is known.
+            self.feel(&snapshot, &event, |_, _| None);
+        }
+        self.fold_newcomers(&snapshot);
     }
 
-    /// Lets the live layer know of an event.
-    fn feel(&self, snapshot: &Snapshot, event: &Event) {
+    /// Lets the live layer know of an event; `fold` makes factors of who took an item that is new to the models.
+    fn feel(
+        &self,
+        snapshot: &Snapshot,
+        event: &Event,
+        fold: impl Fn(&Snapshot, &Takers) -> Option<Arc<[f32]>>,
+    ) {
         self.0.live.apply(event);
         if als::is_new(snapshot, &event.item) {
             self.0.live.welcome(event, |takers| {
                 let snapshot = self.snapshot();
-                let factors = als::newcomer(&snapshot, takers);
+                let factors = fold(&snapshot, takers);
                 (snapshot, factors)
             });
         }

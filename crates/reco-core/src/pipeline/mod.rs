@@ -88,8 +88,13 @@ impl Recommender {
     fn put(&self, next: Arc<Snapshot>) {
         self.0.snapshot.store(Arc::clone(&next));
         // After the swap, so that no event can come in between for the old one alone.
-        let is_new = |item: &ItemKey| als::is_new(&next, item);
-        self.0.live.move_to(&next, is_new, |takers| als::newcomer(&next, takers));
+        self.fold_newcomers(&next);
+    }
+
+    /// Makes factors of all items that are new to a snapshot, of those who took them since.
+    fn fold_newcomers(&self, snapshot: &Arc<Snapshot>) {
+        let is_new = |item: &ItemKey| als::is_new(snapshot, item);
+        self.0.live.move_to(snapshot, is_new, |takers| als::newcomer(snapshot, takers));
     }
 
     /// The live layer.

@@ -149,10 +149,7 @@ impl EventSource for DurableReader {
     }
 
     async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
-        let records = self.0.poll(max).await?;
-        let read = |record: Record| serde_json::from_slice(&record.text);
-        let events: Result<Vec<Event>, _> = records.into_iter().map(read).collect();
-        events.map_err(|cause| Fault::new(NAME, FaultKind::Internal).because(cause))
+        self.0.poll(max, |record| Ok(serde_json::from_slice(&record.text)?)).await
     }
 
     async fn commit(&mut self) -> Result<(), Fault> {
@@ -200,6 +197,21 @@ mod tests {
     async fn it_tells_duplicates() {
         let (_folder, log) = log();
         conformance::deduplicating_log(&log, &|group| Box::new(log.reader(group).unwrap())).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_no_event_is_told_and_holds_nobody_up() {
+        let (_folder, log) = log();
+        let text = |text: &str| Box::from(text.as_bytes());
+        let event = r#"{"id":"00000000000000000000000000000001","user_id":"ann","item_id":"tea","action":"click","timestamp":1}"#;
+        let records =
+            [event, "{}", event].into_iter().zip(1..).map(|(json, id)| Record { id, text: text(json) });
+        log.0.append(NAME, records.collect()).await.unwrap();
+        let mut reader = log.reader("reader").unwrap();
+        assert_eq!(reader.poll(9).await.unwrap().len(), 1);
+        let told = reader.poll(9).await.unwrap_err().message();
+        assert!(told.contains("position 1 cannot be understood: user_id is missing"), "{told}");
+        assert_eq!(reader.poll(9).await.unwrap().len(), 1);
     }
 
     #[tokio::test]

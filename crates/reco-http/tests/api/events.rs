@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use reco_core::error::{Fault, FaultKind};
 use reco_core::event::Event;
-use reco_core::store::{Appended, DeadLetter, DeadLetters, EventSink, LogConfig};
+use reco_core::store::{Appended, DeadLetter, DeadLetters, EventSink, LogConfig, MemoryLog};
 use reco_core::time::{ManualClock, Timestamp};
 use reco_http::{Api, HttpConfig, router};
 use serde_json::{Value, json};
@@ -220,4 +220,39 @@ async fn a_log_that_fails_is_told_from_one_that_hangs() {
         let (got, body) = post(app, EVENT).await;
         assert_eq!((got.as_u16(), body["error"]["code"].as_str()), (status, Some(code)), "{kind:?}");
     }
+}
+
+/// A log that keeps events as soon as it is let.
+#[derive(Debug)]
+struct Slow {
+    log: MemoryLog,
+    go: Arc<tokio::sync::Semaphore>,
+}
+
+#[async_trait]
+impl EventSink for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    async fn append(&self, events: &[Event]) -> Result<Appended, Fault> {
+        let _go = self.go.acquire().await;
+        self.log.append(events).await
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_felt_although_the_client_has_gone() {
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let sink = Slow { log: MemoryLog::default(), go: Arc::clone(&go) };
+    let config = HttpConfig { timeout_ms: 20, ..CONFIG() };
+    let app = router(recommender(snapshot(), Some(Arc::new(sink))), config);
+    assert_eq!(post(app.clone(), EVENT).await.0, StatusCode::REQUEST_TIMEOUT);
+    go.add_permits(1);
+    // The first is kept now and felt before a second is: this one waits its turn behind it.
+    let named = EVENT.replace("item3", "item4");
+    assert_eq!(post(app.clone(), &named).await.0, StatusCode::ACCEPTED);
+    let (_, history) = send(app, get_request("/history?user_id=ann")).await;
+    let items = history["items"].to_string();
+    assert!(items.contains("item3") && items.contains("item4"), "{history}");
 }

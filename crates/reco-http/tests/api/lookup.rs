@@ -5,7 +5,7 @@ use axum::http::header;
 use reco_core::pipeline::SwapGuard;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, SystemClock};
-use reco_http::{router, starting};
+use reco_http::{Entrance, router};
 use serde_json::json;
 use tower::ServiceExt;
 
@@ -58,11 +58,13 @@ async fn before_the_first_snapshot_only_health_is_well() {
     for (path, status) in
         [("/health", 200), ("/ready", 503), ("/recommendations?user_id=ann", 503), ("/x", 503)]
     {
-        let response = starting().oneshot(get_request(path)).await.expect("the router always answers");
+        let response =
+            Entrance::default().router().oneshot(get_request(path)).await.expect("the router always answers");
         assert_eq!(response.status().as_u16(), status, "{path}");
         assert_eq!(response.headers().contains_key(header::RETRY_AFTER), status == 503, "{path}");
     }
-    let page = starting().oneshot(get_request("/")).await.expect("the router always answers");
+    let page =
+        Entrance::default().router().oneshot(get_request("/")).await.expect("the router always answers");
     assert_eq!(page.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
 }
 

@@ -58,6 +58,21 @@ async fn a_new_item_reaches_those_of_its_takers_taste_only() {
 }
 
 #[tokio::test]
+async fn what_was_kept_before_counts_as_if_it_had_just_come() {
+    let (restored, told) = (recommender(), recommender());
+    let events: Vec<Event> = ["user0", "user2", "user4"].map(|user| bought(user, "item11", None)).to_vec();
+    restored.restore(events.clone());
+    told.ingest(events).await.unwrap();
+    assert!(proposed(&restored, "user8") && !proposed(&restored, "user9"));
+    let live = |recommender: &Recommender| {
+        let snapshot = recommender.snapshot();
+        let factors: Vec<_> = recommender.live().newcomers(&snapshot).into_iter().collect();
+        (recommender.live().recent(&"user0".into()), recommender.live().trending(), factors)
+    };
+    assert_eq!(live(&restored), live(&told));
+}
+
+#[tokio::test]
 async fn what_is_taken_back_or_forgotten_counts_no_more() {
     let recommender = recommender();
     recommender.ingest(vec![bought("user0", "item11", None)]).await.unwrap();

@@ -2,7 +2,7 @@
 
 use super::segment::{Blocks, Found, Look};
 use super::{Damage, Record, Shared};
-use crate::error::{Fault, FaultKind};
+use crate::error::{BoxError, Fault, FaultKind};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -109,8 +109,13 @@ impl JournalReader {
         self.name
     }
 
-    /// Up to `max` records, at least one; none only when no more will ever come.
-    pub(in crate::store) async fn poll(&mut self, max: usize) -> Result<Vec<Record>, Fault> {
+    /// What `decode` makes of up to `max` records, at least one; none only when no more will ever come. A record that it
+    /// makes nothing of is told by itself, after those before it.
+    pub(in crate::store) async fn poll<T>(
+        &mut self,
+        max: usize,
+        decode: impl Fn(&Record) -> Result<T, BoxError>,
+    ) -> Result<Vec<T>, Fault> {
         let shared = Arc::clone(&self.shared);
         while self.waiting.is_empty() {
             // Listening begins before looking, so that no news is missed in between.
@@ -126,15 +131,31 @@ impl JournalReader {
                 Step::Closed => return Ok(Vec::new()),
             }
         }
-        let n_records = self.waiting.len().min(max.max(1));
-        let polled: Vec<(u64, Record)> = self.waiting.drain(..n_records).collect();
-        self.next = polled.last().map_or(self.next, |(position, _)| position + 1);
-        Ok(polled.into_iter().map(|(_, record)| record).collect())
+        let mut polled = Vec::new();
+        while polled.len() < max.max(1)
+            && let Some((position, record)) = self.waiting.front()
+        {
+            let decoded = decode(record);
+            if decoded.is_err() && !polled.is_empty() {
+                break;
+            }
+            self.next = position + 1;
+            self.waiting.pop_front();
+            match decoded {
+                Ok(decoded) => polled.push(decoded),
+                Err(cause) => {
+                    let place =
+                        format!("the record at position {} cannot be understood: {cause}", self.next - 1);
+                    return Err(Fault::new(self.name, FaultKind::Internal).because(place));
+                }
+            }
+        }
+        Ok(polled)
     }
 
     /// Reads a block, away from the threads that must not wait for a disk.
     async fn step(&mut self) -> Result<Step, Fault> {
-        let fault = |kind, cause: crate::error::BoxError| Fault::new(self.name, kind).because(cause);
+        let fault = |kind, cause: BoxError| Fault::new(self.name, kind).because(cause);
         let fresh = || Cursor::new(Arc::clone(&self.shared), self.next);
         let mut cursor = self.cursor.take().unwrap_or_else(fresh);
         let read = tokio::task::spawn_blocking(move || (cursor.step(), cursor)).await;

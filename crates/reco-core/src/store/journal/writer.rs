@@ -79,7 +79,7 @@ impl Writer {
             .and_then(|_| self.file.write_all(&block))
             .and_then(|()| self.file.sync_data());
         if let Err(cause) = written {
-            // After a failed sync nobody knows what is on the disk, so nothing more is written behind it.
+            // Behind what can neither be finished nor taken back nothing more is written.
             self.distrusted = self.file.set_len(bytes).is_err() || self.file.sync_data().is_err();
             return Err(cause);
         }
