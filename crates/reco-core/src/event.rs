@@ -11,7 +11,7 @@ pub use action::Action;
 pub use details::Details;
 pub use id::{BadEventId, EventId};
 pub use json::{Arrival, Draft, SCHEMA};
-pub use rules::{FieldProblem, LONGEST_KEY};
+pub use rules::{FieldProblem, LONGEST_KEY, LONGEST_NAME};
 pub use weights::{ActionWeights, Verdict};
 
 use crate::id::{ItemKey, UserKey};

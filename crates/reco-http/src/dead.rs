@@ -6,19 +6,20 @@ use crate::json::json;
 use crate::params::Params;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use reco_core::error::{Fault, FaultKind};
-use reco_core::pipeline::EventProblem;
-use reco_core::store::{DeadLetter, DeadLetters, Letters};
+use reco_core::error::{BoxError, Fault, FaultKind};
+use reco_core::pipeline::{EventProblem, Recommender};
+use reco_core::store::{DeadLetter, DeadLetters, Outstanding};
 use reco_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Most letters in one answer.
 const MOST: usize = 1_000;
 
 #[derive(Debug, Serialize)]
-struct Outstanding {
+struct Listed {
     /// Letters that are not settled, all in all.
     total: usize,
     rejected: Vec<Numbered>,
@@ -65,36 +66,53 @@ pub(crate) async fn rejected(State(app): State<App>, query: RawQuery) -> Result<
     let params = Params::new(query, &["after", "limit"])?;
     let after = params.parsed::<u64>("after", "the number of a letter")?;
     let limit = params.between("limit", 1, MOST)?.unwrap_or(100);
-    let (letters, unreadable) = outstanding(&app).await?;
-    let total = letters.len();
-    let wanted = letters.into_iter().filter(|(number, _)| after.is_none_or(|after| *number > after));
-    let rejected = wanted.take(limit).map(|(number, letter)| Numbered { number, letter }).collect();
-    json(&Outstanding { total, rejected, unreadable })
+    let Outstanding { total, letters, unreadable } = outstanding(dead(&app)?, after, limit).await?;
+    let rejected = letters.into_iter().map(|(number, letter)| Numbered { number, letter }).collect();
+    json(&Listed { total, rejected, unreadable: unreadable.iter().map(ToString::to_string).collect() })
 }
 
 /// `POST /interactions/rejected/replay`: all that can be used by now, each as if it came when it did.
 pub(crate) async fn replay(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
     Params::new(query, &[])?;
-    let (letters, _) = outstanding(&app).await?;
-    let total = letters.len();
-    let revived =
-        letters.into_iter().filter_map(|(number, letter)| Some((number, letter.revive(number).ok()?)));
-    let (numbers, events): (Vec<u64>, Vec<_>) = revived.unzip();
-    let refused = app.recommender.ingest(events).await?.rejected;
-    let is_refused = |index: usize| refused.iter().any(|problem| problem.index == index);
-    let used = numbers.into_iter().enumerate().filter(|(index, _)| !is_refused(*index));
-    let settled: Vec<u64> = used.map(|(_, number)| number).collect();
-    dead(&app)?.settle(&settled).await?;
-    json(&Replayed { settled: settled.len(), left: total - settled.len() })
+    let dead = Arc::clone(dead(&app)?);
+    // In a task of its own, so that what is kept is felt and settled although the client may have gone meanwhile.
+    let replayed = tokio::spawn(async move { all(&dead, &app.recommender).await }).await;
+    json(&replayed.map_err(|cause| ApiError::internal(cause.to_string()))??)
 }
 
-/// Letters with their numbers, and what cannot be read; files are read where waiting for them holds nobody up.
-async fn outstanding(app: &App) -> Result<(Letters, Vec<String>), ApiError> {
-    let dead = Arc::clone(dead(app)?);
-    let read = tokio::task::spawn_blocking(move || dead.outstanding()).await;
-    let fault = |cause| Fault::new("dead_letters", FaultKind::Internal).because(cause);
-    let (letters, unreadable) = read.map_err(|cause| fault(cause.to_string()))?;
-    Ok((letters, unreadable.iter().map(ToString::to_string).collect()))
+/// Tries all letters again, page by page.
+async fn all(dead: &Arc<DeadLetters>, recommender: &Recommender) -> Result<Replayed, ApiError> {
+    let (mut replayed, mut after) = (Replayed { settled: 0, left: 0 }, None);
+    loop {
+        let letters = outstanding(dead, after, MOST).await?.letters;
+        let Some((last, _)) = letters.last() else { return Ok(replayed) };
+        (after, replayed.left) = (Some(*last), replayed.left + letters.len());
+        let revived =
+            letters.into_iter().filter_map(|(number, letter)| Some((number, letter.revive(number).ok()?)));
+        let (mut numbers, events): (Vec<u64>, Vec<_>) = revived.unzip();
+        if numbers.is_empty() {
+            continue;
+        }
+        let refused: BTreeSet<u64> =
+            recommender.ingest(events).await?.rejected.iter().map(|wrong| numbers[wrong.index]).collect();
+        numbers.retain(|number| !refused.contains(number));
+        dead.settle(&numbers).await?;
+        replayed.settled += numbers.len();
+        replayed.left -= numbers.len();
+    }
+}
+
+/// A page of letters; files are read where waiting for them holds nobody up.
+async fn outstanding(
+    dead: &Arc<DeadLetters>,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Outstanding, ApiError> {
+    let dead = Arc::clone(dead);
+    let fault = |cause: BoxError| Fault::new("dead_letters", FaultKind::Unavailable).because(cause);
+    let read = tokio::task::spawn_blocking(move || dead.outstanding(after, limit)).await;
+    let read = read.map_err(|cause| fault(cause.into()))?;
+    Ok(read.map_err(|cause| fault(cause.into()))?)
 }
 
 fn dead(app: &App) -> Result<&Arc<DeadLetters>, ApiError> {

@@ -15,6 +15,7 @@ use reco_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What became of a batch. `error` is there when none of it counts.
 #[derive(Debug, Default, Serialize)]
@@ -44,13 +45,26 @@ pub(crate) async fn interactions(
     demand_json(&headers)?;
     let body = body.map_err(|rejection| unreadable(&rejection, &app.config))?;
     let batch = batch(&body, app.config.max_events, app.recommender.clock().wall())?;
-    let outcome = ingest(&app, &batch).await?;
-    bury(&app, batch.arrival.now, &batch.events, &outcome.rejected).await;
+    // In a task of its own, so that what is kept is felt although the client may have gone meanwhile. There are as many
+    // of them at a time as there is room for.
+    let room = Arc::clone(&app.ingesting).try_acquire_owned().map_err(|_| busy())?;
+    let taken = tokio::spawn(async move {
+        let outcome = ingest(&app, &batch).await?;
+        bury(&app, batch.arrival.now, &batch.events, &outcome.rejected).await;
+        drop(room);
+        Ok::<Outcome, ApiError>(outcome)
+    });
+    let outcome = taken.await.map_err(|cause| ApiError::internal(cause.to_string()))??;
     let status = match outcome.error {
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
         None => StatusCode::ACCEPTED,
     };
     Ok((status, json(&outcome)?).into_response())
+}
+
+fn busy() -> ApiError {
+    let message = "too many events wait to be kept; send them again soon";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
 }
 
 /// What an event must be like, for clients in any language.
@@ -73,10 +87,7 @@ async fn ingest(app: &App, batch: &Batch) -> Result<Outcome, ApiError> {
             }
         }
     }
-    // In a task of its own, so that events that are kept are felt although the client may have gone meanwhile.
-    let recommender = app.recommender.clone();
-    let taken = tokio::spawn(async move { recommender.ingest(events).await }).await;
-    let taken = taken.map_err(|cause| ApiError::internal(cause.to_string()))??;
+    let taken = app.recommender.ingest(events).await?;
     let refused = taken.rejected.into_iter();
     outcome.rejected.extend(refused.map(|refused| EventProblem { index: places[refused.index], ..refused }));
     outcome.rejected.sort_by_key(|rejected| rejected.index);

@@ -41,6 +41,7 @@ use reco_core::store::DeadLetters;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// What every handler gets.
@@ -51,6 +52,8 @@ pub(crate) struct App {
     pub(crate) ids: ids::Ids,
     /// Where events go that cannot be used, if anywhere.
     pub(crate) dead: Option<Arc<DeadLetters>>,
+    /// Room for requests whose events are being kept.
+    pub(crate) ingesting: Arc<Semaphore>,
 }
 
 /// All routes over one recommender; for more than the usual see [`Api`].
@@ -79,9 +82,13 @@ pub fn router(recommender: Recommender, config: HttpConfig) -> Router {
 pub struct Api(App);
 
 impl Api {
+    /// Requests whose events may wait for the disk at a time; more are refused rather than kept in memory.
+    const MOST_INGESTING: usize = 1_024;
+
     /// Routes over one recommender. Events that cannot be used are named in the answer and not kept.
     pub fn new(recommender: Recommender, config: HttpConfig) -> Self {
-        Self(App { recommender, config: Arc::new(config), ids: ids::Ids::default(), dead: None })
+        let ingesting = Arc::new(Semaphore::new(Self::MOST_INGESTING));
+        Self(App { recommender, config: Arc::new(config), ids: ids::Ids::default(), dead: None, ingesting })
     }
 
     /// Keeps events that cannot be used, for `GET /interactions/rejected` and to try them again.

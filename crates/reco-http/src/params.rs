@@ -2,7 +2,7 @@
 
 use crate::error::ApiError;
 use axum::extract::RawQuery;
-use reco_core::event::LONGEST_KEY;
+use reco_core::event::{LONGEST_KEY, LONGEST_NAME};
 use reco_core::id::ItemKey;
 use reco_core::request::listed;
 use std::borrow::Cow;
@@ -50,6 +50,11 @@ impl Params {
         self.text(name).map(|key| short(name, key)).transpose()
     }
 
+    /// The name of a session in a parameter, as long as that of an event may be.
+    pub(crate) fn name(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        self.text(name).map(|session| within(name, session, LONGEST_NAME)).transpose()
+    }
+
     pub(crate) fn required_key(&self, name: &str) -> Result<&str, ApiError> {
         short(name, self.required(name)?)
     }
@@ -85,10 +90,14 @@ impl Params {
 }
 
 fn short<'a>(name: &str, key: &'a str) -> Result<&'a str, ApiError> {
-    if key.len() <= LONGEST_KEY {
+    within(name, key, LONGEST_KEY)
+}
+
+fn within<'a>(name: &str, key: &'a str, longest: usize) -> Result<&'a str, ApiError> {
+    if key.len() <= longest {
         return Ok(key);
     }
-    let message = format!("{name} has an id of {} bytes, at most {LONGEST_KEY} are allowed", key.len());
+    let message = format!("{name} has an id of {} bytes, at most {longest} are allowed", key.len());
     Err(ApiError::parameter(name, message))
 }
 

@@ -93,7 +93,7 @@ fn surface(params: &Params) -> Result<Surface, ApiError> {
 
 /// Who asks: by name, or by the session that stands for a visitor without one.
 fn user(params: &Params) -> Result<Option<UserKey>, ApiError> {
-    let session = params.key("session_id")?.map(UserKey::of_session);
+    let session = params.name("session_id")?.map(UserKey::of_session);
     Ok(params.key("user_id")?.map(UserKey::from).or(session))
 }
 

@@ -5,7 +5,7 @@ use crate::events::{Events, EventsConfig};
 use crate::output::table;
 use crate::{Failure, Session};
 use reco_core::event::{Event, SCHEMA};
-use reco_core::store::{DeadLetter, DeadLetters, DurableLog, EventSink, Letters, ScanError};
+use reco_core::store::{DeadLetter, DeadLetters, DurableLog, EventSink, Outstanding};
 use reco_train::data::written;
 use serde::Serialize;
 use serde_json::Value;
@@ -85,9 +85,9 @@ fn check(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
             Err(error) => checked.damaged.push(error.to_string()),
         }
     }
-    let (letters, unreadable) = dead(config)?;
-    checked.rejected = letters.len();
-    checked.damaged.extend(unreadable.iter().map(ToString::to_string));
+    let outstanding = dead(config, 0)?;
+    checked.rejected = outstanding.total;
+    checked.damaged.extend(outstanding.unreadable.iter().map(ToString::to_string));
     session.output.result(&checked, |Checked { events, rejected, .. }| {
         format!("{events} events can be read; {rejected} rejected ones wait")
     })?;
@@ -102,7 +102,7 @@ struct Numbered {
 }
 
 fn rejected(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
-    let (letters, unreadable) = dead(config)?;
+    let Outstanding { letters, unreadable, .. } = dead(config, usize::MAX)?;
     unreadable.iter().for_each(|error| session.output.note(&error.to_string()));
     let numbered = letters.into_iter().map(|(number, letter)| Numbered { number, letter });
     session.output.result(&numbered.collect::<Vec<_>>(), |letters| {
@@ -117,9 +117,9 @@ fn rejected(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
 }
 
 /// Letters that are not settled; there are none where nothing was ever rejected.
-fn dead(config: &EventsConfig) -> Result<(Letters, Vec<ScanError>), Failure> {
+fn dead(config: &EventsConfig, limit: usize) -> Result<Outstanding, Failure> {
     let folder = config.dead();
-    if folder.is_dir() { Ok(DeadLetters::look(&folder)?) } else { Ok((Vec::new(), Vec::new())) }
+    if folder.is_dir() { Ok(DeadLetters::look(&folder, None, limit)?) } else { Ok(Outstanding::default()) }
 }
 
 /// What became of another try.
@@ -129,21 +129,28 @@ struct Replayed {
     left: usize,
 }
 
+/// Letters that are tried at a time.
+const PAGE: usize = 1_000;
+
 fn replay(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
     let events = Events::open(session, config)?;
-    let (letters, unreadable) = events.dead.outstanding();
-    unreadable.iter().for_each(|error| session.output.note(&error.to_string()));
-    let total = letters.len();
-    let revived =
-        letters.into_iter().filter_map(|(number, letter)| Some((number, letter.revive(number).ok()?)));
-    let (settled, usable): (Vec<u64>, Vec<Event>) = revived.unzip();
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let kept = runtime.block_on(async {
-        events.log.append(&usable).await?;
-        events.dead.settle(&settled).await
-    });
-    kept.map_err(|fault| fault.message())?;
-    let replayed = Replayed { settled: settled.len(), left: total - settled.len() };
+    let (mut replayed, mut after) = (Replayed { settled: 0, left: 0 }, None);
+    loop {
+        let letters = events.dead.outstanding(after, PAGE)?.letters;
+        let Some((last, _)) = letters.last() else { break };
+        (after, replayed.left) = (Some(*last), replayed.left + letters.len());
+        let revived =
+            letters.into_iter().filter_map(|(number, letter)| Some((number, letter.revive(number).ok()?)));
+        let (settled, usable): (Vec<u64>, Vec<Event>) = revived.unzip();
+        let kept = runtime.block_on(async {
+            events.log.append(&usable).await?;
+            events.dead.settle(&settled).await
+        });
+        kept.map_err(|fault| fault.message())?;
+        replayed.settled += settled.len();
+        replayed.left -= settled.len();
+    }
     session.output.result(&replayed, |Replayed { settled, left }| {
         format!("{settled} events count now; {left} still cannot be used (`reco events rejected` says why)")
     })

@@ -229,7 +229,10 @@ impl<'a> Fields<'a> {
 fn version(value: &Value) -> Result<(), String> {
     match whole(value) {
         Some(VERSION) => Ok(()),
-        _ => Err(format!("is {value}, must be {VERSION}, the version of the schema that is read here")),
+        _ => Err(format!(
+            "is {}, must be {VERSION}, the version of the schema that is read here",
+            shown(value)
+        )),
     }
 }
 

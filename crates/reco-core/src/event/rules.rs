@@ -11,7 +11,7 @@ use std::borrow::Cow;
 pub const LONGEST_KEY: usize = 256;
 
 /// Longest name of a request or a session, in bytes: with a word before it, a session's is the key of a user.
-pub(super) const LONGEST_NAME: usize = 128;
+pub const LONGEST_NAME: usize = 128;
 
 /// How far ahead of the clock an event may claim to be, in days: time zones are mistaken more often than clocks.
 pub(super) const MOST_AHEAD_DAYS: f64 = 1.0;

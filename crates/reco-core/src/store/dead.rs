@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An event that could not be used, as it came, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +35,9 @@ impl DeadLetter {
     pub fn revive(&self, number: u64) -> Result<Event, Vec<FieldProblem>> {
         let arrival = Arrival::at(self.at);
         let draft = Draft::read(&self.event, arrival)?;
-        Ok(draft.complete(arrival, || EventId::v7(self.at, number.into())))
+        let mut event = draft.complete(arrival, || EventId::v7(self.at, number.into()));
+        event.at = event.at.min(self.at);
+        Ok(event)
     }
 }
 
@@ -49,10 +54,10 @@ impl DeadLetter {
 /// let event = serde_json::json!({"item_id": "tea"});
 /// let letter = DeadLetter { at: Timestamp::from_secs(7), event, problems: vec![] };
 /// dead.put(&[letter.clone()]).await?;
-/// let (outstanding, unreadable) = dead.outstanding();
-/// assert_eq!((&outstanding[..], unreadable.len()), (&[(0, letter)][..], 0));
+/// let outstanding = dead.outstanding(None, 10)?;
+/// assert_eq!((outstanding.total, &outstanding.letters[..]), (1, &[(0, letter)][..]));
 /// dead.settle(&[0]).await?;
-/// assert!(dead.outstanding().0.is_empty());
+/// assert_eq!(dead.outstanding(None, 10)?.total, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// # Ok::<(), std::io::Error>(())
@@ -62,10 +67,19 @@ pub struct DeadLetters {
     journal: Journal,
     clock: Arc<dyn Clock>,
     ids: RandomState,
+    calls: AtomicU64,
 }
 
-/// Dead letters with their numbers.
-pub type Letters = Vec<(u64, DeadLetter)>;
+/// Some of the dead letters that are not settled.
+#[derive(Debug, Default)]
+pub struct Outstanding {
+    /// How many there are all in all.
+    pub total: usize,
+    /// Some of them with their numbers, oldest first.
+    pub letters: Vec<(u64, DeadLetter)>,
+    /// Places that cannot be read.
+    pub unreadable: Vec<ScanError>,
+}
 
 /// The name in metrics and faults.
 const NAME: &str = "dead_letters";
@@ -91,7 +105,7 @@ impl DeadLetters {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Recovery), JournalError> {
         let (journal, recovery) = Journal::open(folder, config, Arc::clone(&clock))?;
-        Ok((Self { journal, clock, ids: RandomState::new() }, recovery))
+        Ok((Self { journal, clock, ids: RandomState::new(), calls: AtomicU64::new(0) }, recovery))
     }
 
     /// Keeps letters; they are on the disk once this returns.
@@ -113,9 +127,13 @@ impl DeadLetters {
         self.write(vec![Entry::Settled(numbers.iter().copied().collect())]).await
     }
 
-    /// Letters that are not settled with their numbers, oldest first, and what cannot be read.
-    pub fn outstanding(&self) -> (Letters, Vec<ScanError>) {
-        outstanding(Records::new(self.journal.cursor(0)))
+    /// Up to `limit` letters that are not settled, those behind the number `after`.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not let files be read.
+    pub fn outstanding(&self, after: Option<u64>, limit: usize) -> io::Result<Outstanding> {
+        outstanding(|| Ok(Records::new(self.journal.cursor(0))), after, limit)
     }
 
     /// As [`outstanding`](Self::outstanding), of a folder that another process may be writing to.
@@ -123,17 +141,18 @@ impl DeadLetters {
     /// # Errors
     ///
     /// As [`DurableLog::look`](super::DurableLog::look).
-    pub fn look(folder: &Path) -> Result<(Letters, Vec<ScanError>), JournalError> {
-        Ok(outstanding(Records::new(Journal::look(folder, 0)?)))
+    pub fn look(folder: &Path, after: Option<u64>, limit: usize) -> Result<Outstanding, JournalError> {
+        outstanding(|| Ok(Records::new(Journal::look(folder, 0)?)), after, limit)
     }
 
     async fn write(&self, entries: Vec<Entry>) -> Result<(), Fault> {
         let unwritable = |cause: serde_json::Error| Fault::new(NAME, FaultKind::Invalid).because(cause);
         let now = self.clock.wall();
         let record = |(place, entry): (usize, Entry)| {
-            let text = serde_json::to_vec(&entry)?;
+            let text = written(entry)?;
             // Equal letters are two letters: the id only has to be new.
-            let random = u128::from(self.ids.hash_one((place, self.journal.range().end, &text)));
+            let call = self.calls.fetch_add(1, Ordering::Relaxed);
+            let random = u128::from(self.ids.hash_one((place, call)));
             Ok(Record { id: EventId::v7(now, random).0, text: text.into() })
         };
         let records = entries.into_iter().enumerate().map(record).collect::<Result<_, _>>();
@@ -141,19 +160,74 @@ impl DeadLetters {
     }
 }
 
-fn outstanding(records: Records) -> (Letters, Vec<ScanError>) {
-    let (mut letters, mut settled, mut unreadable) = (Vec::new(), BTreeSet::new(), Vec::new());
-    for record in records {
-        let read = record.and_then(|(position, record)| {
-            let entry = serde_json::from_slice(&record.text);
-            entry.map(|entry| (position, entry)).map_err(|cause| ScanError::Foreign { position, cause })
-        });
-        match read {
-            Ok((number, Entry::Letter(letter))) => letters.push((number, letter)),
+/// An entry as JSON that can be read back: an event too deeply nested for that is kept as a text.
+fn written(entry: Entry) -> Result<Vec<u8>, serde_json::Error> {
+    let text = serde_json::to_vec(&entry)?;
+    match entry {
+        Entry::Letter(letter) if serde_json::from_slice::<Entry>(&text).is_err() => {
+            let event = Value::String(letter.event.to_string());
+            serde_json::to_vec(&Entry::Letter(DeadLetter { event, ..letter }))
+        }
+        _ => Ok(text),
+    }
+}
+
+/// Looks twice: which are left, and at those that are wanted. So no more of them are in memory than are.
+fn outstanding<E>(
+    records: impl Fn() -> Result<Records, E>,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Outstanding, E> {
+    let (mut left, mut settled, mut unreadable) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for found in records()?.map(understood) {
+        match found {
+            Ok((number, Entry::Letter(_))) => {
+                left.insert(number);
+            }
             Ok((_, Entry::Settled(numbers))) => settled.extend(numbers),
             Err(error) => unreadable.push(error),
         }
     }
-    letters.retain(|(number, _)| !settled.contains(number));
-    (letters, unreadable)
+    left.retain(|number| !settled.contains(number));
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let wanted: BTreeSet<u64> = left.range((from, Bound::Unbounded)).take(limit).copied().collect();
+    let letter = |found| match understood(found) {
+        Ok((number, Entry::Letter(letter))) if wanted.contains(&number) => Some((number, letter)),
+        _ => None,
+    };
+    let letters = records()?.filter_map(letter).take(wanted.len()).collect();
+    Ok(Outstanding { total: left.len(), letters, unreadable })
+}
+
+fn understood(found: Result<(u64, Record), ScanError>) -> Result<(u64, Entry), ScanError> {
+    let (position, record) = found?;
+    let entry = serde_json::from_slice(&record.text);
+    entry.map(|entry| (position, entry)).map_err(|cause| ScanError::Foreign { position, cause })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::SystemClock;
+
+    #[tokio::test]
+    async fn letters_come_by_the_page_and_whatever_is_in_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dead, _) =
+            DeadLetters::open(folder.path(), &LogConfig::default(), Arc::new(SystemClock)).unwrap();
+        let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(126), "]".repeat(126))).unwrap();
+        let letter = |event| DeadLetter { at: Timestamp::from_secs(7), event, problems: vec![] };
+        let same = letter(Value::from("the same"));
+        dead.put(&[letter(deep.clone()), same.clone(), same.clone()]).await.unwrap();
+        dead.put(std::slice::from_ref(&same)).await.unwrap();
+        dead.settle(&[2]).await.unwrap();
+        let page = |after, limit| {
+            let Outstanding { total, letters, unreadable } = dead.outstanding(after, limit).unwrap();
+            assert_eq!((total, unreadable.len()), (3, 0));
+            letters.into_iter().map(|(number, _)| number).collect::<Vec<_>>()
+        };
+        assert_eq!((page(None, 2), page(Some(1), 9), page(Some(3), 9)), (vec![0, 1], vec![3], vec![]));
+        let (_, first) = dead.outstanding(None, 1).unwrap().letters.remove(0);
+        assert_eq!(first.event, Value::String(deep.to_string()), "too deep to be read back otherwise");
+    }
 }

@@ -5,7 +5,7 @@ mod durable;
 mod journal;
 mod memory;
 
-pub use dead::{DeadLetter, DeadLetters, Letters};
+pub use dead::{DeadLetter, DeadLetters, Outstanding};
 pub use durable::{DurableLog, DurableReader, Scan};
 pub use journal::{Damage, JournalError, LogConfig, Recovery, ScanError};
 pub use memory::{MemoryLog, MemoryReader};

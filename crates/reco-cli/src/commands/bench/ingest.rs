@@ -7,6 +7,7 @@ use crate::events::{Events, EventsConfig};
 use crate::{Failure, Session, model, output};
 use reco_http::{Api, HttpConfig, serve};
 use serde::Serialize;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,7 +79,8 @@ fn measured(address: SocketAddr, args: &IngestArgs) -> io::Result<Ingested> {
         warm_up: Duration::from_secs(1),
         duration: Duration::from_secs(args.seconds.clamp(1, 600)),
     };
-    let run = std::process::id();
+    // Another run's events are others, also where every process has the same number.
+    let run = RandomState::new().hash_one("run") as u32;
     let event = |number: u64| {
         let (user, item) = (&users[number as usize % users.len()], &items[number as usize * 7 % items.len()]);
         format!(
@@ -99,7 +101,8 @@ fn measured(address: SocketAddr, args: &IngestArgs) -> io::Result<Ingested> {
         let readable = probe.join().map_err(|_| io::Error::other("the probe panicked"))??;
         let accepted = accepted?.1;
         Ok(Ingested {
-            events_per_second: accepted.per_second * batch as f64,
+            events_per_second: (accepted.requests - accepted.failures) as f64 * batch as f64
+                / accepted.seconds,
             events_per_request: batch,
             connections: load.connections,
             accepted,
@@ -111,6 +114,7 @@ fn measured(address: SocketAddr, args: &IngestArgs) -> io::Result<Ingested> {
 /// Sends single events and looks for each among the features of its user until it is there.
 fn probed(address: SocketAddr, items: &[String], stop: &AtomicBool) -> io::Result<Summary> {
     const PAUSE: Duration = Duration::from_millis(5);
+    const LONGEST: Duration = Duration::from_secs(10);
     let mut connection = Connection::open(address)?;
     let (mut latencies, mut failures) = (Latencies::new(), 0);
     let begun = Instant::now();
@@ -125,7 +129,11 @@ fn probed(address: SocketAddr, items: &[String], stop: &AtomicBool) -> io::Resul
         if status == 202 {
             let look = Ask::Get(format!("/history?user_id={user}"));
             let named = format!("\"item_id\":\"{item}\"");
-            while !connection.tells(&look, &named)? {}
+            while !connection.tells(&look, &named)? {
+                if sent.elapsed() > LONGEST {
+                    return Err(io::Error::other("an event that was accepted was not to be read for 10 s"));
+                }
+            }
             latencies.record(sent.elapsed());
         } else {
             failures += 1;

@@ -1,12 +1,12 @@
 //! The ids of the latest records: what tells that one arrived before.
 
-use rustc_hash::FxHashSet;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 /// A bounded set of ids; the first to come is the first to be forgotten.
 #[derive(Debug)]
 pub(super) struct Known {
-    ids: FxHashSet<u128>,
+    /// By a hash that clients, who choose ids, cannot foresee.
+    ids: HashSet<u128>,
     order: VecDeque<u128>,
     most: usize,
 }
@@ -14,7 +14,7 @@ pub(super) struct Known {
 impl Known {
     /// Remembers `most` ids, at least one.
     pub(super) fn new(most: usize) -> Self {
-        Self { ids: FxHashSet::default(), order: VecDeque::new(), most: most.max(1) }
+        Self { ids: HashSet::new(), order: VecDeque::new(), most: most.max(1) }
     }
 
     pub(super) fn contains(&self, id: u128) -> bool {

@@ -115,7 +115,7 @@ impl JournalError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// What a killed process left at the very end, cut off: the file and the number of bytes. Nobody was told that it was
-    /// kept.
+    /// kept, unless that end was damaged later: the two look the same.
     pub cut: Option<(PathBuf, u64)>,
     /// Ranges that cannot be read; what is around them can.
     pub damaged: Vec<Damage>,
@@ -124,7 +124,10 @@ pub struct Recovery {
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cut = self.cut.iter().map(|(path, bytes)| {
-            format!("{}: cut off {bytes} bytes at the end, left by a process that was killed", path.display())
+            format!(
+                "{}: cut off {bytes} bytes at the end, an unfinished write, or damage that looks the same",
+                path.display()
+            )
         });
         let lines: Vec<String> = cut.chain(self.damaged.iter().map(Damage::to_string)).collect();
         f.write_str(&lines.join("\n"))
@@ -291,7 +294,7 @@ struct Retention {
 
 impl Retention {
     fn of(config: &LogConfig) -> Self {
-        Self { days: config.keep_days, bytes: config.keep_mb << 20 }
+        Self { days: config.keep_days, bytes: config.keep_mb.saturating_mul(1 << 20) }
     }
 
     /// Drops the oldest segments that are too old or too much, as far as every group has read them.

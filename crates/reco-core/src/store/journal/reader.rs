@@ -37,20 +37,27 @@ impl Cursor {
     /// The next block.
     pub(in crate::store) fn step(&mut self) -> io::Result<Step> {
         loop {
-            let Some(until) = self.arrive()? else {
-                let closed = self.shared.state.lock().closed;
-                return Ok(if closed { Step::Closed } else { Step::End });
+            let until = match self.arrive()? {
+                Ok(until) => until,
+                Err(nothing) => return Ok(nothing),
             };
             let Some(blocks) = &mut self.blocks else { return Ok(Step::End) };
+            // A segment may be damaged before the record that is looked for; what is there is passed over.
+            let from = self.next;
             match blocks.next(Look::Whole, until)? {
                 Found::Block { first, content } => {
-                    let from = std::mem::replace(&mut self.next, blocks.expected());
+                    self.next = from.max(blocks.expected());
                     let records = (first..).zip(content.records).filter(|(position, _)| *position >= from);
-                    return Ok(Step::Records(records.collect()));
+                    let records: Vec<(u64, Record)> = records.collect();
+                    if !records.is_empty() {
+                        return Ok(Step::Records(records));
+                    }
                 }
                 Found::Damage(damage) => {
-                    self.next = blocks.expected();
-                    return Ok(Step::Damage(damage));
+                    self.next = from.max(blocks.expected());
+                    if damage.lost.end > from {
+                        return Ok(Step::Damage(damage));
+                    }
                 }
                 // The segment is done: the next one begins here.
                 Found::End => self.next = self.next.max(until),
@@ -58,12 +65,12 @@ impl Cursor {
         }
     }
 
-    /// Stands before the block of the next record and returns where its segment ends; `None` if there is no record yet.
-    fn arrive(&mut self) -> io::Result<Option<u64>> {
+    /// Stands before the block of the next record and returns where its segment ends, or that there is no record.
+    fn arrive(&mut self) -> io::Result<Result<u64, Step>> {
         let state = self.shared.state.lock();
         self.next = self.next.max(state.first());
         let Some((segment, until)) = state.segment(self.next).filter(|_| self.next < state.end) else {
-            return Ok(None);
+            return Ok(Err(if state.closed { Step::Closed } else { Step::End }));
         };
         // Readable is what is on the disk: the segment may have grown meanwhile.
         let (segment, until) = (segment.clone(), until.min(state.end));
@@ -76,7 +83,7 @@ impl Cursor {
                 self.blocks = Some(blocks);
             }
         }
-        Ok(Some(until))
+        Ok(Ok(until))
     }
 }
 

@@ -23,9 +23,10 @@ pub(super) fn open(folder: &Path, config: &LogConfig, now: Timestamp) -> Result<
     let cannot = |cause| JournalError::io(folder, cause);
     fs::create_dir_all(folder).map_err(cannot)?;
     let lock = lock(folder)?;
+    let positions = Positions::open(&folder.join("groups"))?;
     let mut segments = Segment::list(folder)?;
     let mut recovery = Recovery::default();
-    let (end, file) = if let Some(last) = segments.last_mut() {
+    let (mut end, mut file) = if let Some(last) = segments.last_mut() {
         mend(last, &mut recovery).map_err(|cause| JournalError::io(&last.path, cause))?
     } else {
         let (segment, file) = Segment::create(folder, 0, now).map_err(cannot)?;
@@ -33,10 +34,19 @@ pub(super) fn open(folder: &Path, config: &LogConfig, now: Timestamp) -> Result<
         (0, file)
     };
     let known = known(&segments, config.remembered_ids, &mut recovery).map_err(cannot)?;
-    let positions = Positions::open(&folder.join("groups"))?;
+    // Where files went missing, positions that a group has seen are not given to other records.
+    let seen = positions.iter().map(|(_, position)| position).max().unwrap_or(0);
+    if seen > end {
+        let (segment, begun) = Segment::create(folder, seen, now).map_err(cannot)?;
+        segments.push(segment);
+        (end, file) = (seen, begun);
+    }
     let mut state = State { segments, end, positions, closed: false };
     Retention::of(config).apply(&mut state, now).map_err(cannot)?;
     sync(folder).map_err(cannot)?;
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        sync(parent).map_err(cannot)?;
+    }
     Ok(Opened { state, file, known, recovery, lock })
 }
 
@@ -60,9 +70,10 @@ fn mend(last: &mut Segment, recovery: &mut Recovery) -> io::Result<(u64, File)> 
     if whole < last.bytes {
         recovery.cut = Some((last.path.clone(), last.bytes - whole));
         file.set_len(whole)?;
-        file.sync_all()?;
         last.bytes = whole;
     }
+    // A process that was killed may have written a whole block without having waited for the disk.
+    file.sync_all()?;
     Ok((end, file))
 }
 

@@ -23,16 +23,17 @@ pub enum ScanError {
     },
 }
 
-/// Records with their positions, up to the last when it is reached.
+/// Records with their positions, up to the last when it is reached or to what the system does not let be read.
 #[derive(Debug)]
 pub(in crate::store) struct Records {
     cursor: Cursor,
     waiting: std::vec::IntoIter<(u64, Record)>,
+    is_over: bool,
 }
 
 impl Records {
     pub(in crate::store) fn new(cursor: Cursor) -> Self {
-        Self { cursor, waiting: Vec::new().into_iter() }
+        Self { cursor, waiting: Vec::new().into_iter(), is_over: false }
     }
 }
 
@@ -40,16 +41,20 @@ impl Iterator for Records {
     type Item = Result<(u64, Record), ScanError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        while !self.is_over {
             if let Some(record) = self.waiting.next() {
                 return Some(Ok(record));
             }
             match self.cursor.step() {
                 Ok(Step::Records(records)) => self.waiting = records.into_iter(),
                 Ok(Step::Damage(damage)) => return Some(Err(damage.into())),
-                Ok(Step::End | Step::Closed) => return None,
-                Err(cause) => return Some(Err(cause.into())),
+                Ok(Step::End | Step::Closed) => self.is_over = true,
+                Err(cause) => {
+                    self.is_over = true;
+                    return Some(Err(cause.into()));
+                }
             }
         }
+        None
     }
 }

@@ -123,6 +123,41 @@ proptest! {
     }
 }
 
+#[test]
+fn damage_before_what_is_looked_for_takes_nobody_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    append(&journal, [0..3, 3..6, 6..9]);
+    drop(journal);
+    let path = segments(folder.path()).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[segment::HEADER_BYTES] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (journal, _) = open(folder.path());
+    let mut cursor = journal.cursor(7);
+    let reader::Step::Records(records) = cursor.step().unwrap() else { panic!("there are records") };
+    assert_eq!(records.iter().map(|(position, _)| *position).collect::<Vec<_>>(), [7, 8]);
+    assert!(matches!(cursor.step().unwrap(), reader::Step::End));
+    assert_eq!(read(&journal).1.len(), 1, "whoever looks for what is lost is told");
+}
+
+#[test]
+fn what_a_group_has_seen_is_not_called_by_its_position_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    append(&journal, [0..3, 3..6]);
+    let mut reader = journal.reader(NAME, "features").unwrap();
+    let ids = |reader: &mut JournalReader| block_on(reader.poll(9, |record| Ok(record.id))).unwrap();
+    assert_eq!([ids(&mut reader), ids(&mut reader)].concat(), [0, 1, 2, 3, 4, 5]);
+    reader.commit().unwrap();
+    drop(journal);
+    // Somebody moved the file away.
+    fs::remove_file(segments(folder.path()).remove(0)).unwrap();
+    let (journal, _) = open(folder.path());
+    append(&journal, Some(6..8));
+    assert_eq!(ids(&mut journal.reader(NAME, "features").unwrap()), [6, 7]);
+}
+
 /// Segments of one commit each.
 fn several_segments(folder: &Path, keep_mb: u64) -> (Journal, Recovery) {
     let config = LogConfig { segment_mb: 1, keep_mb, ..LogConfig::default() };

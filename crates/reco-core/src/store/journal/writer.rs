@@ -5,7 +5,7 @@ use super::known::Known;
 use super::segment::{HEADER_BYTES, Segment};
 use super::{Append, Kept, LogConfig, Record, Retention, Shared};
 use crate::time::Clock;
-use rustc_hash::FxHashSet;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Batch {
     records: Vec<Record>,
-    ids: FxHashSet<u128>,
+    ids: HashSet<u128>,
     body_bytes: usize,
     callers: Vec<(Append, Kept)>,
 }
