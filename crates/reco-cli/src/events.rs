@@ -71,7 +71,7 @@ impl Events {
 
     /// When the latest event happened.
     pub(crate) fn latest(&self) -> Option<Timestamp> {
-        self.log.scan(0).filter_map(|event| event.ok().map(|(_, event)| event.at)).max()
+        self.log.scan(0).filter_map(|found| Some(found.ok()?.event.at)).max()
     }
 }
 

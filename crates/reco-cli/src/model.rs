@@ -247,7 +247,7 @@ fn restore(session: &Session, recommender: &Recommender, log: &DurableLog) {
         session.progress.advance(1);
         found.map_err(|error| session.output.note(&error.to_string())).ok()
     });
-    recommender.restore(readable.map(|(_, event)| event).inspect(|_| n_events += 1));
+    recommender.restore(readable.map(|delivery| delivery.event).inspect(|_| n_events += 1));
     session.progress.end(&format!("{n_events} of earlier"));
 }
 

@@ -15,7 +15,7 @@ use crate::rank::{DenseModel, ModelError, Ranker};
 use crate::registry::{ModelRegistry, RegistryError, Rollout};
 use crate::rerank::Reranker;
 use crate::retrieve::{CandidateGenerator, RemoteGenerator, RemoteHit, Support};
-use crate::store::{Appended, EventSink, EventSource};
+use crate::store::{Appended, Delivery, EventSink, EventSource};
 use crate::time::Budget;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -202,7 +202,7 @@ impl<T: EventSource + ?Sized> EventSource for Box<T> {
     fn name(&self) -> &str {
         (**self).name()
     }
-    async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
+    async fn poll(&mut self, max: usize) -> Result<Vec<Delivery>, Fault> {
         (**self).poll(max).await
     }
     async fn commit(&mut self) -> Result<(), Fault> {

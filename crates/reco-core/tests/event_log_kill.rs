@@ -3,7 +3,7 @@
 
 use futures_util::future::join_all;
 use reco_core::event::{Action, Details, Event, EventId};
-use reco_core::store::{DurableLog, EventSink, LogConfig};
+use reco_core::store::{Delivery, DurableLog, EventSink, LogConfig};
 use reco_core::time::{SystemClock, Timestamp};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -106,8 +106,8 @@ fn nothing_kept_is_lost_and_nothing_counts_twice() {
     let log = open(folder.path());
     let mut seen: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (expected, found) in (0..).zip(log.scan(0)) {
-        let (position, event) = found.expect("everything can be read");
-        assert_eq!(position, expected, "positions have no gaps");
+        let Delivery { place, event } = found.expect("everything can be read");
+        assert_eq!(place.offset, expected, "positions have no gaps");
         seen.entry((event.id.0 >> 64) as u64).or_default().push(event.id.0 as u64);
     }
     for (writer, told) in (0..).zip(next) {

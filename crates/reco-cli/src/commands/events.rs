@@ -5,7 +5,7 @@ use crate::events::{Events, EventsConfig};
 use crate::output::table;
 use crate::{Failure, Session};
 use reco_core::event::{Event, SCHEMA};
-use reco_core::store::{DeadLetter, DeadLetters, DurableLog, EventSink, Outstanding};
+use reco_core::store::{DeadLetter, DeadLetters, Delivery, DurableLog, EventSink, Outstanding};
 use reco_train::data::written;
 use serde::Serialize;
 use serde_json::Value;
@@ -50,8 +50,8 @@ fn list(
     let mut events = Vec::new();
     for found in DurableLog::look(&config.path, from)? {
         match found {
-            Ok((_, event)) if user.is_some_and(|user| event.user.as_str() != user) => {}
-            Ok((position, event)) => events.push(Positioned { position, event }),
+            Ok(found) if user.is_some_and(|user| found.event.user.as_str() != user) => {}
+            Ok(Delivery { place, event }) => events.push(Positioned { position: place.offset, event }),
             Err(error) => session.output.note(&error.to_string()),
         }
         if events.len() == limit {

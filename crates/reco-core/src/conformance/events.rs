@@ -3,7 +3,7 @@
 use super::healthy;
 use super::together::{at_once, soon};
 use crate::event::{Action, Details, Event, EventId};
-use crate::store::{EventSink, EventSource};
+use crate::store::{Delivery, EventSink, EventSource, Place};
 use crate::time::Timestamp;
 use futures_util::FutureExt;
 use futures_util::future::join;
@@ -57,12 +57,12 @@ pub async fn deduplicating_log(sink: &dyn EventSink, reader: &OpenReader<'_>) {
     let batch: Vec<Event> = (1..=20).map(|id| event("ann", id)).collect();
     let appended = at_once(8, |_| sink.append(&batch)).await;
     let accepted: usize =
-        appended.into_iter().map(|outcome| healthy("appending works", outcome).accepted).sum();
+        appended.into_iter().map(|outcome| healthy("appending works", outcome).accepted()).sum();
     assert_eq!(accepted, batch.len(), "of writers that send the same events, each is accepted from one");
     let again = healthy("appending works", sink.append(&[event("bob", 21), batch[4].clone()]).await);
-    assert_eq!((again.accepted, again.duplicates), (1, vec![1]), "a known id is named by its position");
+    assert!(again.places[0].is_some() && again.places[1].is_none(), "a known id gets no place");
     let twice = healthy("appending works", sink.append(&[event("bob", 22), event("bob", 22)]).await);
-    assert_eq!((twice.accepted, twice.duplicates), (1, vec![1]), "an id is known within its own batch, too");
+    assert!(twice.places[0].is_some() && twice.places[1].is_none(), "nor does one of its own batch");
     let mut reader = reader("deduplicated");
     let read = read(&mut *reader, 22, 100).await;
     assert_eq!(ids(&read).into_iter().collect::<BTreeSet<_>>(), (1..=22).collect(), "each is kept once");
@@ -85,47 +85,56 @@ fn details(id: u128) -> Details {
     Details { session: Some("s".into()), position: Some(id as u32), other, ..Details::default() }
 }
 
-fn ids(events: &[Event]) -> Vec<u128> {
-    events.iter().map(|event| event.id.0).collect()
+fn ids(deliveries: &[Delivery]) -> Vec<u128> {
+    deliveries.iter().map(|delivery| delivery.event.id.0).collect()
 }
 
 /// Reads exactly `n` events, at most `max` at a time.
-async fn read(reader: &mut dyn EventSource, n: usize, max: usize) -> Vec<Event> {
-    let mut events = Vec::new();
-    while events.len() < n {
+async fn read(reader: &mut dyn EventSource, n: usize, max: usize) -> Vec<Delivery> {
+    let mut deliveries = Vec::new();
+    while deliveries.len() < n {
         let polled = soon("what was appended can be polled", reader.poll(max)).await;
         let polled = healthy("polling works", polled);
         assert!(!polled.is_empty(), "a poll waits for an event while more can come");
         assert!(polled.len() <= max.max(1), "a poll returns at most as many as asked");
-        events.extend(polled);
+        deliveries.extend(polled);
     }
-    assert_eq!(events.len(), n, "a reader hands out each event once");
-    events
+    assert_eq!(deliveries.len(), n, "a reader hands out each event once");
+    deliveries
 }
 
-/// Returns what the log should hold now.
-async fn appending(sink: &dyn EventSink) -> Vec<Event> {
+/// Appends events of one user, and returns what the log should hold now.
+async fn appending(sink: &dyn EventSink) -> Vec<Delivery> {
     let nothing = healthy("appending nothing works", sink.append(&[]).await);
-    assert_eq!((nothing.accepted, nothing.duplicates.len()), (0, 0), "nothing in, nothing accepted");
-    let mut kept: Vec<Event> = (1..=3).map(|id| event("ann", id)).collect();
-    let appended = healthy("appending works", sink.append(&kept).await);
-    assert_eq!((appended.accepted, appended.duplicates.len()), (3, 0), "all of a batch is accepted");
+    assert_eq!(nothing.places, [], "nothing in, nothing accepted");
+    let first: Vec<Event> = (1..=3).map(|id| event("ann", id)).collect();
+    let appended = healthy("appending works", sink.append(&first).await);
+    assert_eq!(appended.accepted(), 3, "all of a batch is accepted");
+    let mut kept = delivered(&first, &appended.places);
     let batch = [event("ann", 2), event("ann", 4), event("ann", 4), event("ann", 5)];
     let appended = healthy("a batch with known events is no failure", sink.append(&batch).await);
-    assert!(appended.duplicates.is_sorted_by(|a, b| a < b), "duplicates are positions in ascending order");
     assert_eq!(
-        appended.accepted + appended.duplicates.len(),
+        appended.places.len(),
         batch.len(),
-        "every event of a batch is accepted or named as a duplicate"
+        "there is a place for every event of a batch, or none if it is known"
     );
-    let is_kept = |position: &usize| !appended.duplicates.contains(position);
-    kept.extend((0..batch.len()).filter(is_kept).map(|position| batch[position].clone()));
+    kept.extend(delivered(&batch, &appended.places));
+    let places: Vec<Place> = kept.iter().map(|delivery| delivery.place).collect();
+    assert!(places.is_sorted_by(|a, b| a < b), "a user's events are in one partition, their offsets ascend");
     kept
 }
 
-async fn positions(reader: &OpenReader<'_>, kept: &[Event]) {
+/// What was kept of a batch.
+fn delivered(batch: &[Event], places: &[Option<Place>]) -> Vec<Delivery> {
+    let kept = batch.iter().zip(places);
+    kept.filter_map(|(event, place)| Some(Delivery { place: (*place)?, event: event.clone() })).collect()
+}
+
+async fn positions(reader: &OpenReader<'_>, kept: &[Delivery]) {
     let mut first = reader("first");
-    assert_eq!(read(&mut *first, 2, 1).await, kept[..2], "events come whole, in order, as few as asked");
+    let early = read(&mut *first, 2, 1).await;
+    assert_eq!(ids(&early), ids(&kept[..2]), "events come in order, as few as asked");
+    assert_eq!(early, kept[..2], "events come whole, and from where appending said they are");
     healthy("committing works", first.commit().await);
     let rest = read(&mut *first, kept.len() - 2, 100).await;
     assert_eq!(rest, kept[2..], "reading goes on behind the last poll");
@@ -173,7 +182,7 @@ async fn writers(sink: &dyn EventSink, reader: &OpenReader<'_>) {
     }
     let mut first = reader("first");
     let mut of_user: BTreeMap<String, Vec<u128>> = BTreeMap::new();
-    for event in read(&mut *first, WRITERS * EACH, 7).await {
+    for Delivery { event, .. } in read(&mut *first, WRITERS * EACH, 7).await {
         of_user.entry(event.user.to_string()).or_default().push(event.id.0);
     }
     for writer in 0..WRITERS {

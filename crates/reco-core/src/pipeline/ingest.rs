@@ -60,14 +60,13 @@ impl Recommender {
             return Ok(outcome);
         }
         let appended = self.0.events.append(&good).await?;
-        outcome.accepted = appended.accepted;
-        outcome.duplicates = appended.duplicates.len();
+        outcome.accepted = appended.accepted();
+        outcome.duplicates = good.len() - outcome.accepted;
         let snapshot = self.snapshot();
-        for (index, event) in good.iter().enumerate() {
-            if appended.duplicates.binary_search(&index).is_err() {
-                self.feel(&snapshot, event, als::newcomer);
-                outcome.remark(&snapshot, self.0.live.weights(), event);
-            }
+        let accepted = good.iter().zip(&appended.places).filter(|(_, place)| place.is_some());
+        for (event, _) in accepted {
+            self.feel(&snapshot, event, als::newcomer);
+            outcome.remark(&snapshot, self.0.live.weights(), event);
         }
         Ok(outcome)
     }

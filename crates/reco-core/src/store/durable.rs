@@ -1,7 +1,7 @@
 //! The event log on this machine's disk.
 
 use super::journal::{Journal, JournalError, JournalReader, LogConfig, Record, Records, Recovery, ScanError};
-use super::{Appended, EventSink, EventSource};
+use super::{Appended, Delivery, EventSink, EventSource, Place};
 use crate::error::{Fault, FaultKind};
 use crate::event::Event;
 use crate::time::Clock;
@@ -43,9 +43,9 @@ use std::sync::Arc;
 /// drop(log);
 ///
 /// let (log, _) = open()?;
-/// assert_eq!(log.append(&[click.clone()]).await?.duplicates, [0], "it is known from before");
+/// assert_eq!(log.append(&[click.clone()]).await?.accepted(), 0, "it is known from before");
 /// let mut reader = log.reader("features")?;
-/// assert_eq!(reader.poll(10).await?, [click]);
+/// assert_eq!(reader.poll(10).await?[0].event, click);
 /// reader.commit().await?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -127,8 +127,12 @@ impl EventSink for DurableLog {
         let unwritable = |cause: serde_json::Error| Fault::new(NAME, FaultKind::Invalid).because(cause);
         let records: Vec<Record> = events.iter().map(record).collect::<Result<_, _>>().map_err(unwritable)?;
         let kept = self.0.append(NAME, records).await?;
-        Ok(Appended { accepted: kept.accepted, duplicates: kept.duplicates })
+        Ok(Appended { places: kept.into_iter().map(|position| position.map(place)).collect() })
     }
+}
+
+fn place(offset: u64) -> Place {
+    Place { partition: 0, offset }
 }
 
 fn record(event: &Event) -> Result<Record, serde_json::Error> {
@@ -148,8 +152,11 @@ impl EventSource for DurableReader {
         self.0.name()
     }
 
-    async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
-        self.0.poll(max, |record| Ok(serde_json::from_slice(&record.text)?)).await
+    async fn poll(&mut self, max: usize) -> Result<Vec<Delivery>, Fault> {
+        let read = |position, record: &Record| {
+            Ok(Delivery { place: place(position), event: serde_json::from_slice(&record.text)? })
+        };
+        self.0.poll(max, read).await
     }
 
     async fn commit(&mut self) -> Result<(), Fault> {
@@ -157,19 +164,21 @@ impl EventSource for DurableReader {
     }
 }
 
-/// The events of a [`DurableLog`] with their positions, one after the other, up to the last when it is reached.
+/// The events of a [`DurableLog`], one after the other, up to the last when it is reached.
 #[derive(Debug)]
 pub struct Scan {
     records: Records,
 }
 
 impl Iterator for Scan {
-    type Item = Result<(u64, Event), ScanError>;
+    type Item = Result<Delivery, ScanError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let read = |(position, record): (u64, Record)| {
             let event = serde_json::from_slice(&record.text);
-            event.map(|event| (position, event)).map_err(|cause| ScanError::Foreign { position, cause })
+            event
+                .map(|event| Delivery { place: place(position), event })
+                .map_err(|cause| ScanError::Foreign { position, cause })
         };
         Some(self.records.next()?.and_then(read))
     }
@@ -225,10 +234,11 @@ mod tests {
         };
         let mut reader = log.reader("reader").unwrap();
         log.append(&[event(1), event(2)]).await.unwrap();
-        assert_eq!(log.scan(1).map(Result::unwrap).collect::<Vec<_>>(), [(1, event(2))]);
+        let second = Delivery { place: place(1), event: event(2) };
+        assert_eq!(log.scan(1).map(Result::unwrap).collect::<Vec<_>>(), [second.clone()]);
         drop(log);
-        assert_eq!(reader.poll(1).await.unwrap(), [event(1)]);
-        assert_eq!(reader.poll(9).await.unwrap(), [event(2)]);
+        assert_eq!(reader.poll(1).await.unwrap()[0].event, event(1));
+        assert_eq!(reader.poll(9).await.unwrap(), [second]);
         assert_eq!(reader.poll(9).await.unwrap(), []);
     }
 }

@@ -1,6 +1,6 @@
 //! The event log of a process that keeps nothing: bounded, in memory.
 
-use super::{Appended, EventSink, EventSource};
+use super::{Appended, Delivery, EventSink, EventSource, Place};
 use crate::error::{Fault, FaultKind};
 use crate::event::{Event, EventId};
 use async_trait::async_trait;
@@ -40,7 +40,7 @@ use tokio::sync::Notify;
 ///     details: None,
 /// };
 /// log.append(&[click.clone()]).await?;
-/// assert_eq!(reader.poll(10).await?, [click]);
+/// assert_eq!(reader.poll(10).await?[0].event, click);
 /// reader.commit().await?;
 ///
 /// drop(log);
@@ -123,25 +123,18 @@ impl EventSink for MemoryLog {
 
 impl State {
     fn append(&mut self, events: &[Event], capacity: usize) -> Result<Appended, Fault> {
-        let (fresh, duplicates) = self.tell_duplicates(events);
-        self.make_room(fresh.len(), capacity)?;
-        self.ids.extend(fresh.iter().map(|event| event.id));
-        self.events.extend(fresh.iter().copied().cloned());
-        Ok(Appended { accepted: fresh.len(), duplicates })
+        let mut in_batch = FxHashSet::default();
+        let is_fresh = |event: &Event| !self.ids.contains(&event.id) && in_batch.insert(event.id);
+        let is_fresh: Vec<bool> = events.iter().map(is_fresh).collect();
+        self.make_room(in_batch.len(), capacity)?;
+        let places = events.iter().zip(is_fresh).map(|(event, is_fresh)| is_fresh.then(|| self.keep(event)));
+        Ok(Appended { places: places.collect() })
     }
 
-    /// The events not known yet, and the positions of the others.
-    fn tell_duplicates<'a>(&self, events: &'a [Event]) -> (Vec<&'a Event>, Vec<usize>) {
-        let mut in_batch = FxHashSet::default();
-        let (mut fresh, mut duplicates) = (Vec::with_capacity(events.len()), Vec::new());
-        for (position, event) in events.iter().enumerate() {
-            if self.ids.contains(&event.id) || !in_batch.insert(event.id) {
-                duplicates.push(position);
-            } else {
-                fresh.push(event);
-            }
-        }
-        (fresh, duplicates)
+    fn keep(&mut self, event: &Event) -> Place {
+        self.ids.insert(event.id);
+        self.events.push_back(event.clone());
+        place(self.first + self.events.len() as u64 - 1)
     }
 
     fn make_room(&mut self, n_events: usize, capacity: usize) -> Result<(), Fault> {
@@ -167,6 +160,10 @@ impl State {
     }
 }
 
+fn place(offset: u64) -> Place {
+    Place { partition: 0, offset }
+}
+
 /// Reads a [`MemoryLog`] from where its group left off.
 #[derive(Debug)]
 pub struct MemoryReader {
@@ -177,15 +174,18 @@ pub struct MemoryReader {
 
 impl MemoryReader {
     /// The next events, if there are any; `None` when none will ever come.
-    fn take(&mut self, max: usize) -> Option<Vec<Event>> {
+    fn take(&mut self, max: usize) -> Option<Vec<Delivery>> {
         let state = self.log.state.lock();
-        let start = self.next.saturating_sub(state.first) as usize;
-        let events: Vec<Event> = state.events.iter().skip(start).take(max.max(1)).cloned().collect();
-        if events.is_empty() && state.closed {
+        let first = state.first.max(self.next);
+        let events = state.events.iter().skip((first - state.first) as usize).take(max.max(1));
+        let delivery =
+            |(offset, event): (u64, &Event)| Delivery { place: place(offset), event: event.clone() };
+        let deliveries: Vec<Delivery> = (first..).zip(events).map(delivery).collect();
+        if deliveries.is_empty() && state.closed {
             return None;
         }
-        self.next = state.first.max(self.next) + events.len() as u64;
-        Some(events)
+        self.next = first + deliveries.len() as u64;
+        Some(deliveries)
     }
 }
 
@@ -195,7 +195,7 @@ impl EventSource for MemoryReader {
         MemoryLog::NAME
     }
 
-    async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
+    async fn poll(&mut self, max: usize) -> Result<Vec<Delivery>, Fault> {
         loop {
             let log = Arc::clone(&self.log);
             // Listening begins before looking, so that no news is missed in between.
@@ -203,7 +203,7 @@ impl EventSource for MemoryReader {
             news.as_mut().enable();
             match self.take(max) {
                 None => return Ok(Vec::new()),
-                Some(events) if !events.is_empty() => return Ok(events),
+                Some(deliveries) if !deliveries.is_empty() => return Ok(deliveries),
                 Some(_) => news.await,
             }
         }
@@ -237,8 +237,8 @@ mod tests {
         .collect()
     }
 
-    fn ids(events: Vec<Event>) -> Vec<u128> {
-        events.into_iter().map(|event| event.id.0).collect()
+    fn ids(deliveries: Vec<Delivery>) -> Vec<u128> {
+        deliveries.into_iter().map(|delivery| delivery.event.id.0).collect()
     }
 
     #[tokio::test]
@@ -270,7 +270,7 @@ mod tests {
         log.append(&events(0..2)).await.unwrap();
         assert_eq!(log.append(&events(1..4)).await.unwrap_err().kind, FaultKind::Unavailable);
         assert_eq!(log.append(&events(2..9)).await.unwrap_err().kind, FaultKind::Invalid);
-        assert_eq!(log.append(&events(2..3)).await.unwrap().accepted, 1, "its ids are not known");
+        assert_eq!(log.append(&events(2..3)).await.unwrap().accepted(), 1, "its ids are not known");
         assert_eq!(ids(reader.poll(9).await.unwrap()), [0, 1, 2]);
     }
 
@@ -279,7 +279,7 @@ mod tests {
         let log = MemoryLog::with_capacity(3);
         log.append(&events(0..3)).await.unwrap();
         let appended = log.append(&events(0..5)).await.unwrap();
-        assert_eq!(appended, Appended { accepted: 2, duplicates: vec![0, 1, 2] });
+        assert_eq!(appended.places, [None, None, None, Some(place(3)), Some(place(4))]);
         assert_eq!(ids(log.reader("late").poll(9).await.unwrap()), [2, 3, 4]);
     }
 

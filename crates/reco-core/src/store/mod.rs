@@ -13,6 +13,7 @@ pub use memory::{MemoryLog, MemoryReader};
 use crate::error::Fault;
 use crate::event::Event;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// Takes events. `&self`: many writers share one sink.
@@ -39,7 +40,7 @@ use std::fmt::Debug;
 ///     }
 ///     async fn append(&self, events: &[Event]) -> Result<Appended, Fault> {
 ///         let appended = self.sink.append(events).await?;
-///         self.accepted.fetch_add(appended.accepted, Ordering::Relaxed);
+///         self.accepted.fetch_add(appended.accepted(), Ordering::Relaxed);
 ///         Ok(appended)
 ///     }
 /// }
@@ -66,11 +67,40 @@ pub trait EventSink: Debug + Send + Sync + 'static {
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
+    /// Where each event of the batch is kept; nowhere, if its id was known already. A sink that cannot tell at
+    /// this point (a remote log, say) keeps all of them.
+    pub places: Vec<Option<Place>>,
+}
+
+impl Appended {
     /// Number of events kept.
-    pub accepted: usize,
-    /// Positions in the batch, ascending, of events whose id was known already. A sink that
-    /// cannot tell at this point (a remote log, say) names none and counts all as accepted.
-    pub duplicates: Vec<usize>,
+    pub fn accepted(&self) -> usize {
+        self.places.iter().flatten().count()
+    }
+
+    /// Positions in the batch, ascending, of events whose id was known already.
+    pub fn duplicates(&self) -> impl Iterator<Item = usize> {
+        self.places.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(position, _)| position)
+    }
+}
+
+/// Where in its log an event is kept, for ever: whoever notes which places they have taken in can tell what
+/// comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// A part of the log with an order of its own; 0 where there are no parts. A user's events are all in one.
+    pub partition: u32,
+    /// Ascending within the partition.
+    pub offset: u64,
+}
+
+/// An event and where it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub event: Event,
 }
 
 /// Hands events out, at least once, each user's in the order of their arrival. `&mut self`: one
@@ -81,8 +111,7 @@ pub struct Appended {
 /// use async_trait::async_trait;
 /// use reco_core::conformance;
 /// use reco_core::error::Fault;
-/// use reco_core::event::Event;
-/// use reco_core::store::{EventSource, MemoryLog};
+/// use reco_core::store::{Delivery, EventSource, MemoryLog};
 ///
 /// /// Keeps memory small, whatever is asked for.
 /// #[derive(Debug)]
@@ -93,7 +122,7 @@ pub struct Appended {
 ///     fn name(&self) -> &str {
 ///         self.0.name()
 ///     }
-///     async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
+///     async fn poll(&mut self, max: usize) -> Result<Vec<Delivery>, Fault> {
 ///         self.0.poll(max.min(5)).await
 ///     }
 ///     async fn commit(&mut self) -> Result<(), Fault> {
@@ -117,7 +146,7 @@ pub trait EventSource: Debug + Send + 'static {
     /// # Errors
     ///
     /// A [`Fault`] when the source cannot be read now; polling again resumes where it failed.
-    async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault>;
+    async fn poll(&mut self, max: usize) -> Result<Vec<Delivery>, Fault>;
 
     /// Marks everything polled so far as done; a new reader of the same group starts behind it.
     ///

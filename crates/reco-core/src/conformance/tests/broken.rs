@@ -9,7 +9,7 @@ use crate::features::UserFeatures;
 use crate::id::UserKey;
 use crate::registry::{RegistryError, Rollout};
 use crate::retrieve::RemoteHit;
-use crate::store::{Appended, EventSource, MemoryReader};
+use crate::store::{Appended, Delivery, EventSource, MemoryReader};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -94,8 +94,9 @@ fn caches() {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum LogFlaw {
-    CountsDuplicatesAsAccepted,
+    ForgetsDuplicates,
     RefusesKnownEvents,
+    Misplaces,
     Reverses,
     NeverCommits,
     IgnoresMax,
@@ -117,11 +118,13 @@ impl EventSink for BrokenSink {
             events.reverse();
         }
         let mut appended = self.0.append(&events).await?;
-        if self.1 == LogFlaw::RefusesKnownEvents && !appended.duplicates.is_empty() {
+        if self.1 == LogFlaw::RefusesKnownEvents && appended.duplicates().next().is_some() {
             return Err(Fault::new("broken", FaultKind::Invalid));
         }
-        if self.1 == LogFlaw::CountsDuplicatesAsAccepted {
-            appended.accepted = events.len();
+        match self.1 {
+            LogFlaw::ForgetsDuplicates => appended.places.retain(Option::is_some),
+            LogFlaw::Misplaces => appended.places.iter_mut().flatten().for_each(|place| place.offset += 1),
+            _ => {}
         }
         Ok(appended)
     }
@@ -136,7 +139,7 @@ impl EventSource for BrokenReader {
         "broken"
     }
 
-    async fn poll(&mut self, max: usize) -> Result<Vec<Event>, Fault> {
+    async fn poll(&mut self, max: usize) -> Result<Vec<Delivery>, Fault> {
         match self.1 {
             LogFlaw::ReturnsWithoutEvents => Ok(Vec::new()),
             LogFlaw::IgnoresMax => self.0.poll(100).await,
@@ -152,8 +155,9 @@ impl EventSource for BrokenReader {
 #[test]
 fn logs() {
     let flaws = [
-        (LogFlaw::CountsDuplicatesAsAccepted, "accepted or named as a duplicate"),
+        (LogFlaw::ForgetsDuplicates, "a place for every event"),
         (LogFlaw::RefusesKnownEvents, "a batch with known events is no failure"),
+        (LogFlaw::Misplaces, "where appending said"),
         (LogFlaw::Reverses, "in order"),
         (LogFlaw::NeverCommits, "comes again what was not committed"),
         (LogFlaw::IgnoresMax, "at most as many as asked"),

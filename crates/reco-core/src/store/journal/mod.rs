@@ -134,13 +134,8 @@ impl fmt::Display for Recovery {
     }
 }
 
-/// What became of records.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kept {
-    pub(super) accepted: usize,
-    /// Positions in the batch of those that were known.
-    pub(super) duplicates: Vec<usize>,
-}
+/// Where each record of an append is; nowhere, if it was known.
+type Kept = Vec<Option<u64>>;
 
 /// A folder of segments that this process alone writes to.
 #[derive(Debug)]

@@ -121,7 +121,7 @@ impl JournalReader {
     pub(in crate::store) async fn poll<T>(
         &mut self,
         max: usize,
-        decode: impl Fn(&Record) -> Result<T, BoxError>,
+        decode: impl Fn(u64, &Record) -> Result<T, BoxError>,
     ) -> Result<Vec<T>, Fault> {
         let shared = Arc::clone(&self.shared);
         while self.waiting.is_empty() {
@@ -142,7 +142,7 @@ impl JournalReader {
         while polled.len() < max.max(1)
             && let Some((position, record)) = self.waiting.front()
         {
-            let decoded = decode(record);
+            let decoded = decode(*position, record);
             if decoded.is_err() && !polled.is_empty() {
                 break;
             }

@@ -147,7 +147,7 @@ fn what_a_group_has_seen_is_not_called_by_its_position_again() {
     let (journal, _) = open(folder.path());
     append(&journal, [0..3, 3..6]);
     let mut reader = journal.reader(NAME, "features").unwrap();
-    let ids = |reader: &mut JournalReader| block_on(reader.poll(9, |record| Ok(record.id))).unwrap();
+    let ids = |reader: &mut JournalReader| block_on(reader.poll(9, |_, record| Ok(record.id))).unwrap();
     assert_eq!([ids(&mut reader), ids(&mut reader)].concat(), [0, 1, 2, 3, 4, 5]);
     reader.commit().unwrap();
     drop(journal);
@@ -199,7 +199,7 @@ fn old_segments_leave_once_every_group_has_read_them() {
     assert_eq!(journal.lags(), [("slow".into(), 5)]);
     block_on(async {
         for _ in 0..3 {
-            slow.poll(1, |record| Ok(record.id)).await.unwrap();
+            slow.poll(1, |_, record| Ok(record.id)).await.unwrap();
         }
     });
     slow.commit().unwrap();
@@ -233,7 +233,7 @@ fn ids_are_known_across_segments_and_restarts() {
     drop(journal);
     let (journal, _) = several_segments(folder.path(), 100);
     let kept = block_on(journal.append(NAME, (0..4).map(record).collect())).unwrap();
-    assert_eq!(kept, Kept { accepted: 1, duplicates: vec![0, 1, 2] });
+    assert_eq!(kept, [None, None, None, Some(3)]);
 }
 
 #[test]

@@ -29,6 +29,7 @@ struct Batch {
     records: Vec<Record>,
     ids: HashSet<u128>,
     body_bytes: usize,
+    /// Places are counted from the beginning of the block, until that is known.
     callers: Vec<(Append, Kept)>,
 }
 
@@ -60,16 +61,17 @@ impl Writer {
                 batch.ids.iter().for_each(|id| self.known.insert(*id));
             }
             for (append, kept) in batch.callers {
+                let placed = |first: u64| kept.into_iter().map(|place| Some(first + place?)).collect();
                 // A caller that no longer waits does not need to be told.
-                let _ = append.kept.send(committed.clone().map(|()| kept));
+                let _ = append.kept.send(committed.clone().map(placed));
             }
         }
     }
 
-    /// Brings records to the disk, all or none.
-    fn commit(&mut self, records: &[Record]) -> io::Result<()> {
+    /// Brings records to the disk, all or none, and returns the position of the first.
+    fn commit(&mut self, records: &[Record]) -> io::Result<u64> {
         if records.is_empty() {
-            return Ok(());
+            return Ok(self.shared.state.lock().end);
         }
         let (bytes, end) = self.room()?;
         let block = block::encode(end, records);
@@ -90,7 +92,7 @@ impl Writer {
         }
         drop(state);
         self.shared.news.notify_waiters();
-        Ok(())
+        Ok(end)
     }
 
     /// Where the next block goes: its byte in the last segment and the position of its first record.
@@ -141,16 +143,18 @@ impl Batch {
             let _ = append.kept.send(Err(Arc::new(io::Error::new(io::ErrorKind::InvalidInput, problem))));
             return;
         }
-        let mut kept = Kept::default();
-        for (position, record) in std::mem::take(&mut append.records).into_iter().enumerate() {
-            if known.contains(record.id) || !self.ids.insert(record.id) {
-                kept.duplicates.push(position);
-            } else {
-                kept.accepted += 1;
-                self.body_bytes += record.text.len();
-                self.records.push(record);
-            }
-        }
+        let records = std::mem::take(&mut append.records).into_iter();
+        let kept = records.map(|record| self.add(record, known)).collect();
         self.callers.push((append, kept));
+    }
+
+    /// Adds a record that is new, and says where in the block.
+    fn add(&mut self, record: Record, known: &Known) -> Option<u64> {
+        if known.contains(record.id) || !self.ids.insert(record.id) {
+            return None;
+        }
+        self.body_bytes += record.text.len();
+        self.records.push(record);
+        Some(self.records.len() as u64 - 1)
     }
 }
