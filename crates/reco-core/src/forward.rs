@@ -122,7 +122,7 @@ macro_rules! through {
             fn name(&self) -> &str {
                 (**self).name()
             }
-            async fn user(&self, user: &UserKey, budget: &Budget) -> Result<Option<UserFeatures>, Fault> {
+            async fn user(&self, user: &UserKey, budget: &Budget) -> Result<Option<Arc<UserFeatures>>, Fault> {
                 (**self).user(user, budget).await
             }
         }

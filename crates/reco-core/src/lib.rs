@@ -5,6 +5,7 @@ pub mod candidate;
 pub mod catalog;
 #[cfg(any(test, doc, feature = "conformance"))]
 pub mod conformance;
+pub mod consume;
 pub mod embed;
 pub mod error;
 pub mod event;

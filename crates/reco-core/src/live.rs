@@ -1,42 +1,32 @@
 //! What changes by the second: each user's latest events and what is trending now.
 
+mod board;
+mod checkpoint;
 mod newcomers;
+mod places;
 mod takers;
 
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use places::Places;
 pub(crate) use takers::Takers;
 
-use crate::event::{Action, ActionWeights, Event};
+use crate::error::Fault;
+use crate::event::{ActionWeights, Event, Verdict};
+use crate::features::{FeatureSource, UserFeatures};
 use crate::id::{ItemId, ItemKey, UserKey};
 use crate::snapshot::Snapshot;
-use crate::time::Timestamp;
+use crate::store::Place;
+use crate::time::{Budget, Timestamp};
 use crate::trend::Trend;
+use async_trait::async_trait;
+use board::Board;
 use newcomers::Newcomers;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use std::cmp::Ordering;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-
-/// An event as the request path reads it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecentEvent {
-    /// On what.
-    pub item: ItemKey,
-    /// What.
-    pub action: Action,
-    /// Rating, quantity or amount.
-    pub value: Option<f32>,
-    /// When.
-    pub at: Timestamp,
-}
-
-impl From<&Event> for RecentEvent {
-    fn from(event: &Event) -> Self {
-        let Event { item, action, value, at, .. } = event;
-        Self { item: item.clone(), action: action.clone(), value: *value, at: *at }
-    }
-}
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Bounds of the live layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,23 +52,18 @@ impl Default for LiveLimits {
 /// It speaks in item keys, not ids, so it outlives any number of snapshots.
 #[derive(Debug)]
 pub struct Live {
+    /// Locked while events are taken in.
+    applied: Mutex<Places>,
     shards: Vec<Mutex<Shard>>,
     board: RwLock<Board>,
     newcomers: Newcomers,
+    /// Milliseconds of the latest event.
+    latest: AtomicI64,
     weights: ActionWeights,
-    half_life_days: f64,
     limits: LiveLimits,
 }
 
-type Shard = FxHashMap<UserKey, VecDeque<RecentEvent>>;
-
-#[derive(Debug, Default)]
-struct Board {
-    trends: FxHashMap<ItemKey, Trend>,
-    /// The strongest of `trends`, in order. Trends only grow, and the weakest are forgotten first, so
-    /// an item can enter only at its own event and the list never needs a full rebuild.
-    top: Vec<(Trend, ItemKey)>,
-}
+type Shard = FxHashMap<UserKey, Arc<UserFeatures>>;
 
 impl Default for Live {
     fn default() -> Self {
@@ -96,11 +81,12 @@ impl Live {
     pub fn new(weights: ActionWeights, half_life_days: f64, limits: LiveLimits) -> Self {
         let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
         Self {
+            applied: Mutex::default(),
             shards,
-            board: RwLock::default(),
+            board: RwLock::new(Board::new(half_life_days)),
             newcomers: Newcomers::default(),
+            latest: AtomicI64::new(i64::MIN),
             weights,
-            half_life_days,
             limits,
         }
     }
@@ -112,28 +98,75 @@ impl Live {
 
     /// Half-life of trends, in days.
     pub fn half_life_days(&self) -> f64 {
-        self.half_life_days
+        self.board.read().half_life_days()
     }
 
-    /// Takes one event in; the next request sees it. One that is part of no history, as what was merely shown, is
-    /// passed over, so that it drives out nothing that is.
+    /// Takes in an event of which no place is known; the next request sees it. One that is part of no history, as what
+    /// was merely shown, is passed over, so that it drives out nothing that is.
     pub fn apply(&self, event: &Event) {
-        let verdict = self.weights.verdict(&event.action, event.value);
-        if !verdict.leaves_trace(&event.action) {
-            return;
+        let _applying = self.applied.lock();
+        // Behind all that happened at the same moment, in the order of their coming.
+        self.take(event, u64::MAX, None);
+    }
+
+    /// Takes in events that are kept in a log, but for those of places that were taken in before. `category` tells that
+    /// of an item, `is_new` whether models lack factors for it; items for which such are to be made are returned.
+    pub(crate) fn apply_kept<'a, 'c>(
+        &self,
+        events: impl IntoIterator<Item = (Place, &'a Event)>,
+        category: impl Fn(&ItemKey) -> Option<&'c str>,
+        is_new: impl Fn(&ItemKey) -> bool,
+    ) -> BTreeSet<ItemKey> {
+        let mut unfolded = BTreeSet::new();
+        // Held for all of them, so that a checkpoint holds what it says it does.
+        let mut applied = self.applied.lock();
+        for (place, event) in events {
+            if !applied.insert(place) {
+                continue;
+            }
+            let is_first = self.take(event, place.offset, category(&event.item));
+            if is_first && is_new(&event.item) && self.newcomers.note(event, self.verdict(event)) {
+                unfolded.insert(event.item.clone());
+            }
         }
-        self.remember(event);
+        unfolded
+    }
+
+    /// Takes in an event and says whether it was new.
+    fn take(&self, event: &Event, offset: u64, category: Option<&str>) -> bool {
+        self.latest.fetch_max(event.at.millis(), Ordering::Relaxed);
+        let verdict = self.verdict(event);
+        if !verdict.leaves_trace(&event.action) {
+            return true;
+        }
+        if !self.remember(event, offset, category) {
+            return false;
+        }
         let weight = verdict.weight();
         if weight > 0.0 {
-            let trend = Trend::of_event(weight, event.at, self.half_life_days);
-            self.board.write().add(&event.item, trend, &self.limits);
+            self.board.write().add(&event.item, weight, event.at, &self.limits);
         }
+        true
     }
 
-    /// The user's latest events, oldest first.
-    pub fn recent(&self, user: &UserKey) -> Vec<RecentEvent> {
-        let shard = self.shard(user).lock();
-        shard.get(user).map(|events| events.iter().cloned().collect()).unwrap_or_default()
+    fn verdict(&self, event: &Event) -> Verdict {
+        self.weights.verdict(&event.action, event.value)
+    }
+
+    /// The places of a log of which everything was taken in.
+    pub fn applied(&self) -> Places {
+        self.applied.lock().clone()
+    }
+
+    /// When the latest event happened, of whatever kind; `None` before the first.
+    pub fn latest(&self) -> Option<Timestamp> {
+        let latest = self.latest.load(Ordering::Relaxed);
+        (latest > i64::MIN).then(|| Timestamp::from_millis(latest))
+    }
+
+    /// What is known of a user; `None` of one without events.
+    pub fn features_of(&self, user: &UserKey) -> Option<Arc<UserFeatures>> {
+        self.shard(user).lock().get(user).cloned()
     }
 
     /// Forgets everything about a user and says whether there was anything.
@@ -142,23 +175,24 @@ impl Live {
         self.shard(user).lock().remove(user).is_some()
     }
 
-    /// Takes in an event on an item that training did not see; `fold` makes factors from all who took it.
-    pub(crate) fn welcome(
+    /// Makes factors of all who took an item that training did not see.
+    pub(crate) fn refold(
         &self,
-        event: &Event,
+        item: &ItemKey,
         fold: impl FnOnce(&Takers) -> (Arc<Snapshot>, Option<Arc<[f32]>>),
     ) {
-        let verdict = self.weights.verdict(&event.action, event.value);
-        self.newcomers.welcome(event, verdict, fold);
+        self.newcomers.refold(item, fold);
     }
 
-    /// Makes factors anew for another snapshot, of the items that are new to it.
+    /// Fits itself to another snapshot: makes factors anew of the items that are new to it, and lets trends begin where
+    /// its own end.
     pub(crate) fn move_to(
         &self,
         snapshot: &Arc<Snapshot>,
         is_new: impl Fn(&ItemKey) -> bool,
         fold: impl Fn(&Takers) -> Option<Arc<[f32]>>,
     ) {
+        self.board.write().count_since(snapshot.data_until, &self.limits);
         self.newcomers.move_to(snapshot, is_new, fold);
     }
 
@@ -169,25 +203,23 @@ impl Live {
 
     /// The strongest trends, strongest first.
     pub fn trending(&self) -> Vec<(Trend, ItemKey)> {
-        self.board.read().top.clone()
+        self.board.read().top().to_vec()
     }
 
     /// The trend that live events alone give an item.
     pub fn trend(&self, item: &str) -> Trend {
-        self.board.read().trends.get(item).copied().unwrap_or_default()
+        self.board.read().of(item)
     }
 
-    fn remember(&self, event: &Event) {
+    /// Adds to what is known of the event's user and says whether it was new.
+    fn remember(&self, event: &Event, offset: u64, category: Option<&str>) -> bool {
         let mut shard = self.shard(&event.user).lock();
         if shard.len() >= (self.limits.users / Self::SHARDS).max(1) && !shard.contains_key(&event.user) {
             forget_the_quietest(&mut shard);
         }
-        let events = shard.entry(event.user.clone()).or_default();
-        let place = events.partition_point(|known| known.at <= event.at);
-        events.insert(place, event.into());
-        while events.len() > self.limits.events_per_user {
-            events.pop_front();
-        }
+        let features = shard.entry(event.user.clone()).or_default();
+        // Whoever reads it now, for a page or a checkpoint, goes on reading what was.
+        Arc::make_mut(features).add(event, offset, category, self.limits.events_per_user)
     }
 
     fn shard(&self, user: &UserKey) -> &Mutex<Shard> {
@@ -198,7 +230,8 @@ impl Live {
 
 /// Drops a tenth of the shard at once, so that the scan is paid rarely.
 fn forget_the_quietest(shard: &mut Shard) {
-    let latest = shard.iter().map(|(user, events)| (events.back().map(|event| event.at), user.clone()));
+    let latest = |features: &UserFeatures| features.recent().last().map(|event| event.at);
+    let latest = shard.iter().map(|(user, features)| (latest(features), user.clone()));
     for (_, user) in lowest_tenth(latest.collect(), Ord::cmp) {
         shard.remove(&user);
     }
@@ -206,7 +239,7 @@ fn forget_the_quietest(shard: &mut Shard) {
 
 /// The lowest tenth of `rows`, at least one, in no particular order. `order` must be total, so that
 /// what is chosen does not depend on the order of the rows.
-fn lowest_tenth<T>(mut rows: Vec<T>, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+fn lowest_tenth<T>(mut rows: Vec<T>, order: impl Fn(&T, &T) -> std::cmp::Ordering) -> Vec<T> {
     let n_lowest = rows.len().div_ceil(10);
     if n_lowest < rows.len() {
         rows.select_nth_unstable_by(n_lowest, order);
@@ -215,45 +248,27 @@ fn lowest_tenth<T>(mut rows: Vec<T>, order: impl Fn(&T, &T) -> Ordering) -> Vec<
     rows
 }
 
-/// Strongest first; ties go to the smaller key.
-fn strongest_first(a: &(Trend, ItemKey), b: &(Trend, ItemKey)) -> Ordering {
-    a.0.descending(b.0).then_with(|| a.1.cmp(&b.1))
-}
-
-impl Board {
-    /// Adds an event's weight to its item.
-    fn add(&mut self, item: &ItemKey, weight: Trend, limits: &LiveLimits) {
-        if self.trends.len() >= limits.trending_items.max(1) && !self.trends.contains_key(item) {
-            self.forget_the_weakest();
-        }
-        let trend = self.trends.entry(item.clone()).or_default();
-        *trend = trend.plus(weight);
-        let entry = (*trend, item.clone());
-        self.top.retain(|(_, other)| other != item);
-        let place = self.top.partition_point(|other| strongest_first(other, &entry).is_lt());
-        self.top.insert(place, entry);
-        self.top.truncate(limits.trending);
+/// The embedded feature source: this process's own live layer.
+#[async_trait]
+impl FeatureSource for Live {
+    fn name(&self) -> &'static str {
+        "live"
     }
 
-    /// Drops a tenth of the trends at once, so that the scan is paid rarely.
-    fn forget_the_weakest(&mut self) {
-        let trends = self.trends.iter().map(|(item, trend)| (*trend, item.clone()));
-        for (_, item) in lowest_tenth(trends.collect(), |a, b| strongest_first(b, a)) {
-            self.trends.remove(&item);
-        }
-        self.top.retain(|(_, item)| self.trends.contains_key(item));
+    async fn user(&self, user: &UserKey, _: &Budget) -> Result<Option<Arc<UserFeatures>>, Fault> {
+        Ok(self.features_of(user))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventId;
+    use crate::event::{Action, EventId};
     use proptest::prelude::*;
 
     fn event(user: &str, item: &str, secs: i64) -> Event {
         Event {
-            id: EventId(0),
+            id: EventId(rustc_hash::FxBuildHasher.hash_one((user, item, secs)).into()),
             user: user.into(),
             item: item.into(),
             action: Action::Purchase,
@@ -267,16 +282,19 @@ mod tests {
         Live::new(ActionWeights::default(), 7.0, limits)
     }
 
+    fn items(live: &Live, user: &str) -> Vec<String> {
+        let features = live.features_of(&user.into()).unwrap_or_default();
+        features.recent().iter().map(|event| event.item.to_string()).collect()
+    }
+
     #[test]
     fn late_events_find_their_place_and_the_oldest_leave() {
         let live = live(LiveLimits { events_per_user: 2, ..LiveLimits::default() });
         for (item, secs) in [("b", 20), ("a", 10), ("c", 30)] {
             live.apply(&event("ann", item, secs));
         }
-        let items: Vec<_> =
-            live.recent(&"ann".into()).into_iter().map(|event| event.item.to_string()).collect();
-        assert_eq!(items, ["b", "c"]);
-        assert!(live.forget(&"ann".into()) && live.recent(&"ann".into()).is_empty());
+        assert_eq!(items(&live, "ann"), ["b", "c"]);
+        assert!(live.forget(&"ann".into()) && live.features_of(&"ann".into()).is_none());
     }
 
     #[test]
@@ -286,23 +304,8 @@ mod tests {
         for secs in 11..15 {
             live.apply(&Event { action: Action::Impression, ..event("ann", "jam", secs) });
         }
-        let items: Vec<_> = live.recent(&"ann".into()).into_iter().map(|event| event.item).collect();
-        assert_eq!(items, [ItemKey::from("tea")]);
-    }
-
-    #[test]
-    fn the_board_is_what_sorting_all_trends_would_give() {
-        let live = live(LiveLimits { trending: 3, ..LiveLimits::default() });
-        for i in 0..200 {
-            live.apply(&event("ann", &format!("item{}", i * i % 7), i * 50_000));
-        }
-        let mut all: Vec<_> = (0..7)
-            .map(|i| ItemKey::from(format!("item{i}")))
-            .map(|key| (live.trend(key.as_str()), key))
-            .collect();
-        all.sort_by(|a, b| a.0.descending(b.0).then_with(|| a.1.cmp(&b.1)));
-        all.truncate(3);
-        assert_eq!(live.trending(), all);
+        assert_eq!(items(&live, "ann"), ["tea"]);
+        assert_eq!(live.latest(), Some(Timestamp::from_secs(14)), "but it happened");
     }
 
     #[test]
@@ -322,7 +325,7 @@ mod tests {
         }
         let kept: usize = live.shards.iter().map(|shard| shard.lock().len()).sum();
         assert!(kept <= 640, "{kept} users");
-        assert!(!live.recent(&"user4999".into()).is_empty(), "the latest stays");
+        assert!(live.features_of(&"user4999".into()).is_some(), "the latest stays");
     }
 
     #[test]
@@ -333,36 +336,101 @@ mod tests {
         assert!(smallest >= Some(90), "a shard of 100 fell to {smallest:?}");
     }
 
-    #[test]
-    fn trends_are_bounded_and_the_weakest_leave() {
-        let live = live(LiveLimits { trending: 5, trending_items: 100, ..LiveLimits::default() });
-        for i in 0..1_000 {
-            live.apply(&event("ann", &format!("rare{i}"), i));
-            live.apply(&event("ann", &format!("common{}", i % 5), i));
-        }
-        assert!(live.board.read().trends.len() <= 100);
-        assert!(live.trending().iter().all(|(_, item)| item.as_str().starts_with("common")));
-        assert!(live.trend("rare999") > Trend::NOTHING, "the latest is followed");
+    fn kept(events: &[Event]) -> Vec<(Place, &Event)> {
+        (0..).zip(events).map(|(offset, event)| (Place { partition: 0, offset }, event)).collect()
+    }
+
+    fn apply(live: &Live, events: &[(Place, &Event)]) {
+        let category =
+            |item: &ItemKey| ["tea", "jam"].into_iter().find(|category| item.as_str().contains(category));
+        live.apply_kept(events.iter().copied(), category, |item| item.as_str().contains("new"));
+    }
+
+    fn bytes(live: &Live) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("live");
+        live.checkpoint().write(&path).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let actions = [Action::View, Action::Purchase, Action::Hide, Action::Impression, "tasted".into()];
+        let action = prop::sample::select(actions.to_vec());
+        let item = prop::sample::select(vec!["tea", "jam", "tea new", "new", "other"]);
+        let row = (0..4u8, item, action, prop::option::of(-1.0f32..4.0), 0..3_000_000i64);
+        prop::collection::vec(row, 1..80).prop_map(|rows| {
+            let event = |(id, (user, item, action, value, secs))| Event {
+                id: EventId(id),
+                action,
+                value,
+                ..event(&format!("user{user}"), item, secs)
+            };
+            (0..).zip(rows).map(event).collect()
+        })
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
-        fn the_board_follows_whatever_is_forgotten(
-            items in prop::collection::vec((0u8..30, 0i64..5_000_000), 1..300),
-            trending in 0usize..12,
-            trending_items in 0usize..20,
+        fn the_same_events_give_the_same_bytes_in_whatever_order_and_however_often(
+            (events, order) in events().prop_flat_map(|events| {
+                let order = Just((0..events.len()).collect::<Vec<_>>()).prop_shuffle();
+                (Just(events), order)
+            }),
+            suffix in any::<prop::sample::Index>(),
         ) {
-            let live = live(LiveLimits { trending, trending_items, ..LiveLimits::default() });
-            for (item, secs) in items {
-                live.apply(&event("ann", &format!("item{item}"), secs));
-                let board = live.board.read();
-                let mut all: Vec<_> =
-                    board.trends.iter().map(|(item, trend)| (*trend, item.clone())).collect();
-                all.sort_by(strongest_first);
-                prop_assert!(all.len() <= trending_items.max(1));
-                all.truncate(trending);
-                prop_assert_eq!(&board.top, &all);
-            }
+            let kept = kept(&events);
+            let (in_turn, shuffled) = (live(LiveLimits::default()), live(LiveLimits::default()));
+            apply(&in_turn, &kept);
+            let expected = bytes(&in_turn);
+            order.iter().for_each(|&row| apply(&shuffled, &kept[row..=row]));
+            prop_assert_eq!(&bytes(&shuffled), &expected);
+            apply(&in_turn, &kept[suffix.index(kept.len())..]);
+            prop_assert_eq!(&bytes(&in_turn), &expected, "a replay changes nothing");
+        }
+
+        #[test]
+        fn a_checkpoint_is_gone_on_from_as_if_nothing_had_been(
+            events in events(),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let kept = kept(&events);
+            let (before, after) = kept.split_at(at.index(kept.len()));
+            let whole = live(LiveLimits::default());
+            apply(&whole, before);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("live");
+            whole.checkpoint().write(&path).unwrap();
+            let resume = || Live::resume(&path, ActionWeights::default(), 7.0, LiveLimits::default());
+            let resumed = resume().unwrap().unwrap();
+            prop_assert_eq!(resumed.applied().next(0, 0), before.len() as u64);
+            apply(&whole, after);
+            apply(&resumed, &kept);
+            prop_assert_eq!(bytes(&resumed), bytes(&whole));
+            prop_assert_eq!((resumed.trending(), resumed.latest()), (whole.trending(), whole.latest()));
+            prop_assert_eq!(resumed.features_of(&"user1".into()), whole.features_of(&"user1".into()));
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_that_does_not_fit_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("live");
+        let resume = |weights, half_life| Live::resume(&path, weights, half_life, LiveLimits::default());
+        assert!(resume(ActionWeights::default(), 7.0).unwrap().is_none(), "there is none");
+        let live = live(LiveLimits::default());
+        live.apply(&event("ann", "tea", 7));
+        live.checkpoint().write(&path).unwrap();
+        let refused = |half_life| resume(ActionWeights::default(), half_life).unwrap_err().to_string();
+        assert!(refused(8.0).contains("another half-life"), "{}", refused(8.0));
+        let whole = std::fs::read(&path).unwrap();
+        for place in (0..whole.len()).step_by(7) {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 4;
+            std::fs::write(&path, damaged).unwrap();
+            assert!(refused(7.0).contains("live: "), "byte {place}: {}", refused(7.0));
+            std::fs::write(&path, &whole[..place]).unwrap();
+            assert!(refused(7.0).contains("live: "), "cut at {place}");
         }
     }
 }

@@ -226,7 +226,7 @@ fn merge_history(
 ) -> (Vec<Touch>, usize) {
     let mut history = trained.to_vec();
     let (mut n_fresh, mut takes_back) = (0, false);
-    for event in &features.recent {
+    for event in features.recent() {
         let verdict = live.weights().verdict(&event.action, event.value);
         let item = snapshot.catalog.id(event.item.as_str());
         let Some(item) = item.filter(|_| verdict.leaves_trace(&event.action)) else { continue };
@@ -274,10 +274,9 @@ fn anchors(request: &Request, snapshot: &Snapshot, session: &[ItemId], history: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, ActionWeights};
+    use crate::event::{Action, ActionWeights, Event, EventId};
     use crate::fixture;
     use crate::interactions::{Histories, InteractionLog};
-    use crate::live::RecentEvent;
     use crate::time::ManualClock;
     use std::time::Duration;
 
@@ -294,6 +293,18 @@ mod tests {
         check(&["a", "b", "c", "d", "e"], Some("exclude: `a`, `b`, `c` and 2 more are not in the catalogue"));
     }
 
+    fn event(user: &str, item: &str, action: Action, value: f32, id: u128) -> Event {
+        Event {
+            id: EventId(id),
+            user: user.into(),
+            item: item.into(),
+            action,
+            value: Some(value),
+            at: fixture::day(99),
+            details: None,
+        }
+    }
+
     #[test]
     fn live_ratings_count_as_imported_ones_do() {
         for value in [5.0, 4.0, 3.9, 1.0, -1.0] {
@@ -302,12 +313,12 @@ mod tests {
             let bob = log.users.intern("bob");
             log.push(bob, ItemId::new(7), &action, Some(value), at);
             let imported = Histories::from_log(&log, &ActionWeights::default());
-            let event = RecentEvent { item: "item7".into(), action, value: Some(value), at };
+            let event = event("bob", "item7", action, value, 0);
             let query = Query::new(
                 Arc::new(Request::for_user("bob")),
                 Arc::new(fixture::snapshot()),
                 Arc::new(Live::default()),
-                &UserFeatures { recent: vec![event] },
+                &UserFeatures::of([&event]),
                 Budget::start(Arc::new(ManualClock::starting_at(at)), Duration::from_millis(50)),
             );
             assert_eq!(query.history(), imported.of(bob), "a rating of {value}");
@@ -318,13 +329,13 @@ mod tests {
     fn what_is_taken_back_live_is_gone() {
         let taken_back = |user: &str, item: &str, action: &Action| {
             let at = fixture::day(99);
-            let event =
-                |value| RecentEvent { item: item.into(), action: action.clone(), value: Some(value), at };
+            let [taken, back] =
+                [(1.0, 0), (-1.0, 1)].map(|(value, id)| event(user, item, action.clone(), value, id));
             Query::new(
                 Arc::new(Request::for_user(user)),
                 Arc::new(fixture::snapshot()),
                 Arc::new(Live::default()),
-                &UserFeatures { recent: vec![event(1.0), event(-1.0)] },
+                &UserFeatures::of([&taken, &back]),
                 Budget::start(Arc::new(ManualClock::starting_at(at)), Duration::from_millis(50)),
             )
         };

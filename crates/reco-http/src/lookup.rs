@@ -8,7 +8,6 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use reco_core::catalog::Catalog;
-use reco_core::features::UserFeatures;
 use reco_core::id::{ItemId, UserKey};
 use reco_core::interactions::Touch;
 use reco_core::query::Query;
@@ -58,7 +57,7 @@ pub(crate) async fn history(State(app): State<App>, query: RawQuery) -> Result<R
     let user = params.required_key("user_id")?;
     let limit = limit(&params)?;
     let (snapshot, live) = (app.recommender.snapshot(), app.recommender.live());
-    let features = UserFeatures { recent: live.recent(&user.into()) };
+    let features = live.features_of(&user.into()).unwrap_or_default();
     let budget = Budget::start(Arc::clone(app.recommender.clock()), Duration::from_secs(1));
     let request = Arc::new(Request::for_user(user));
     let query = Query::new(request, Arc::clone(&snapshot), Arc::clone(live), &features, budget);

@@ -26,4 +26,4 @@ pub use item_table::{ItemTable, ItemTableBuilder};
 pub use matrix::{Block, FeatureMatrix};
 pub use schema::{FeatureConfig, FeatureSchema};
 pub use sources::BLEND;
-pub use user_features::{FeatureSource, UserFeatures};
+pub use user_features::{FeatureSource, RecentEvent, Session, Tally, UserDocument, UserFeatures, Window};

@@ -33,21 +33,39 @@ struct Newcomer {
 const MOST_ITEMS: usize = 1_000;
 
 impl Newcomers {
-    /// Takes in an event on an item that models have no factors for; `fold` makes them from its takers, for
-    /// the snapshot that it names.
-    pub(super) fn welcome(
+    /// Notes an event on an item that models have no factors for, and says whether they are to be made anew: not for a
+    /// user whom the sample leaves out.
+    pub(super) fn note(&self, event: &Event, verdict: Verdict) -> bool {
+        let takes_back = verdict.takes_back();
+        if verdict.weight() <= 0.0 && !takes_back {
+            return false;
+        }
+        let mut items = self.items.write();
+        if !items.contains_key(&event.item) {
+            make_room(&mut items);
+        }
+        let item = items.entry(event.item.clone()).or_default();
+        item.last = item.last.max(event.at);
+        let takers = Arc::make_mut(&mut item.takers);
+        let changed = if takes_back {
+            takers.take_back(&event.user, event.at)
+        } else {
+            takers.add(&event.user, event.at, verdict.weight())
+        };
+        changed || item.factors.is_none()
+    }
+
+    /// Makes factors of an item's takers anew, for the snapshot that `fold` names.
+    pub(super) fn refold(
         &self,
-        event: &Event,
-        verdict: Verdict,
+        item: &ItemKey,
         fold: impl FnOnce(&Takers) -> (Arc<Snapshot>, Option<Arc<[f32]>>),
     ) {
-        if verdict.weight() <= 0.0 && !verdict.takes_back() {
-            return;
-        }
         let _folding = self.folding.lock();
-        let Some(takers) = self.note(event, verdict) else { return };
+        let takers = self.items.read().get(item).map(|newcomer| Arc::clone(&newcomer.takers));
+        let Some(takers) = takers else { return };
         let (snapshot, factors) = fold(&takers);
-        self.put(&event.item, &snapshot, factors);
+        self.put(item, &snapshot, factors);
     }
 
     /// Makes factors anew, for the models of another snapshot; items that now have some of their own leave.
@@ -90,25 +108,16 @@ impl Newcomers {
         }
     }
 
-    /// Adds the event's user to the takers of its item, or takes them back, and says who remains where factors are to
-    /// be made of them: not for a user whom the sample leaves out.
-    fn note(&self, event: &Event, verdict: Verdict) -> Option<Arc<Takers>> {
-        let mut items = self.items.write();
-        if !items.contains_key(&event.item) {
-            if verdict.takes_back() {
-                return None;
-            }
-            make_room(&mut items);
-        }
-        let item = items.entry(event.item.clone()).or_default();
-        item.last = item.last.max(event.at);
-        let takers = Arc::make_mut(&mut item.takers);
-        let changed = if verdict.takes_back() {
-            takers.remove(&event.user)
-        } else {
-            takers.add(&event.user, verdict.weight())
-        };
-        (changed || item.factors.is_none()).then(|| Arc::clone(&item.takers))
+    /// Who took each item and when somebody last did, by item.
+    pub(super) fn takers(&self) -> Vec<(ItemKey, Arc<Takers>, Timestamp)> {
+        let items = self.items.read();
+        items.iter().map(|(key, item)| (key.clone(), Arc::clone(&item.takers), item.last)).collect()
+    }
+
+    /// Puts back what [`takers`](Self::takers) gave, without factors.
+    pub(super) fn restore(&self, takers: Vec<(ItemKey, Arc<Takers>, Timestamp)>) {
+        let item = |(key, takers, last)| (key, Newcomer { takers, last, factors: None });
+        *self.items.write() = takers.into_iter().map(item).collect();
     }
 
     fn put(&self, item: &ItemKey, snapshot: &Arc<Snapshot>, factors: Option<Arc<[f32]>>) {

@@ -3,11 +3,12 @@
 use super::Recommender;
 use crate::error::Fault;
 use crate::event::{Action, ActionWeights, Event, FieldProblem};
-use crate::live::Takers;
+use crate::id::ItemKey;
 use crate::retrieve::als;
 use crate::snapshot::Snapshot;
+use crate::store::{Delivery, Place};
 use serde::Serialize;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 /// What became of a batch of events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -62,41 +63,53 @@ impl Recommender {
         let appended = self.0.events.append(&good).await?;
         outcome.accepted = appended.accepted();
         outcome.duplicates = good.len() - outcome.accepted;
+        let kept: Vec<(Place, &Event)> =
+            appended.places.iter().zip(&good).filter_map(|(place, event)| Some(((*place)?, event))).collect();
         let snapshot = self.snapshot();
-        let accepted = good.iter().zip(&appended.places).filter(|(_, place)| place.is_some());
-        for (event, _) in accepted {
-            self.feel(&snapshot, event, als::newcomer);
-            outcome.remark(&snapshot, self.0.live.weights(), event);
-        }
+        kept.iter().for_each(|(_, event)| outcome.remark(&snapshot, self.0.live.weights(), event));
+        self.feel(&snapshot, kept);
         Ok(outcome)
     }
 
-    /// Lets the live layer know of events that were kept before, such as those in the log of an earlier process. They are
-    /// not kept once more.
-    pub fn restore(&self, events: impl IntoIterator<Item = Event>) {
+    /// Lets the live layer know of events that are kept already: those in the log of an earlier process, or of
+    /// others. What it knows from before counts once.
+    pub fn restore(&self, deliveries: impl IntoIterator<Item = Delivery>) {
+        let mut deliveries = deliveries.into_iter();
         let snapshot = self.snapshot();
-        for event in events {
+        loop {
+            let some: Vec<Delivery> = deliveries.by_ref().take(1_000).collect();
+            if some.is_empty() {
+                break;
+            }
             // Factors of new items are made once, when everybody who took them is known.
-            self.feel(&snapshot, &event, |_, _| None);
+            self.apply(&snapshot, some.iter().map(|Delivery { place, event }| (*place, event)));
         }
         self.fold_newcomers(&snapshot);
     }
 
-    /// Lets the live layer know of an event; `fold` makes factors of who took an item that is new to the models.
-    fn feel(
-        &self,
-        snapshot: &Snapshot,
-        event: &Event,
-        fold: impl Fn(&Snapshot, &Takers) -> Option<Arc<[f32]>>,
-    ) {
-        self.0.live.apply(event);
-        if als::is_new(snapshot, &event.item) {
-            self.0.live.welcome(event, |takers| {
+    /// Lets the live layer know of events, and makes factors of those who took an item that is new to the models.
+    pub(super) fn feel<'a>(&self, snapshot: &Snapshot, kept: impl IntoIterator<Item = (Place, &'a Event)>) {
+        for item in self.apply(snapshot, kept) {
+            self.0.live.refold(&item, |takers| {
+                // It may have been swapped meanwhile.
                 let snapshot = self.snapshot();
-                let factors = fold(&snapshot, takers);
+                let factors = als::newcomer(&snapshot, takers);
                 (snapshot, factors)
             });
         }
+    }
+
+    /// Lets the live layer know of events and returns the items that need new factors.
+    fn apply<'a>(
+        &self,
+        snapshot: &Snapshot,
+        kept: impl IntoIterator<Item = (Place, &'a Event)>,
+    ) -> BTreeSet<ItemKey> {
+        let catalog = &snapshot.catalog;
+        let category = |item: &ItemKey| {
+            catalog.category().code(catalog.id(item.as_str())?).map(|code| catalog.category().name(code))
+        };
+        self.0.live.apply_kept(kept, category, |item| als::is_new(snapshot, item))
     }
 }
 

@@ -5,6 +5,7 @@ mod builder;
 mod guarded;
 mod ingest;
 mod ladder;
+mod live_feed;
 mod merge;
 mod parts;
 mod pool;
@@ -19,6 +20,7 @@ mod tests;
 pub use assembly::{PipelineConfig, RankerName, SourceConfig};
 pub use builder::{BuildError, RecommenderBuilder};
 pub use ingest::{EventProblem, Ingested};
+pub use live_feed::LiveFeed;
 pub use parts::Quotas;
 pub use swap::{SwapGuard, SwapOutcome, SwapRefused, SwapReport};
 
@@ -201,12 +203,12 @@ impl Recommender {
         request: Arc<Request>,
         snapshot: Arc<Snapshot>,
         budget: Budget,
-        features: Result<UserFeatures, Fault>,
+        features: Result<Arc<UserFeatures>, Fault>,
         arrived: Arrived,
     ) -> (Run, Vec<Fault>) {
         let (features, faults) = match features {
             Ok(features) => (features, Vec::new()),
-            Err(fault) => (UserFeatures::default(), vec![fault]),
+            Err(fault) => (Arc::default(), vec![fault]),
         };
         let Inner { parts, live, .. } = &*self.0;
         let by = budget.left().mul_f64(parts.limits.retrieval_share);
@@ -246,7 +248,7 @@ impl Recommender {
         }
     }
 
-    async fn features(&self, request: &Request, budget: &Budget) -> Result<UserFeatures, Fault> {
+    async fn features(&self, request: &Request, budget: &Budget) -> Result<Arc<UserFeatures>, Fault> {
         let source = &self.0.parts.features;
         let fetched = within(source.name(), budget, source.user(&request.user, budget)).await;
         fetched.map(Option::unwrap_or_default)

@@ -129,7 +129,7 @@ impl FeatureSource for Moody {
         "features"
     }
 
-    async fn user(&self, _: &UserKey, _: &Budget) -> Result<Option<UserFeatures>, Fault> {
+    async fn user(&self, _: &UserKey, _: &Budget) -> Result<Option<Arc<UserFeatures>>, Fault> {
         self.0.check().map(|()| None)
     }
 }
@@ -349,5 +349,5 @@ async fn an_event_is_felt_by_the_next_request_and_counts_once() {
     let refused: Vec<_> =
         outcome.rejected.iter().map(|problem| (problem.index, &*problem.wrong.field)).collect();
     assert_eq!(refused, [(1, "item_id"), (2, "timestamp")]);
-    assert_eq!(recommender.live().recent(&"ann".into()).len(), 2);
+    assert_eq!(recommender.live().features_of(&"ann".into()).unwrap().recent().len(), 2);
 }

@@ -11,10 +11,10 @@ use super::two_tower::{Parts, TwoTowerGenerator, TwoTowerModel};
 use super::*;
 use crate::conformance;
 use crate::error::FaultKind;
+use crate::event::{Event, EventId};
 use crate::features::UserFeatures;
 use crate::fixture;
 use crate::linalg::Matrix;
-use crate::live::RecentEvent;
 use crate::request::{Context, Request, Surface};
 use crate::snapshot::Snapshot;
 use crate::time::{Budget, ManualClock};
@@ -177,13 +177,17 @@ fn one_more_event_changes_the_users_vector_and_a_rejection_does_not() {
     let snapshot = Arc::new(snapshot());
     let model = snapshot.models.get::<AlsModel>(AlsModel::NAME).unwrap();
     let vector = |user: &str, events: &[(&str, &str)]| {
-        let event = |&(item, action): &(&str, &str)| RecentEvent {
+        let event = |(id, &(item, action)): (u128, &(&str, &str))| Event {
+            id: EventId(id),
+            user: user.into(),
             item: item.into(),
             action: action.into(),
             value: None,
             at: fixture::now(),
+            details: None,
         };
-        let features = UserFeatures { recent: events.iter().map(event).collect() };
+        let events: Vec<Event> = (0..).zip(events).map(event).collect();
+        let features = UserFeatures::of(&events);
         let clock = Arc::new(ManualClock::starting_at(fixture::now()));
         let budget = Budget::start(clock, Duration::from_millis(50));
         let request = Arc::new(Request::for_user(user));

@@ -300,9 +300,9 @@ impl FeatureSource for NewestFirst {
         "broken"
     }
 
-    async fn user(&self, user: &UserKey, budget: &Budget) -> Result<Option<UserFeatures>, Fault> {
-        let mut features = self.0.user(user, budget).await?;
-        features.iter_mut().for_each(|features| features.recent.reverse());
+    async fn user(&self, user: &UserKey, budget: &Budget) -> Result<Option<Arc<UserFeatures>>, Fault> {
+        let mut features = FeatureSource::user(&self.0, user, budget).await?;
+        features.iter_mut().for_each(|features| Arc::make_mut(features).recent.reverse());
         Ok(features)
     }
 }

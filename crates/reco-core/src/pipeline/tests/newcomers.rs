@@ -5,6 +5,7 @@ use crate::interactions::UserTable;
 use crate::linalg::Matrix;
 use crate::live::Takers;
 use crate::retrieve::als::{self, AlsGenerator, AlsLoss, AlsModel};
+use crate::store::{Delivery, Place};
 
 /// Even users like even items, odd users odd ones; `n_trained` of 12 items have factors.
 fn two_tastes(n_trained: usize) -> Snapshot {
@@ -61,13 +62,16 @@ async fn a_new_item_reaches_those_of_its_takers_taste_only() {
 async fn what_was_kept_before_counts_as_if_it_had_just_come() {
     let (restored, told) = (recommender(), recommender());
     let events: Vec<Event> = ["user0", "user2", "user4"].map(|user| bought(user, "item11", None)).to_vec();
-    restored.restore(events.clone());
+    let place = |offset| Place { partition: 0, offset };
+    restored.restore(
+        (0..).zip(&events).map(|(offset, event)| Delivery { place: place(offset), event: event.clone() }),
+    );
     told.ingest(events).await.unwrap();
     assert!(proposed(&restored, "user8") && !proposed(&restored, "user9"));
     let live = |recommender: &Recommender| {
         let snapshot = recommender.snapshot();
         let factors: Vec<_> = recommender.live().newcomers(&snapshot).into_iter().collect();
-        (recommender.live().recent(&"user0".into()), recommender.live().trending(), factors)
+        (recommender.live().features_of(&"user0".into()), recommender.live().trending(), factors)
     };
     assert_eq!(live(&restored), live(&told));
 }
@@ -125,8 +129,8 @@ fn however_many_took_an_item_they_place_it_as_all_of_them_would() {
         for user in 0..n_takers {
             let weight = 1.0 + (user % 3) as f32;
             // In two events, for these count by what they sum up to.
-            takers.add(&format!("user{user}").into(), 1.0);
-            takers.add(&format!("user{user}").into(), weight - 1.0);
+            takers.add(&format!("user{user}").into(), Timestamp::default(), 1.0);
+            takers.add(&format!("user{user}").into(), Timestamp::default(), weight - 1.0);
             all.push((user as u32, AlsLoss::confidence(weight)));
         }
         let (sampled, exact) = (als::newcomer(&snapshot, &takers).unwrap(), model.fold_in_item(&all));
@@ -139,12 +143,15 @@ fn however_many_took_an_item_they_place_it_as_all_of_them_would() {
 #[test]
 fn only_who_changes_the_sample_costs_a_solve() {
     let (live, snapshot) = (Live::default(), Arc::new(two_tastes(11)));
-    let mut n_solves = 0;
+    let (mut n_solves, mut offset) = (0, 0);
     let mut takes = |user: &str| {
-        live.welcome(&bought(user, "item11", None), |_| {
+        let place = Place { partition: 0, offset };
+        offset += 1;
+        let event = Event { id: EventId(offset.into()), ..bought(user, "item11", None) };
+        for item in live.apply_kept([(place, &event)], |_| None, |_| true) {
+            live.refold(&item, |_| (Arc::clone(&snapshot), Some([1.0].into())));
             n_solves += 1;
-            (Arc::clone(&snapshot), Some([1.0].into()))
-        });
+        }
         n_solves
     };
     let users: Vec<String> = (0..10_000).map(|user| format!("user{user}")).collect();
