@@ -11,7 +11,7 @@ mod tune;
 #[cfg(test)]
 pub(crate) use bench::MetricName;
 pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, IngestArgs, RankArgs};
-pub(crate) use events::{Events, EventsArgs};
+pub(crate) use events::{Events, EventsArgs, RebuildArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
 pub(crate) use runs::{Runs, RunsArgs};
 pub(crate) use train::TrainArgs;
@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Tune(TuneArgs),
     /// Shows the events that a server keeps, checks their files, and tries rejected ones again.
     Events(EventsArgs),
+    /// Makes anew what the server knows of users, trends and new items, from the events that it keeps.
+    Rebuild(RebuildArgs),
     /// Measures speed: pages in process, a running server, events, rankers, or a vector index.
     Bench(BenchArgs),
     /// Prints the configuration in effect, or the defaults.

@@ -158,7 +158,7 @@ impl Config {
             .chain(under("train", self.train.problems()))
             .chain(under("pipeline", self.pipeline.problems()))
             .chain(under("http", self.http.problems()))
-            .chain(under("events.log", self.events.log.problems()))
+            .chain(under("events", self.events.problems()))
             .chain(under("registry", self.registry.problems()))
             .chain(under("judge", self.judge.problems()))
             .collect()

@@ -1,6 +1,9 @@
 //! Where the server keeps events, and what it finds there when it starts.
 
+use crate::config::Config;
 use crate::{Failure, Session};
+use reco_core::live::{CheckpointError, Live, LiveLimits};
+use reco_core::pipeline::Recommender;
 use reco_core::store::{DeadLetters, DurableLog, JournalError, LogConfig, Recovery};
 use reco_core::time::{Clock, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,8 @@ pub(crate) struct EventsConfig {
     pub(crate) keep: Keep,
     /// The folder on disk.
     pub(crate) path: PathBuf,
+    /// Minutes after which what is known of users is written down, so that the next start need not read the whole log.
+    pub(crate) checkpoint_minutes: f64,
     /// How the log there is kept.
     pub(crate) log: LogConfig,
 }
@@ -32,11 +37,27 @@ pub(crate) enum Keep {
 
 impl Default for EventsConfig {
     fn default() -> Self {
-        Self { keep: Keep::default(), path: "reco-events".into(), log: LogConfig::default() }
+        Self {
+            keep: Keep::default(),
+            path: "reco-events".into(),
+            checkpoint_minutes: 5.0,
+            log: LogConfig::default(),
+        }
     }
 }
 
 impl EventsConfig {
+    /// What is wrong with it, one line each.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let minutes = self.checkpoint_minutes;
+        let is_sound = (0.01..=1e6).contains(&minutes);
+        let own =
+            (!is_sound).then(|| format!("checkpoint_minutes is {minutes}, must be between 0.01 and 1000000"));
+        own.into_iter()
+            .chain(self.log.problems().into_iter().map(|problem| format!("log.{problem}")))
+            .collect()
+    }
+
     /// Where events that cannot be used are.
     pub(crate) fn dead(&self) -> PathBuf {
         self.path.join("rejected")
@@ -53,6 +74,8 @@ impl EventsConfig {
 pub(crate) struct Events {
     pub(crate) log: Arc<DurableLog>,
     pub(crate) dead: Arc<DeadLetters>,
+    /// The file of the live layer's checkpoint.
+    pub(crate) checkpoint: PathBuf,
 }
 
 impl Events {
@@ -66,12 +89,50 @@ impl Events {
         let (dead, recovery) =
             DeadLetters::open(&config.dead(), &config.dead_log(), clock).map_err(explained)?;
         tell(session, &recovery);
-        Ok(Self { log: Arc::new(log), dead: Arc::new(dead) })
+        let checkpoint = config.path.join("live.checkpoint");
+        Ok(Self { log: Arc::new(log), dead: Arc::new(dead), checkpoint })
     }
 
-    /// When the latest event happened.
-    pub(crate) fn latest(&self) -> Option<Timestamp> {
-        self.log.scan(0).filter_map(|found| Some(found.ok()?.event.at)).max()
+    /// What an earlier process knew of users, trends and new items. Where that cannot be gone on from, it is told why: the
+    /// log has everything.
+    pub(crate) fn live(&self, session: &Session) -> Result<Option<Live>, Failure> {
+        let Config { weights, train, .. } = &session.config;
+        let half_life = train.trend_half_life_days;
+        match Live::resume(&self.checkpoint, weights.clone(), half_life, LiveLimits::default()) {
+            Err(error @ CheckpointError::Io { .. }) => Err(error.into()),
+            Err(error) => {
+                session.output.note(&format!("{error}; the log is read from its beginning instead"));
+                Ok(None)
+            }
+            Ok(live) => Ok(live),
+        }
+    }
+
+    /// When the latest event happened that is kept.
+    pub(crate) fn latest(&self, live: &Live) -> Option<Timestamp> {
+        let unknown = self.log.scan(self.unknown(live)).filter_map(|found| Some(found.ok()?.event.at));
+        live.latest().into_iter().chain(unknown).max()
+    }
+
+    /// Lets the recommender know of what is kept and it does not know yet.
+    pub(crate) fn restore(&self, session: &Session, recommender: &Recommender) {
+        let (first, end) = (self.unknown(recommender.live()), self.log.range().end);
+        if first >= end {
+            return;
+        }
+        session.progress.begin("restoring events", end - first);
+        let mut n_events = 0;
+        let readable = self.log.scan(first).filter_map(|found| {
+            session.progress.advance(1);
+            found.map_err(|error| session.output.note(&error.to_string())).ok()
+        });
+        recommender.restore(readable.inspect(|_| n_events += 1));
+        session.progress.end(&format!("{n_events} of earlier"));
+    }
+
+    /// The position from which on the log has what is not known yet.
+    fn unknown(&self, live: &Live) -> u64 {
+        live.applied().next(0, self.log.range().start)
     }
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod bars;
 mod commands;
 mod config;
+mod consumers;
 mod demo;
 mod events;
 mod model;
@@ -107,6 +108,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,
         Command::Tune(args) => commands::tune::run(&session, &args)?,
         Command::Events(args) => commands::events::run(&session, &args)?,
+        Command::Rebuild(args) => commands::rebuild::run(&session, &args)?,
         Command::Bench(args) => commands::bench::run(&session, &args)?,
         Command::Config(args) => commands::config::run(&session, &args)?,
     }

@@ -207,6 +207,12 @@ pub(crate) fn recommender(session: &Session, snapshot: Snapshot) -> Result<Recom
     recommender_with(session, snapshot, None)
 }
 
+/// A live layer that knows nobody.
+pub(crate) fn live(session: &Session) -> Live {
+    let Config { weights, train, .. } = &session.config;
+    Live::new(weights.clone(), train.trend_half_life_days, LiveLimits::default())
+}
+
 /// A recommender over a snapshot that knows of all events in a log and keeps further ones there.
 pub(crate) fn recommender_with(
     session: &Session,
@@ -217,38 +223,22 @@ pub(crate) fn recommender_with(
     for remark in config.pipeline.remarks(&snapshot) {
         session.output.note(&format!("pipeline.{remark}"));
     }
+    let known = events.map(|events| events.live(session)).transpose()?.flatten();
+    let live = known.unwrap_or_else(|| live(session));
     let clock: Arc<dyn Clock> = match end_of_old_data(session, &snapshot) {
         // No event of an earlier run is still to come.
         Some(end) => {
-            let latest = events.and_then(Events::latest).unwrap_or(end);
+            let latest = events.and_then(|events| events.latest(&live)).unwrap_or(end);
             Arc::new(ShiftedClock::starting_at(end.max(latest)))
         }
         None => Arc::new(SystemClock),
     };
-    let half_life = config.train.trend_half_life_days;
-    let live = Arc::new(Live::new(config.weights.clone(), half_life, LiveLimits::default()));
-    let builder = config.pipeline.builder(snapshot)?.live(live).clock(clock);
-    let Some(Events { log, .. }) = events else { return Ok(builder.build()?) };
-    let sink: Arc<DurableLog> = Arc::clone(log);
+    let builder = config.pipeline.builder(snapshot)?.live(Arc::new(live)).clock(clock);
+    let Some(events) = events else { return Ok(builder.build()?) };
+    let sink: Arc<DurableLog> = Arc::clone(&events.log);
     let recommender = builder.events(sink).build()?;
-    restore(session, &recommender, log);
+    events.restore(session, &recommender);
     Ok(recommender)
-}
-
-/// Lets the recommender know of what came before it was started.
-fn restore(session: &Session, recommender: &Recommender, log: &DurableLog) {
-    let range = log.range();
-    if range.is_empty() {
-        return;
-    }
-    session.progress.begin("restoring events", range.end - range.start);
-    let mut n_events = 0;
-    let readable = log.scan(0).filter_map(|found| {
-        session.progress.advance(1);
-        found.map_err(|error| session.output.note(&error.to_string())).ok()
-    });
-    recommender.restore(readable.map(|delivery| delivery.event).inspect(|_| n_events += 1));
-    session.progress.end(&format!("{n_events} of earlier"));
 }
 
 /// The end of the data where the clock goes on from it, by the setting or because it is old: what was bought

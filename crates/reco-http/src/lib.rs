@@ -36,6 +36,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use reco_core::consume::Progress;
 use reco_core::pipeline::Recommender;
 use reco_core::store::DeadLetters;
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub(crate) struct App {
     pub(crate) ids: ids::Ids,
     /// Where events go that cannot be used, if anywhere.
     pub(crate) dead: Option<Arc<DeadLetters>>,
+    /// How far consumers of the events came, by name.
+    pub(crate) consumers: Arc<[(Arc<str>, Arc<Progress>)]>,
     /// Room for requests whose events are being kept.
     pub(crate) ingesting: Arc<Semaphore>,
 }
@@ -88,13 +91,27 @@ impl Api {
     /// Routes over one recommender. Events that cannot be used are named in the answer and not kept.
     pub fn new(recommender: Recommender, config: HttpConfig) -> Self {
         let ingesting = Arc::new(Semaphore::new(Self::MOST_INGESTING));
-        Self(App { recommender, config: Arc::new(config), ids: ids::Ids::default(), dead: None, ingesting })
+        Self(App {
+            recommender,
+            config: Arc::new(config),
+            ids: ids::Ids::default(),
+            dead: None,
+            consumers: Arc::new([]),
+            ingesting,
+        })
     }
 
     /// Keeps events that cannot be used, for `GET /interactions/rejected` and to try them again.
     #[must_use]
     pub fn dead_letters(mut self, dead: Arc<DeadLetters>) -> Self {
         self.0.dead = Some(dead);
+        self
+    }
+
+    /// Tells in `GET /health` how far consumers of the events came, by name; one that fails degrades the server.
+    #[must_use]
+    pub fn consumers(mut self, consumers: impl IntoIterator<Item = (Arc<str>, Arc<Progress>)>) -> Self {
+        self.0.consumers = consumers.into_iter().collect();
         self
     }
 
@@ -110,6 +127,7 @@ impl Api {
             .route("/interactions/rejected/replay", post(dead::replay))
             .route("/users", get(lookup::users))
             .route("/history", get(lookup::history))
+            .route("/features", get(lookup::features))
             .route("/items", get(lookup::items))
             .route("/items/{item}", get(lookup::item))
             .route("/categories", get(lookup::categories))

@@ -8,11 +8,12 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use reco_core::catalog::Catalog;
+use reco_core::features::UserDocument;
 use reco_core::id::{ItemId, UserKey};
 use reco_core::interactions::Touch;
 use reco_core::query::Query;
 use reco_core::request::Request;
-use reco_core::time::Budget;
+use reco_core::time::{Budget, Timestamp};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,26 @@ pub(crate) async fn history(State(app): State<App>, query: RawQuery) -> Result<R
     let items: Vec<TouchJson<'_>> = query.history().iter().take(limit).map(touch).collect();
     let now = query.now.millis();
     json(&History { user_id: user, now, total: query.history().len(), items })
+}
+
+/// Items of a user's latest events that are told.
+const LATEST: usize = 20;
+
+/// What is known of a user by the events of late.
+pub(crate) async fn features(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
+    let params = Params::new(query, &["user_id"])?;
+    let user = params.required_key("user_id")?;
+    let now = app.recommender.clock().wall();
+    let known = app.recommender.live().features_of(&user.into()).unwrap_or_default();
+    json(&Known { user_id: user, now, features: known.document(now, LATEST) })
+}
+
+#[derive(Serialize)]
+struct Known<'a> {
+    user_id: &'a str,
+    now: Timestamp,
+    #[serde(flatten)]
+    features: UserDocument,
 }
 
 /// A user's record. Types, not loose values: prices would gain digits on their way through f64.

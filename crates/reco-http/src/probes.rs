@@ -6,12 +6,14 @@ use crate::json::json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use reco_core::consume::Stage;
 use reco_core::error::Rung;
 use reco_core::page::Warning;
 use reco_core::pipeline::SwapOutcome;
 use reco_core::request::Request;
 use reco_core::time::{Clock, SystemClock};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Serialize)]
@@ -19,6 +21,8 @@ struct Health<'a> {
     status: &'static str,
     snapshot: SnapshotHealth<'a>,
     pipeline: PipelineHealth,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    consumers: BTreeMap<&'a str, Stage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     swap: Option<SwapHealth>,
 }
@@ -89,10 +93,13 @@ pub(crate) async fn health(State(app): State<App>) -> Result<Response, ApiError>
         items: snapshot.catalog.len(),
         models: snapshot.models.names().map(|name| &**name).collect(),
     };
-    let well = snapshot.status == "ok" && pipeline.status == "ok";
+    let consumers: BTreeMap<&str, Stage> =
+        app.consumers.iter().map(|(name, progress)| (&**name, progress.stage())).collect();
+    let all_consume = consumers.values().all(|stage| stage.failures == 0);
+    let well = snapshot.status == "ok" && pipeline.status == "ok" && all_consume;
     let ahead = SystemClock.wall().millis().saturating_sub(app.recommender.clock().wall().millis());
     let swap = app.recommender.last_swap().map(|outcome| SwapHealth::new(outcome, ahead));
-    json(&Health { status: if well { "ok" } else { "degraded" }, snapshot, pipeline, swap })
+    json(&Health { status: if well { "ok" } else { "degraded" }, snapshot, pipeline, consumers, swap })
 }
 
 async fn pipeline(app: &App) -> PipelineHealth {

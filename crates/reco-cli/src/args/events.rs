@@ -1,5 +1,6 @@
 //! What `reco events` is told.
 
+use super::ModelArgs;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -10,6 +11,24 @@ pub(crate) struct EventsArgs {
     pub(crate) path: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) what: Events,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    disable_version_flag = true,
+    after_help = "The server writes down what it knows of users every few minutes (events.checkpoint_minutes), and reads \
+from the log only what came later when it starts. This makes that anew of the whole log, as after a change of `weights`; stop the \
+server first."
+)]
+pub(crate) struct RebuildArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Only says whether what the server keeps is the same, byte for byte.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Does without events that have left the log.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Subcommand)]

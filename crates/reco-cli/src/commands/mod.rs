@@ -8,6 +8,7 @@ pub(crate) mod features;
 pub(crate) mod import;
 pub(crate) mod models;
 pub(crate) mod page;
+pub(crate) mod rebuild;
 pub(crate) mod runs;
 pub(crate) mod score;
 pub(crate) mod serve;

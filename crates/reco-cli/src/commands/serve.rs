@@ -1,6 +1,7 @@
 //! `reco serve`: a page for everybody, over HTTP.
 
 use crate::args::{Role, ServeArgs};
+use crate::consumers::Consumers;
 use crate::events::{Events, EventsConfig, Keep};
 use crate::output::{say, say_json};
 use crate::watch::Watch;
@@ -37,9 +38,16 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         Keep::Memory => None,
     };
     let (recommender, watch) = begun(session, args, events.as_ref())?;
+    let consumers = events
+        .as_ref()
+        .map(|events| Consumers::start(session, runtime.handle(), events, &recommender))
+        .transpose()?;
     let mut api = Api::new(recommender.clone(), http);
     if let Some(Events { dead, .. }) = events {
         api = api.dead_letters(dead);
+    }
+    if let Some(consumers) = &consumers {
+        api = api.consumers(consumers.progress.iter().cloned());
     }
     entrance.open(api.router());
     drop(trained);
@@ -52,6 +60,9 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
             Stopped::Drained => "requests under way were finished",
             Stopped::Cut => "connections still open after ten seconds were cut",
         };
+        if let Some(consumers) = consumers {
+            consumers.stop().await;
+        }
         if session.output.json {
             say_json(&json!({ "stopped": how }));
         } else {

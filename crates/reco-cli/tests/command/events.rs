@@ -80,6 +80,73 @@ fn what_was_accepted_is_there_after_a_kill_and_counts_once() {
     assert_eq!(answer(folder.path(), &["events", "check"])["events"], sent);
 }
 
+/// Asks the server until its answer is right.
+fn eventually(server: &Server, target: &str, is_right: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..600 {
+        let (_, body) = ask(server, "GET", target, "").expect("an answer");
+        if is_right(&body) {
+            return body;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{target} did not become right");
+}
+
+#[test]
+fn what_is_known_is_written_down_and_gone_on_from() {
+    let folder = shop();
+    let often = [&DATA[..], &["--set", "events.checkpoint_minutes=0.01"]].concat();
+    let server = Server::start(folder.path(), &often);
+    ask(&server, "POST", "/interactions", &events(0, 10)).expect("an answer");
+    let flushed = |n: u64| move |health: &Value| health["consumers"]["live"]["flushed"] == n;
+    eventually(&server, "/health", flushed(10));
+    // Killed with some events behind the checkpoint, or so many as came before the next one.
+    ask(&server, "POST", "/interactions", &events(10, 7)).expect("an answer");
+    let (_, before) = ask(&server, "GET", "/features?user_id=ann", "").expect("an answer");
+    assert_eq!((&before["interactions"], &before["session"]["events"]), (&json!(17), &json!(17)), "{before}");
+    drop(server);
+
+    let known = |server: &Server| {
+        let (_, mut features) = ask(server, "GET", "/features?user_id=ann", "").expect("an answer");
+        features.as_object_mut().expect("an object").remove("now");
+        features
+    };
+    let server = Server::start(folder.path(), &often);
+    let same = known(&server);
+    assert_eq!((&same["actions"], &same["last_items"]), (&before["actions"], &before["last_items"]));
+    let (_, twice) = ask(&server, "POST", "/interactions", &events(5, 10)).expect("an answer");
+    assert_eq!((&twice["accepted"], &known(&server)), (&json!(0), &same), "what comes again changes nothing");
+    drop(server);
+
+    let rebuild = |more: &[&str]| answer(folder.path(), &[&["rebuild"], more, &DATA].concat());
+    let checked = rebuild(&["--check"]);
+    assert_eq!(
+        (&checked["same"], &checked["events"], &checked["users"]),
+        (&json!(true), &json!(17), &json!(1))
+    );
+    let checkpoint = folder.path().join("reco-events/live.checkpoint");
+    let whole = fs::read(&checkpoint).expect("a checkpoint");
+    fs::write(&checkpoint, &whole[..whole.len() / 2]).expect("a file");
+    assert_eq!(known(&Server::start(folder.path(), &often)), same, "the log has everything");
+    fs::remove_file(&checkpoint).expect("there is one");
+    assert!(refusal(folder.path(), &[&["rebuild", "--check"], &DATA[..]].concat()).contains("none to check"));
+    assert_eq!(rebuild(&[])["events"], 17);
+    assert_eq!(known(&Server::start(folder.path(), &often)), same);
+}
+
+#[test]
+fn a_server_that_is_asked_to_stop_leaves_nothing_to_read_again() {
+    let folder = shop();
+    let mut server = serve(folder.path());
+    ask(&server, "POST", "/interactions", &events(0, 10)).expect("an answer");
+    eventually(&server, "/health", |health| health["consumers"]["live"]["taken"] == 10);
+    let stop = Command::new("kill").arg(server.pid().to_string()).status().expect("kill runs");
+    assert!(stop.success());
+    server.wait_for("stopped");
+    let checked = answer(folder.path(), &[&["rebuild", "--check"], &DATA[..]].concat());
+    assert_eq!((&checked["same"], &checked["events"]), (&json!(true), &json!(10)));
+}
+
 #[test]
 fn two_servers_do_not_share_a_log() {
     let folder = shop();

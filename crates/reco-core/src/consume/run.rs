@@ -4,7 +4,7 @@ use super::Consumer;
 use crate::error::{Fault, FaultKind};
 use crate::store::{Delivery, EventSource, Place};
 use crate::time::Clock;
-use futures_util::future::{Either, FutureExt, pending, select};
+use futures_util::future::{BoxFuture, Either, FutureExt, pending, select};
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::panic::AssertUnwindSafe;
@@ -93,12 +93,12 @@ pub async fn consume(
             }
             Step::Polled(Err(fault)) => {
                 feeding.failed(&fault);
-                if !feeding.pause(stop.as_mut()).await {
+                if is_over(feeding.pause(), stop.as_mut()).await {
                     break;
                 }
             }
         }
-        if feeding.is_due() && !feeding.flush().await && !feeding.pause(stop.as_mut()).await {
+        if feeding.is_due() && !feeding.flush().await && is_over(feeding.pause(), stop.as_mut()).await {
             break;
         }
     }
@@ -174,7 +174,7 @@ impl<S: EventSource, C: Consumer> Feeding<S, C> {
                 }
                 _ => {
                     rest.push(some);
-                    if !self.pause(stop.as_mut()).await {
+                    if is_over(self.pause(), stop.as_mut()).await {
                         return false;
                     }
                 }
@@ -208,11 +208,10 @@ impl<S: EventSource, C: Consumer> Feeding<S, C> {
         stage.last_failure = Some(fault.message());
     }
 
-    /// Waits before the next try; false if it was stopped meanwhile.
-    async fn pause<F: Future<Output = ()> + Send>(&self, stop: Stop<'_, F>) -> bool {
+    /// The time before the next try.
+    fn pause(&self) -> BoxFuture<'static, ()> {
         let n_failures = self.progress.0.lock().failures.saturating_sub(1);
-        let until = self.clock.now() + self.pace.pause(n_failures);
-        matches!(select(stop, self.clock.sleep_until(until)).await, Either::Right(_))
+        self.clock.sleep_until(self.clock.now() + self.pace.pause(n_failures))
     }
 
     /// Makes durable what was taken in, and then how far that is.
@@ -231,6 +230,11 @@ impl<S: EventSource, C: Consumer> Feeding<S, C> {
         }
         flushed.is_ok()
     }
+}
+
+/// Waits, and says whether it was stopped meanwhile.
+async fn is_over<F: Future<Output = ()> + Send>(pause: BoxFuture<'static, ()>, stop: Stop<'_, F>) -> bool {
+    matches!(select(stop, pause).await, Either::Left(_))
 }
 
 /// Runs a step of a consumer; a panic is a fault of its own.

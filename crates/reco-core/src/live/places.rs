@@ -37,6 +37,12 @@ impl Places {
         range.map_or(first, |(_, behind)| first.max(*behind))
     }
 
+    /// How many of a partition's are before an offset.
+    pub fn count_before(&self, partition: u32, end: u64) -> u64 {
+        let ranges = self.partitions.get(&partition).into_iter().flatten();
+        ranges.map(|(first, behind)| (*behind).min(end).saturating_sub(*first)).sum()
+    }
+
     /// How many they are.
     pub fn count(&self) -> u64 {
         self.partitions.values().flatten().map(|(first, behind)| behind - first).sum()
@@ -61,7 +67,11 @@ mod tests {
             for (partition, offset) in (0..3).flat_map(|partition| (0..42).map(move |offset| (partition, offset))) {
                 let is_known = |offset| known.contains(&Place { partition, offset });
                 prop_assert_eq!(set.contains(Place { partition, offset }), is_known(offset));
-                prop_assert_eq!(Some(set.next(partition, offset)), (offset..).find(|offset| !is_known(*offset)));
+                prop_assert_eq!(
+                    set.count_before(partition, offset),
+                    (0..offset).filter(|offset| is_known(*offset)).count() as u64
+                );
+                prop_assert_eq!(Some(set.next(partition, offset)), (offset..=42).find(|offset| !is_known(*offset)));
             }
             for ranges in set.partitions.values() {
                 let ends: Vec<u64> = ranges.iter().flat_map(|(first, behind)| [*first, *behind]).collect();

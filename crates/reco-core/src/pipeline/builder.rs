@@ -236,7 +236,7 @@ impl RecommenderBuilder {
             limits: self.limits,
         };
         let events = self.events.unwrap_or_else(|| Arc::new(MemoryLog::default()));
-        Ok(Recommender(Arc::new(Inner {
+        let recommender = Recommender(Arc::new(Inner {
             parts: Arc::new(parts),
             snapshot: ArcSwap::new(self.snapshot),
             live,
@@ -244,7 +244,10 @@ impl RecommenderBuilder {
             clock: self.clock,
             pool: Pool::new(self.threads, self.max_waiting)?,
             swaps: Swaps::default(),
-        })))
+        }));
+        // The live layer may know from before what is new to this snapshot.
+        recommender.fold_newcomers(&recommender.snapshot());
+        Ok(recommender)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::histogram::{Latencies, Summary};
 use super::http::{self, Ask, Connection, Load};
 use crate::args::IngestArgs;
+use crate::consumers::Consumers;
 use crate::events::{Events, EventsConfig};
 use crate::{Failure, Session, model, output};
 use reco_http::{Api, HttpConfig, serve};
@@ -37,6 +38,7 @@ pub(super) fn run(session: &Session, args: &IngestArgs) -> Result<(), Failure> {
 struct Server {
     address: SocketAddr,
     folder: PathBuf,
+    consumers: Option<Consumers>,
     /// `None` once it has ended.
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -47,13 +49,15 @@ impl Server {
         let snapshot = model::snapshot(session, &args.model)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
-        let server = Self { address: listener.local_addr()?, folder, runtime: Some(runtime) };
+        let address = listener.local_addr()?;
+        let mut server = Self { address, folder, consumers: None, runtime: Some(runtime) };
         let config = EventsConfig { path: server.folder.clone(), ..session.config.events.clone() };
         let events = Events::open(session, &config)?;
         let recommender = model::recommender_with(session, snapshot, Some(&events))?;
         let http = HttpConfig { max_events: args.batch.max(1), ..session.config.http.clone() };
-        let router = Api::new(recommender, http).dead_letters(events.dead).router();
         if let Some(runtime) = &server.runtime {
+            server.consumers = Some(Consumers::start(session, runtime.handle(), &events, &recommender)?);
+            let router = Api::new(recommender, http).dead_letters(events.dead).router();
             runtime.spawn(serve(listener, router, std::future::pending()));
         }
         Ok(server)
@@ -63,6 +67,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
+            if let Some(consumers) = self.consumers.take() {
+                runtime.block_on(consumers.stop());
+            }
             runtime.shutdown_timeout(Duration::from_secs(1));
         }
         // What cannot be removed is told by the system to whoever looks.

@@ -151,13 +151,13 @@ impl UserFeatures {
 }
 
 /// The value of a name in a list by name; `None` where the list is full without it.
-fn entry<'a, K: Ord, Q: Ord + ?Sized, V: Default>(
+fn entry<'a, K, Q: Ord + ?Sized, V: Default>(
     list: &'a mut Vec<(K, V)>,
     name: &Q,
     own: impl FnOnce(&Q) -> K,
 ) -> Option<&'a mut V>
 where
-    K: std::borrow::Borrow<Q>,
+    K: Ord + std::borrow::Borrow<Q>,
 {
     let place = match list.binary_search_by(|(known, _)| known.borrow().cmp(name)) {
         Ok(place) => place,
