@@ -5,6 +5,7 @@ use crate::{Failure, Session};
 use reco_core::consume::{Consumer, Pace, Progress, consume};
 use reco_core::pipeline::{LiveFeed, Recommender};
 use reco_core::time::SystemClock;
+use reco_train::history::HistoryWriter;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -39,6 +40,9 @@ impl Consumers {
             ..Pace::default()
         };
         consumers.add(runtime, events, live, pace)?;
+        if let Some(folder) = &events.history {
+            consumers.add(runtime, events, HistoryWriter::new(folder), Pace::default())?;
+        }
         consumers.running.push(runtime.spawn(tell(consumers.progress.clone(), consumers.stop.subscribe())));
         Ok(consumers)
     }

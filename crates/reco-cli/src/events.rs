@@ -20,6 +20,8 @@ pub(crate) struct EventsConfig {
     pub(crate) path: PathBuf,
     /// Minutes after which what is known of users is written down, so that the next start need not read the whole log.
     pub(crate) checkpoint_minutes: f64,
+    /// Whether the history is written as Parquet files by date, too.
+    pub(crate) history: bool,
     /// How the log there is kept.
     pub(crate) log: LogConfig,
 }
@@ -41,6 +43,7 @@ impl Default for EventsConfig {
             keep: Keep::default(),
             path: "reco-events".into(),
             checkpoint_minutes: 5.0,
+            history: true,
             log: LogConfig::default(),
         }
     }
@@ -76,6 +79,8 @@ pub(crate) struct Events {
     pub(crate) dead: Arc<DeadLetters>,
     /// The file of the live layer's checkpoint.
     pub(crate) checkpoint: PathBuf,
+    /// The folder of the history, if it is written.
+    pub(crate) history: Option<PathBuf>,
 }
 
 impl Events {
@@ -90,7 +95,8 @@ impl Events {
             DeadLetters::open(&config.dead(), &config.dead_log(), clock).map_err(explained)?;
         tell(session, &recovery);
         let checkpoint = config.path.join("live.checkpoint");
-        Ok(Self { log: Arc::new(log), dead: Arc::new(dead), checkpoint })
+        let history = config.history.then(|| config.path.join("history"));
+        Ok(Self { log: Arc::new(log), dead: Arc::new(dead), checkpoint, history })
     }
 
     /// What an earlier process knew of users, trends and new items. Where that cannot be gone on from, it is told why: the

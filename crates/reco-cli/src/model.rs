@@ -16,6 +16,7 @@ use reco_train::data::clean::{self, CleanParams, Cleaned};
 use reco_train::data::{self, Dataset, ImportSpec};
 use reco_train::fit;
 use reco_train::fit::snapshot::Plan;
+use reco_train::history;
 use reco_train::progress::Progress;
 use std::sync::Arc;
 
@@ -67,10 +68,12 @@ pub(crate) fn prepared(session: &Session, args: &DataArgs) -> Result<Prepared, F
 fn raw(session: &Session, args: &DataArgs) -> Result<(Dataset, Vec<String>), Failure> {
     let Some(spec) = session.config.import(args)? else {
         session.progress.begin("reading demo data", 0);
-        let dataset = demo::load()?;
+        let mut dataset = demo::load()?;
         let (users, items, rows) = (dataset.log.users.len(), dataset.catalog.len(), dataset.log.len());
         session.progress.end(&format!("{users} users, {items} items, {rows} interactions: {}", demo::NAME));
-        return Ok((dataset, Vec::new()));
+        let Some(folder) = &session.config.data.history else { return Ok((dataset, Vec::new())) };
+        let report = history::append(&mut dataset, folder, &*session.progress)?;
+        return Ok((dataset, remarks::on_history(&report).into_iter().collect()));
     };
     let (dataset, report) = data::read(&spec, &*session.progress)?;
     Ok((dataset, remarks::on_reading(&report)))

@@ -6,6 +6,7 @@ use reco_core::interactions::{ActionTally, InteractionLog};
 use reco_core::pipeline::RankerName;
 use reco_train::data::ImportReport;
 use reco_train::fit::snapshot::Plan;
+use reco_train::history::HistoryReport;
 
 /// Highest value of a scale of five stars, for which the default threshold of ratings is meant.
 const FIVE_STARS: f32 = 5.0;
@@ -22,7 +23,17 @@ pub(crate) fn on_reading(report: &ImportReport) -> Vec<String> {
     if unnamed > 0 {
         lines.push(format!("left out: {unnamed} more bad rows"));
     }
+    lines.extend(report.history.as_ref().and_then(on_history));
     lines
+}
+
+/// What of a server's history could not be used.
+pub(crate) fn on_history(report: &HistoryReport) -> Option<String> {
+    let HistoryReport { on_unknown_items, unknown_items, .. } = report;
+    let named = unknown_items.join("`, `");
+    (*on_unknown_items > 0).then(|| {
+        format!("{on_unknown_items} events of the history are on items that the data do not have, such as `{named}`")
+    })
 }
 
 /// That a ranker made elsewhere may know what it is judged by.

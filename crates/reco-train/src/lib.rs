@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod flow;
 mod fnv;
+pub mod history;
 pub mod progress;
 pub mod publish;
 pub mod report;

@@ -135,16 +135,22 @@ fn what_is_known_is_written_down_and_gone_on_from() {
 }
 
 #[test]
-fn a_server_that_is_asked_to_stop_leaves_nothing_to_read_again() {
+fn a_server_that_is_asked_to_stop_leaves_everything_to_go_on_from_and_to_train_on() {
     let folder = shop();
     let mut server = serve(folder.path());
     ask(&server, "POST", "/interactions", &events(0, 10)).expect("an answer");
-    eventually(&server, "/health", |health| health["consumers"]["live"]["taken"] == 10);
+    eventually(&server, "/health", |health| {
+        let taken = |consumer: &str| &health["consumers"][consumer]["taken"] == 10;
+        taken("live") && taken("history")
+    });
     let stop = Command::new("kill").arg(server.pid().to_string()).status().expect("kill runs");
     assert!(stop.success());
     server.wait_for("stopped");
     let checked = answer(folder.path(), &[&["rebuild", "--check"], &DATA[..]].concat());
     assert_eq!((&checked["same"], &checked["events"]), (&json!(true), &json!(10)));
+    let import = ["import", "--out", "all", "--set", "data.history=reco-events/history"];
+    let read = answer(folder.path(), &[&import, &DATA[..]].concat());
+    assert_eq!((&read["history"]["events"], &read["interactions"]), (&json!(10), &json!(50)), "{read}");
 }
 
 #[test]

@@ -133,6 +133,19 @@ pub enum Column {
 }
 
 impl Column {
+    /// The column with rows appended that know nothing, until there are `n_rows`.
+    #[must_use]
+    pub fn padded(mut self, n_rows: usize) -> Self {
+        match &mut self {
+            Self::Labels(labels) => labels.codes.resize(n_rows.max(labels.codes.len()), Labels::NONE),
+            Self::Tags(tags) => (tags.offsets.len()..=n_rows).for_each(|_| tags.push([])),
+            Self::Numbers(numbers) => numbers.resize(n_rows.max(numbers.len()), f64::NAN),
+            Self::Flags(flags) => flags.resize(n_rows.max(flags.len()), None),
+            Self::Times(times) => times.resize(n_rows.max(times.len()), None),
+        }
+        self
+    }
+
     /// The cells at these positions, in that order.
     ///
     /// # Panics

@@ -25,6 +25,24 @@ impl Places {
         true
     }
 
+    /// Adds all of others.
+    pub fn extend(&mut self, others: &Self) {
+        for (&partition, ranges) in &others.partitions {
+            ranges.iter().for_each(|(&first, &behind)| self.insert_range(partition, first, behind));
+        }
+    }
+
+    fn insert_range(&mut self, partition: u32, mut first: u64, mut behind: u64) {
+        let ranges = self.partitions.entry(partition).or_default();
+        // Ranges that overlap it or touch it become part of it.
+        while let Some((&other, &end)) = ranges.range(..=behind).next_back().filter(|(_, end)| **end >= first)
+        {
+            ranges.remove(&other);
+            (first, behind) = (first.min(other), behind.max(end));
+        }
+        ranges.insert(first, behind);
+    }
+
     /// Whether a place is among them.
     pub fn contains(&self, Place { partition, offset }: Place) -> bool {
         let range = self.partitions.get(&partition).and_then(|ranges| ranges.range(..=offset).next_back());
@@ -56,6 +74,23 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
+        #[test]
+        fn sets_are_joined(
+            some in prop::collection::vec((0..2u32, 0..40u64), 0..40),
+            others in prop::collection::vec((0..2u32, 0..40u64), 0..40),
+        ) {
+            let set = |places: &[(u32, u64)]| {
+                let mut set = Places::default();
+                for &(partition, offset) in places {
+                    set.insert(Place { partition, offset });
+                }
+                set
+            };
+            let mut joined = set(&some);
+            joined.extend(&set(&others));
+            prop_assert_eq!(joined, set(&[some, others].concat()));
+        }
+
         #[test]
         fn they_are_a_set(places in prop::collection::vec((0..3u32, 0..40u64), 0..150)) {
             let (mut set, mut known) = (Places::default(), BTreeSet::new());

@@ -16,6 +16,9 @@ pub enum DataError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// A server's history cannot be read.
+    #[error(transparent)]
+    History(crate::history::PartError),
     /// The file is not what its format says.
     #[error("{path}: not readable as {format}: {cause}", path = .path.display())]
     Format {

@@ -12,6 +12,7 @@ use super::files::files;
 use super::layout::Role;
 use super::source::{Source, View};
 use super::{DataError, Dataset, ImportSpec};
+use crate::history;
 use crate::progress::Progress;
 use reco_core::catalog::{Catalog, CatalogBuilder, Column, Value};
 use reco_core::event::Action;
@@ -36,7 +37,13 @@ pub fn read(spec: &ImportSpec, progress: &dyn Progress) -> Result<(Dataset, Impo
     if let Some(file) = &interactions {
         import.interactions(Source::open(file, Role::Interactions)?, progress)?;
     }
-    Ok(import.finish())
+    let (mut dataset, mut report) = import.finish();
+    if let Some(folder) = &spec.history {
+        let read = history::append(&mut dataset, folder, progress).map_err(DataError::History)?;
+        let ImportReport { users, interactions, actions, span, .. } = ImportReport::of(&dataset);
+        report = ImportReport { history: Some(read), users, interactions, actions, span, ..report };
+    }
+    Ok((dataset, report))
 }
 
 /// What is wrong with the files of `spec` as far as their beginnings tell, one line a file: that they are there, of a
@@ -50,7 +57,12 @@ pub fn problems(spec: &ImportSpec) -> Vec<String> {
     let files = located.iter().zip(roles).filter_map(|(file, role)| Some((file.as_ref()?, role)));
     // What a pipe has said once it does not say again.
     let files = files.filter(|(at, _)| at.file.path.metadata().map_or(true, |about| about.is_file()));
-    files.filter_map(|(file, role)| Some(Source::open(file, role).err()?.to_string())).collect()
+    let mut problems: Vec<String> =
+        files.filter_map(|(file, role)| Some(Source::open(file, role).err()?.to_string())).collect();
+    if let Some(folder) = &spec.history {
+        problems.extend(history::parts(folder).err().map(|cause| DataError::io(folder, cause).to_string()));
+    }
+    problems
 }
 
 /// A data set under way.

@@ -15,6 +15,8 @@ pub struct ImportSpec {
     pub items: Option<FileSpec>,
     /// Users; win over what a folder holds.
     pub users: Option<FileSpec>,
+    /// A folder of events that a server has written since: its [history](crate::history).
+    pub history: Option<PathBuf>,
     /// Layout of a well-known data set.
     pub preset: Option<Preset>,
     /// The action of interactions that do not say; `rating` where the column of values is named after ratings,

@@ -1,6 +1,7 @@
 //! What an import has read.
 
 use crate::data::{BadRow, Dataset};
+use crate::history::HistoryReport;
 use reco_core::time::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,9 @@ pub struct ImportReport {
     pub kept_columns: [Vec<String>; 3],
     /// Files of items or users that have no rows.
     pub empty_files: Vec<PathBuf>,
+    /// What was added of a server's history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryReport>,
     /// Rows left out.
     pub bad_rows: usize,
     /// The first of them.
