@@ -10,7 +10,7 @@ mod tune;
 
 #[cfg(test)]
 pub(crate) use bench::MetricName;
-pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, IngestArgs, RankArgs};
+pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, IngestArgs, RankArgs, RestartArgs};
 pub(crate) use events::{Events, EventsArgs, RebuildArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
 pub(crate) use runs::{Runs, RunsArgs};

@@ -38,6 +38,8 @@ pub(crate) enum Bench {
     },
     /// Events per second over HTTP, each on the disk when it is accepted, and how soon they can be read.
     Ingest(IngestArgs),
+    /// How soon a server that was stopped knows its users again, and how long writing that down takes.
+    Restart(RestartArgs),
     /// Build time, memory, recall and queries per second of vector indexes, on one thread.
     Index(IndexArgs),
     /// Time of features and of the neural ranker for one request's candidates, on one thread.
@@ -63,6 +65,19 @@ pub(crate) struct IngestArgs {
     /// Seconds to measure, after one to warm up.
     #[arg(long, default_value_t = 10)]
     pub(crate) seconds: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestartArgs {
+    /// Users that are known.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) users: usize,
+    /// Latest events of each.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) events: usize,
+    /// Where the checkpoint is written, and removed again.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

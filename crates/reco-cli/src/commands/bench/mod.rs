@@ -5,6 +5,7 @@ mod http;
 mod index;
 mod ingest;
 mod rank;
+mod restart;
 mod usage;
 
 use crate::args::{Bench, BenchArgs};
@@ -28,6 +29,7 @@ pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
         Bench::Index(args) => return index::run(session, args),
         Bench::Rank(args) => return rank::run(session, args),
         Bench::Ingest(args) => return ingest::run(session, args),
+        Bench::Restart(args) => return restart::run(session, args),
         Bench::Request { model, requests } => {
             let recommender = model::recommender(session, model::snapshot(session, model)?)?;
             in_process(&recommender, *requests)?
