@@ -2,7 +2,7 @@
 
 use crate::events::Events;
 use crate::{Failure, Session};
-use reco_core::consume::{Consumer, Pace, Progress, consume};
+use reco_core::consume::{Analytics, Consumer, Pace, Progress, consume};
 use reco_core::pipeline::{LiveFeed, Recommender};
 use reco_core::time::SystemClock;
 use reco_train::history::HistoryWriter;
@@ -18,6 +18,8 @@ use tracing::warn;
 pub(crate) struct Consumers {
     /// What comes of each, by name.
     pub(crate) progress: Vec<(Arc<str>, Arc<Progress>)>,
+    /// What happened of late.
+    pub(crate) analytics: Analytics,
     running: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
 }
@@ -31,7 +33,8 @@ impl Consumers {
         recommender: &Recommender,
     ) -> Result<Self, Failure> {
         let (stop, _) = watch::channel(false);
-        let mut consumers = Self { progress: Vec::new(), running: Vec::new(), stop };
+        let analytics = Analytics::open(&events.analytics)?;
+        let mut consumers = Self { progress: Vec::new(), analytics, running: Vec::new(), stop };
         let live = LiveFeed::new(recommender.clone(), events.checkpoint.clone());
         let minutes = session.config.events.checkpoint_minutes;
         let pace = Pace {
@@ -43,6 +46,7 @@ impl Consumers {
         if let Some(folder) = &events.history {
             consumers.add(runtime, events, HistoryWriter::new(folder), Pace::default())?;
         }
+        consumers.add(runtime, events, consumers.analytics.clone(), Pace::default())?;
         consumers.running.push(runtime.spawn(tell(consumers.progress.clone(), consumers.stop.subscribe())));
         Ok(consumers)
     }

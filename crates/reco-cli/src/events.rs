@@ -79,6 +79,8 @@ pub(crate) struct Events {
     pub(crate) dead: Arc<DeadLetters>,
     /// The file of the live layer's checkpoint.
     pub(crate) checkpoint: PathBuf,
+    /// The file of what happened of late.
+    pub(crate) analytics: PathBuf,
     /// The folder of the history, if it is written.
     pub(crate) history: Option<PathBuf>,
 }
@@ -95,8 +97,9 @@ impl Events {
             DeadLetters::open(&config.dead(), &config.dead_log(), clock).map_err(explained)?;
         tell(session, &recovery);
         let checkpoint = config.path.join("live.checkpoint");
+        let analytics = config.path.join("analytics.counts");
         let history = config.history.then(|| config.path.join("history"));
-        Ok(Self { log: Arc::new(log), dead: Arc::new(dead), checkpoint, history })
+        Ok(Self { log: Arc::new(log), dead: Arc::new(dead), checkpoint, analytics, history })
     }
 
     /// What an earlier process knew of users, trends and new items. Where that cannot be gone on from, it is told why: the

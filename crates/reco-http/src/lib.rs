@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod analytics;
 mod config;
 mod dead;
 mod envelope;
@@ -36,7 +37,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use reco_core::consume::Progress;
+use reco_core::consume::{Analytics, Progress};
 use reco_core::pipeline::Recommender;
 use reco_core::store::DeadLetters;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub(crate) struct App {
     pub(crate) dead: Option<Arc<DeadLetters>>,
     /// How far consumers of the events came, by name.
     pub(crate) consumers: Arc<[(Arc<str>, Arc<Progress>)]>,
+    /// What happened of late, if that is counted.
+    pub(crate) analytics: Option<Analytics>,
     /// Room for requests whose events are being kept.
     pub(crate) ingesting: Arc<Semaphore>,
 }
@@ -97,6 +100,7 @@ impl Api {
             ids: ids::Ids::default(),
             dead: None,
             consumers: Arc::new([]),
+            analytics: None,
             ingesting,
         })
     }
@@ -115,6 +119,13 @@ impl Api {
         self
     }
 
+    /// Tells in `GET /analytics` what happened of late.
+    #[must_use]
+    pub fn analytics(mut self, analytics: Analytics) -> Self {
+        self.0.analytics = Some(analytics);
+        self
+    }
+
     /// The routes.
     pub fn router(self) -> Router {
         let app = self.0;
@@ -128,6 +139,7 @@ impl Api {
             .route("/users", get(lookup::users))
             .route("/history", get(lookup::history))
             .route("/features", get(lookup::features))
+            .route("/analytics", get(analytics::analytics))
             .route("/items", get(lookup::items))
             .route("/items/{item}", get(lookup::item))
             .route("/categories", get(lookup::categories))

@@ -47,7 +47,7 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         api = api.dead_letters(dead);
     }
     if let Some(consumers) = &consumers {
-        api = api.consumers(consumers.progress.iter().cloned());
+        api = api.consumers(consumers.progress.iter().cloned()).analytics(consumers.analytics.clone());
     }
     entrance.open(api.router());
     drop(trained);

@@ -141,8 +141,15 @@ fn a_server_that_is_asked_to_stop_leaves_everything_to_go_on_from_and_to_train_o
     ask(&server, "POST", "/interactions", &events(0, 10)).expect("an answer");
     eventually(&server, "/health", |health| {
         let taken = |consumer: &str| &health["consumers"][consumer]["taken"] == 10;
-        taken("live") && taken("history")
+        taken("live") && taken("history") && taken("analytics")
     });
+    let (_, happened) = ask(&server, "GET", "/analytics?hours=2", "").expect("an answer");
+    let Value::Object(total) = &happened["total"] else { panic!("{happened}") };
+    assert_eq!((&total["actions"], &total["active_users"]), (&json!({"click": 10}), &json!(1)));
+    assert_eq!(
+        (&total["popular"][0], happened["hours"].as_array().map(Vec::len)),
+        (&json!(["i0", 2]), Some(2))
+    );
     let stop = Command::new("kill").arg(server.pid().to_string()).status().expect("kill runs");
     assert!(stop.success());
     server.wait_for("stopped");

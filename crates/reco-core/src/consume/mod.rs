@@ -4,10 +4,12 @@
 //! after batch, tries again what failed, and stores how far the consumer came. Every consumer runs in a task of its own
 //! with a reader of its own, so that one which is slow or fails holds up no other.
 
+mod analytics;
 mod run;
 #[cfg(test)]
 mod tests;
 
+pub use analytics::{Activity, Analytics};
 pub use run::{Pace, Progress, Stage, consume};
 
 use crate::error::Fault;

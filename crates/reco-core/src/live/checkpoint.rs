@@ -13,10 +13,11 @@ use crate::id::{ItemKey, UserKey};
 use crate::time::Timestamp;
 use parking_lot::Mutex;
 use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::fs;
+use std::hash::Hash;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,7 +192,7 @@ impl Checkpoint {
     ///
     /// What the system says.
     pub fn write(mut self, path: &Path) -> Result<(), CheckpointError> {
-        self.name();
+        let numbers = self.name();
         // By a name of its own, so that what a killed process left is written over.
         file::replace_through(&path.with_extension("unfinished"), path, |file| {
             let mut out = BufWriter::new(file);
@@ -199,7 +200,7 @@ impl Checkpoint {
             put(&mut out, &self.head)?;
             for mut users in std::mem::take(&mut self.shards) {
                 users.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-                let stored = users.iter().map(|(key, features)| self.head.stored(key, features));
+                let stored = users.iter().map(|(key, features)| numbers.stored(key, features));
                 put(&mut out, &stored.collect::<Vec<StoredUser>>())?;
             }
             out.flush()
@@ -208,21 +209,49 @@ impl Checkpoint {
     }
 
     /// Gives a number to every name.
-    fn name(&mut self) {
-        let (mut items, mut actions, mut categories) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    fn name(&mut self) -> Numbers {
+        let (mut items, mut actions, mut categories) =
+            (FxHashSet::default(), FxHashSet::default(), FxHashSet::default());
         for (_, features) in self.shards.iter().flatten() {
             items.extend(features.recent.iter().map(|event| &event.item));
             actions.extend(features.recent.iter().map(|event| &event.action));
             actions.extend(features.actions.iter().map(|(action, _)| action));
             categories.extend(features.categories.iter().map(|(category, _)| category));
         }
-        self.head.items = items.into_iter().cloned().collect();
-        self.head.actions = actions.into_iter().cloned().collect();
-        self.head.categories = categories.into_iter().cloned().collect();
+        self.head.items = sorted(items);
+        self.head.actions = sorted(actions);
+        self.head.categories = sorted(categories);
+        Numbers {
+            items: numbered(&self.head.items),
+            actions: numbered(&self.head.actions),
+            categories: numbered(&self.head.categories),
+        }
     }
 }
 
-impl Head {
+/// The numbers that stand for names.
+struct Numbers {
+    items: FxHashMap<ItemKey, u32>,
+    actions: FxHashMap<Action, u32>,
+    categories: FxHashMap<Arc<str>, u32>,
+}
+
+fn sorted<T: Ord + Clone>(names: FxHashSet<&T>) -> Vec<T> {
+    let mut names: Vec<T> = names.into_iter().cloned().collect();
+    names.sort_unstable();
+    names
+}
+
+fn numbered<T: Eq + Hash + Clone>(names: &[T]) -> FxHashMap<T, u32> {
+    names.iter().cloned().zip(0..).collect()
+}
+
+/// The number of a name; each has been given one before.
+fn number<T: Eq + Hash>(numbers: &FxHashMap<T, u32>, name: &T) -> u32 {
+    numbers.get(name).copied().unwrap_or(u32::MAX)
+}
+
+impl Numbers {
     fn stored(&self, key: &UserKey, features: &UserFeatures) -> StoredUser {
         let event = |event: &RecentEvent| StoredEvent {
             id: event.id.0,
@@ -242,7 +271,9 @@ impl Head {
             days: features.days.rows().collect(),
         }
     }
+}
 
+impl Head {
     fn shard(&self, bytes: &[u8]) -> Result<Shard, String> {
         let users: Vec<StoredUser> = decode(bytes)?;
         let features = |user: StoredUser| Ok((user.key.clone(), Arc::new(self.features(user)?)));
@@ -269,11 +300,6 @@ impl Head {
             days: user.days.into_iter().collect(),
         })
     }
-}
-
-fn number<T: Ord>(names: &[T], name: &T) -> u32 {
-    // Every name has been given a number before.
-    names.binary_search(name).map_or(u32::MAX, |place| place as u32)
 }
 
 fn named<T: Clone>(names: &[T], number: u32) -> Result<T, String> {
