@@ -1,0 +1,254 @@
+//! Who the primary is, as the sentinels have it.
+//!
+//! After a fail-over, sentinels learn one after the other who the new primary is, and the old one may come back and
+//! think that it still is. So all sentinels are asked, and the one with the latest configuration epoch is believed,
+//! never an epoch before one that was heard of; they are asked again every so often, even when nothing fails, so that
+//! who was idle during a fail-over does not write to the old primary.
+
+use super::endpoint::Endpoint;
+use crate::address::Address;
+use crate::error::{CallError, Trouble};
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
+use reco_core::time::Clock;
+use redis::aio::MultiplexedConnection;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// The sentinels of one service.
+#[derive(Debug)]
+pub(crate) struct Sentinels {
+    seats: Vec<Seat>,
+    service: String,
+    endpoint: Endpoint,
+    clock: Arc<dyn Clock>,
+    confirm: Duration,
+    known: Mutex<Known>,
+    /// One asks for all who want to know.
+    asking: tokio::sync::Mutex<()>,
+}
+
+/// One sentinel and the connection to it.
+#[derive(Debug)]
+struct Seat {
+    address: Address,
+    connection: tokio::sync::Mutex<Option<MultiplexedConnection>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    primary: Option<Primary>,
+    /// Counts the primaries we had, so that a connection can be told from one to an earlier primary.
+    term: u64,
+    confirmed: Option<Instant>,
+    /// Something happened that a primary does not do.
+    doubted: bool,
+}
+
+/// What a sentinel says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Primary {
+    address: Address,
+    /// The epoch of the configuration: every fail-over has a later one.
+    epoch: u64,
+}
+
+impl Sentinels {
+    /// How long the others are waited for once one has answered. One that is cut off must not hold up everybody.
+    const GRACE: Duration = Duration::from_millis(100);
+
+    pub(crate) fn new(
+        addresses: Vec<Address>,
+        service: String,
+        endpoint: Endpoint,
+        clock: Arc<dyn Clock>,
+        confirm: Duration,
+    ) -> Self {
+        let seats = addresses.into_iter().map(|address| Seat { address, connection: Default::default() });
+        let (known, asking) = Default::default();
+        Self { seats: seats.collect(), service, endpoint, clock, confirm, known, asking }
+    }
+
+    /// The primary and the number of its term.
+    pub(crate) async fn primary(&self) -> Result<(Address, u64), CallError> {
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
+        }
+        let _turn = self.asking.lock().await;
+        match self.fresh() {
+            Some(fresh) => Ok(fresh),
+            None => self.ask().await,
+        }
+    }
+
+    /// The number of the current term.
+    pub(crate) fn term(&self) -> u64 {
+        self.known.lock().term
+    }
+
+    /// The primary of `term` did not behave like one: ask again before it is used again.
+    pub(crate) fn doubt(&self, term: u64) {
+        let mut known = self.known.lock();
+        known.doubted |= known.term == term;
+    }
+
+    /// The server that should be the primary of `term` says that it is none. Then what we believed is worth nothing,
+    /// not even its epoch: sentinels that were set up anew count from the beginning.
+    pub(crate) fn disown(&self, term: u64) {
+        let mut known = self.known.lock();
+        if known.term == term {
+            known.primary = None;
+        }
+    }
+
+    /// Asks every now and then until nobody wants to know any more.
+    pub(crate) async fn watch(sentinels: Weak<Self>) {
+        while let Some(sleep) =
+            sentinels.upgrade().map(|all| all.clock.sleep_until(all.clock.now() + all.confirm))
+        {
+            sleep.await;
+            let Some(all) = sentinels.upgrade() else { return };
+            let _turn = all.asking.lock().await;
+            // Whoever needs an answer and finds none asks for themselves and is told the error.
+            let _ = all.ask().await;
+        }
+    }
+
+    fn fresh(&self) -> Option<(Address, u64)> {
+        let known = self.known.lock();
+        let confirmed = known.confirmed.filter(|_| !known.doubted)?;
+        let lapses = confirmed + self.confirm * 4;
+        known
+            .primary
+            .as_ref()
+            .filter(|_| self.clock.now() < lapses)
+            .map(|it| (it.address.clone(), known.term))
+    }
+
+    async fn ask(&self) -> Result<(Address, u64), CallError> {
+        let mut answers: FuturesUnordered<_> = self.seats.iter().map(|seat| self.ask_one(seat)).collect();
+        let (mut best, mut problems) = (None::<Primary>, Vec::new());
+        let mut until = None;
+        loop {
+            let answer = match until {
+                None => answers.next().await,
+                Some(until) => match select(answers.next(), self.clock.sleep_until(until)).await {
+                    Either::Left((answer, _)) => answer,
+                    Either::Right(_) => None,
+                },
+            };
+            match answer {
+                Some(Ok(primary)) => {
+                    until.get_or_insert(self.clock.now() + Self::GRACE);
+                    best = best.filter(|best| best.epoch >= primary.epoch).or(Some(primary));
+                }
+                Some(Err(problem)) => problems.push(problem),
+                None => return self.learn(best, &problems),
+            }
+        }
+    }
+
+    fn learn(&self, best: Option<Primary>, problems: &[CallError]) -> Result<(Address, u64), CallError> {
+        let mut known = self.known.lock();
+        match (best, &known.primary) {
+            (Some(best), Some(before)) if best.epoch < before.epoch => {
+                tracing::debug!(service = self.service, ?best, ?before, "a sentinel is behind");
+            }
+            (Some(best), before) => {
+                let moved = before.as_ref().is_none_or(|before| before.address != best.address);
+                if moved {
+                    known.term += 1;
+                    tracing::info!(service = self.service, primary = %best.address, epoch = best.epoch, "primary");
+                }
+                known.primary = Some(best);
+            }
+            // No sentinel runs, but nothing else is wrong: they must not be what everything depends on.
+            (None, Some(_)) if !known.doubted => {}
+            (None, _) => {
+                let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                let place = format!("service `{}`", self.service);
+                return Err(CallError::new(Trouble::NoPrimary, place, said.join("; ")));
+            }
+        }
+        known.doubted = false;
+        known.confirmed = Some(self.clock.now());
+        let primary = known.primary.as_ref().expect("all other cases have returned");
+        Ok((primary.address.clone(), known.term))
+    }
+
+    async fn ask_one(&self, seat: &Seat) -> Result<Primary, CallError> {
+        let mut kept = seat.connection.lock().await;
+        // Taken out, so that a connection that fails, or whose answer nobody waits for, is not used again.
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.endpoint.open(&seat.address).await?,
+        };
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
+        pipeline.cmd("SENTINEL").arg("MASTER").arg(&self.service);
+        let answer: (Option<(String, u16)>, HashMap<String, String>) = pipeline
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| CallError::read(&error, format!("sentinel {}", seat.address)))?;
+        *kept = Some(connection);
+        let (place, state) = answer;
+        let epoch = state.get("config-epoch").and_then(|epoch| epoch.parse().ok());
+        match (place, epoch) {
+            (Some((host, port)), Some(epoch)) => Ok(Primary { address: Address { host, port }, epoch }),
+            _ => {
+                let said = format!("it does not watch `{}`", self.service);
+                Err(CallError::new(Trouble::NoPrimary, format!("sentinel {}", seat.address), said))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RedisConfig;
+    use reco_core::time::{ManualClock, Timestamp};
+
+    fn sentinels(clock: &ManualClock) -> Sentinels {
+        let endpoint = Endpoint::new(&RedisConfig::default()).unwrap();
+        let clock = Arc::new(clock.clone());
+        Sentinels::new(Vec::new(), "shop".into(), endpoint, clock, Duration::from_millis(250))
+    }
+
+    fn says(host: &str, epoch: u64) -> Option<Primary> {
+        Some(Primary { address: Address { host: host.into(), port: 1 }, epoch })
+    }
+
+    #[test]
+    fn an_epoch_that_has_passed_is_not_believed() {
+        let clock = ManualClock::starting_at(Timestamp::from_secs(0));
+        let sentinels = sentinels(&clock);
+        let host = |answer| sentinels.learn(answer, &[]).unwrap().0.host;
+        assert_eq!(host(says("old", 3)), "old");
+        assert_eq!(host(says("new", 4)), "new");
+        assert_eq!(host(says("old", 3)), "new");
+        assert_eq!(sentinels.term(), 2);
+        sentinels.disown(2);
+        assert_eq!(sentinels.learn(says("rebuilt", 0), &[]).unwrap().0.host, "rebuilt");
+    }
+
+    #[test]
+    fn what_is_known_lapses_and_can_be_doubted() {
+        let clock = ManualClock::starting_at(Timestamp::from_secs(0));
+        let sentinels = sentinels(&clock);
+        sentinels.learn(says("a", 1), &[]).unwrap();
+        assert!(sentinels.fresh().is_some());
+        clock.advance(Duration::from_secs(1));
+        assert!(sentinels.fresh().is_none(), "nobody has confirmed it for four intervals");
+        assert!(sentinels.learn(None, &[]).is_ok(), "without sentinels nobody becomes primary");
+        assert!(sentinels.fresh().is_some());
+        sentinels.doubt(0);
+        assert!(sentinels.fresh().is_some(), "an earlier primary's trouble says nothing");
+        sentinels.doubt(1);
+        assert!(sentinels.fresh().is_none());
+        assert_eq!(sentinels.learn(None, &[]).unwrap_err().trouble, Trouble::NoPrimary);
+    }
+}
