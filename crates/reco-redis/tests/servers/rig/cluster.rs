@@ -1,0 +1,105 @@
+//! A cluster of three primaries.
+
+use super::{Server, client, eventually, free_port, quick};
+use reco_redis::{RedisClient, RedisConfig, Topology};
+
+/// Three servers that share the slots.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Server>,
+}
+
+impl Cluster {
+    const SLOTS: u16 = 16_384;
+
+    pub(crate) fn start() -> Self {
+        let nodes: Vec<(Server, u16)> = (0..3).map(|_| node()).collect();
+        for (place, (node, _)) in nodes.iter().enumerate() {
+            let mut connection = node.direct();
+            let (first, last) = (Self::first_slot(place), Self::first_slot(place + 1) - 1);
+            let mut run = |arguments: &[String]| {
+                redis::cmd("CLUSTER").arg(arguments).exec(&mut connection).expect("a node obeys");
+            };
+            run(&["ADDSLOTSRANGE".to_owned(), first.to_string(), last.to_string()]);
+            run(&["SET-CONFIG-EPOCH".to_owned(), (place + 1).to_string()]);
+        }
+        let mut first = nodes[0].0.direct();
+        for (node, bus) in &nodes[1..] {
+            let meet =
+                redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(node.port).arg(bus).exec(&mut first);
+            meet.expect("nodes meet");
+        }
+        let nodes: Vec<Server> = nodes.into_iter().map(|(node, _)| node).collect();
+        for node in &nodes {
+            eventually("the cluster is complete", || {
+                let state = information(node);
+                ["cluster_state:ok", "cluster_known_nodes:3", "cluster_size:3"]
+                    .iter()
+                    .all(|line| state.contains(line))
+            });
+        }
+        Self { nodes }
+    }
+
+    pub(crate) fn config(&self) -> RedisConfig {
+        let addresses = self.nodes.iter().map(Server::address).collect();
+        RedisConfig { topology: Topology::Cluster { addresses }, ..quick() }
+    }
+
+    pub(crate) fn client(&self) -> RedisClient {
+        client(self.config())
+    }
+
+    /// The first slot of a node.
+    pub(crate) fn first_slot(place: usize) -> u16 {
+        (usize::from(Self::SLOTS) * place / 3) as u16
+    }
+
+    /// What a node is called in the cluster.
+    pub(crate) fn id(&self, place: usize) -> String {
+        redis::cmd("CLUSTER").arg("MYID").query(&mut self.nodes[place].direct()).expect("a node has a name")
+    }
+
+    /// Moves a slot with all its keys, one by one, as administrators do while clients go on.
+    pub(crate) fn migrate(&self, slot: u16, from: usize, to: usize) {
+        let (mut source, mut target) = (self.nodes[from].direct(), self.nodes[to].direct());
+        let set = |connection: &mut redis::Connection, state: &[&str]| {
+            redis::cmd("CLUSTER")
+                .arg("SETSLOT")
+                .arg(slot)
+                .arg(state)
+                .exec(connection)
+                .expect("a slot is told");
+        };
+        set(&mut target, &["IMPORTING", &self.id(from)]);
+        set(&mut source, &["MIGRATING", &self.id(to)]);
+        loop {
+            let keys: Vec<Vec<u8>> = redis::cmd("CLUSTER")
+                .arg("GETKEYSINSLOT")
+                .arg(slot)
+                .arg(10)
+                .query(&mut source)
+                .expect("a slot has keys");
+            if keys.is_empty() {
+                break;
+            }
+            let (port, wait) = (self.nodes[to].port, 5_000);
+            let mut command = redis::cmd("MIGRATE");
+            command.arg("127.0.0.1").arg(port).arg("").arg(0).arg(wait).arg("KEYS").arg(keys);
+            command.exec(&mut source).expect("keys move");
+        }
+        set(&mut target, &["NODE", &self.id(to)]);
+        set(&mut source, &["NODE", &self.id(to)]);
+    }
+}
+
+fn node() -> (Server, u16) {
+    let bus = free_port();
+    let bus_text = bus.to_string();
+    let options = ["cluster-enabled", "yes", "cluster-node-timeout", "2000", "cluster-port", &bus_text];
+    (Server::start(&options), bus)
+}
+
+fn information(node: &Server) -> String {
+    redis::cmd("CLUSTER").arg("INFO").query(&mut node.direct()).expect("a node answers")
+}
