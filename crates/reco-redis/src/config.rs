@@ -47,7 +47,8 @@ pub struct RedisConfig {
     pub answer_ms: u64,
     /// Milliseconds that a call may take with all its repetitions.
     pub call_ms: u64,
-    /// Sentinel only: milliseconds after which the sentinels are asked again who the primary is.
+    /// Sentinel only: milliseconds after which the sentinels are asked again who the primary is. Must be less than
+    /// their `down-after-milliseconds`, the silence after which they replace a primary.
     pub confirm_ms: u64,
     /// What happens when a call fails for a reason that passes.
     pub retry: RetryConfig,

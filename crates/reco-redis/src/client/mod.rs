@@ -128,10 +128,13 @@ impl RedisClient {
     async fn once(&self, batch: &Batch) -> Result<Vec<Value>, CallError> {
         let pool = &self.0.pool;
         let link = pool.link().await?;
-        let answers = link.send(batch).await.and_then(|answers| match pool.stands(&link) {
-            true => sound(answers, link.place()),
-            false => Err(CallError::new(Trouble::ReadOnly, link.place(), "another is primary since")),
-        });
+        let answers = match link.send(batch).await {
+            Ok(_) if !pool.counts(&link).await => {
+                Err(CallError::new(Trouble::ReadOnly, link.place(), "another is primary since"))
+            }
+            Ok(answers) => sound(answers, link.place()),
+            Err(error) => Err(error),
+        };
         answers.inspect_err(|error| pool.judge(&link, error))
     }
 }

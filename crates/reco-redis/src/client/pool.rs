@@ -85,11 +85,11 @@ impl Pool {
         Ok(link)
     }
 
-    /// True while `link` leads where it should. An answer that came by another is none: whoever gave it is not the
-    /// primary any more, and what it took will be lost.
-    pub(crate) fn stands(&self, link: &Link) -> bool {
+    /// An answer came by `link`. True if it counts: if not, whoever gave it may not be the primary any more, and what
+    /// it took would be lost.
+    pub(crate) async fn counts(&self, link: &Link) -> bool {
         match &self.source {
-            Source::Sentinel(_, sentinels) => sentinels.term() == link.term,
+            Source::Sentinel(_, sentinels) => sentinels.heard(link.term).await,
             Source::Single(..) | Source::Cluster(_) => true,
         }
     }
@@ -111,7 +111,11 @@ impl Pool {
     }
 
     fn usable(&self, slot: &Slot) -> Option<Link> {
-        slot.link.lock().clone().filter(|link| self.stands(link))
+        let leads_there = |link: &Link| match &self.source {
+            Source::Sentinel(_, sentinels) => sentinels.term() == link.term,
+            Source::Single(..) | Source::Cluster(_) => true,
+        };
+        slot.link.lock().clone().filter(leads_there)
     }
 
     async fn open(&self) -> Result<Link, CallError> {

@@ -2,8 +2,11 @@
 //!
 //! After a fail-over, sentinels learn one after the other who the new primary is, and the old one may come back and
 //! think that it still is. So all sentinels are asked, and the one with the latest configuration epoch is believed,
-//! never an epoch before one that was heard of; they are asked again every so often, even when nothing fails, so that
-//! who was idle during a fail-over does not write to the old primary.
+//! never an epoch before one that was heard of.
+//!
+//! What a primary acknowledges counts if it was heard a moment before: the sentinels replace it only after a longer
+//! silence. An answer after a silence counts if the sentinels, asked after it came, still name who gave it. So
+//! nothing that was acknowledged is with a primary that stopped, was replaced, and came back.
 
 use super::endpoint::Endpoint;
 use crate::address::Address;
@@ -43,7 +46,10 @@ struct Known {
     primary: Option<Primary>,
     /// Counts the primaries we had, so that a connection can be told from one to an earlier primary.
     term: u64,
+    /// When the sentinels were asked who said so last.
     confirmed: Option<Instant>,
+    /// When the primary of this term gave its last answer that counted.
+    heard: Option<Instant>,
     /// Something happened that a primary does not do.
     doubted: bool,
 }
@@ -89,6 +95,27 @@ impl Sentinels {
         self.known.lock().term
     }
 
+    /// An answer came from the primary of `term`. True if it counts.
+    pub(crate) async fn heard(&self, term: u64) -> bool {
+        let now = self.clock.now();
+        if self.hear(term, now, |known| known.heard.is_some_and(|before| now <= before + self.confirm)) {
+            return true;
+        }
+        let _turn = self.asking.lock().await;
+        // Others may have waited for the same; an older answer says nothing about what happened since.
+        let asked_since = self.known.lock().confirmed.is_some_and(|asked| asked > now);
+        (asked_since || self.ask().await.is_ok()) && self.hear(term, now, |_| true)
+    }
+
+    fn hear(&self, term: u64, now: Instant, counts: impl FnOnce(&Known) -> bool) -> bool {
+        let mut known = self.known.lock();
+        let counts = known.term == term && counts(&known);
+        if counts {
+            known.heard = known.heard.max(Some(now));
+        }
+        counts
+    }
+
     /// The primary of `term` did not behave like one: ask again before it is used again.
     pub(crate) fn doubt(&self, term: u64) {
         let mut known = self.known.lock();
@@ -129,6 +156,7 @@ impl Sentinels {
     }
 
     async fn ask(&self) -> Result<(Address, u64), CallError> {
+        let begun = self.clock.now();
         let mut answers: FuturesUnordered<_> = self.seats.iter().map(|seat| self.ask_one(seat)).collect();
         let (mut best, mut problems) = (None::<Primary>, Vec::new());
         let mut until = None;
@@ -146,12 +174,17 @@ impl Sentinels {
                     best = best.filter(|best| best.epoch >= primary.epoch).or(Some(primary));
                 }
                 Some(Err(problem)) => problems.push(problem),
-                None => return self.learn(best, &problems),
+                None => return self.learn(begun, best, &problems),
             }
         }
     }
 
-    fn learn(&self, best: Option<Primary>, problems: &[CallError]) -> Result<(Address, u64), CallError> {
+    fn learn(
+        &self,
+        begun: Instant,
+        best: Option<Primary>,
+        problems: &[CallError],
+    ) -> Result<(Address, u64), CallError> {
         let mut known = self.known.lock();
         match (best, &known.primary) {
             (Some(best), Some(before)) if best.epoch < before.epoch => {
@@ -161,6 +194,7 @@ impl Sentinels {
                 let moved = before.as_ref().is_none_or(|before| before.address != best.address);
                 if moved {
                     known.term += 1;
+                    known.heard = None;
                     tracing::info!(service = self.service, primary = %best.address, epoch = best.epoch, "primary");
                 }
                 known.primary = Some(best);
@@ -174,7 +208,7 @@ impl Sentinels {
             }
         }
         known.doubted = false;
-        known.confirmed = Some(self.clock.now());
+        known.confirmed = Some(begun);
         let primary = known.primary.as_ref().expect("all other cases have returned");
         Ok((primary.address.clone(), known.term))
     }
@@ -226,29 +260,46 @@ mod tests {
     fn an_epoch_that_has_passed_is_not_believed() {
         let clock = ManualClock::starting_at(Timestamp::from_secs(0));
         let sentinels = sentinels(&clock);
-        let host = |answer| sentinels.learn(answer, &[]).unwrap().0.host;
+        let host = |answer| sentinels.learn(clock.now(), answer, &[]).unwrap().0.host;
         assert_eq!(host(says("old", 3)), "old");
         assert_eq!(host(says("new", 4)), "new");
         assert_eq!(host(says("old", 3)), "new");
         assert_eq!(sentinels.term(), 2);
         sentinels.disown(2);
-        assert_eq!(sentinels.learn(says("rebuilt", 0), &[]).unwrap().0.host, "rebuilt");
+        assert_eq!(sentinels.learn(clock.now(), says("rebuilt", 0), &[]).unwrap().0.host, "rebuilt");
     }
 
     #[test]
     fn what_is_known_lapses_and_can_be_doubted() {
         let clock = ManualClock::starting_at(Timestamp::from_secs(0));
         let sentinels = sentinels(&clock);
-        sentinels.learn(says("a", 1), &[]).unwrap();
+        sentinels.learn(clock.now(), says("a", 1), &[]).unwrap();
         assert!(sentinels.fresh().is_some());
         clock.advance(Duration::from_secs(1));
         assert!(sentinels.fresh().is_none(), "nobody has confirmed it for four intervals");
-        assert!(sentinels.learn(None, &[]).is_ok(), "without sentinels nobody becomes primary");
+        assert!(sentinels.learn(clock.now(), None, &[]).is_ok(), "without sentinels nobody becomes primary");
         assert!(sentinels.fresh().is_some());
         sentinels.doubt(0);
         assert!(sentinels.fresh().is_some(), "an earlier primary's trouble says nothing");
         sentinels.doubt(1);
         assert!(sentinels.fresh().is_none());
-        assert_eq!(sentinels.learn(None, &[]).unwrap_err().trouble, Trouble::NoPrimary);
+        assert_eq!(sentinels.learn(clock.now(), None, &[]).unwrap_err().trouble, Trouble::NoPrimary);
+    }
+
+    #[tokio::test]
+    async fn an_answer_after_a_silence_counts_if_the_sentinels_say_so() {
+        let clock = ManualClock::starting_at(Timestamp::from_secs(0));
+        let sentinels = sentinels(&clock);
+        sentinels.learn(clock.now(), says("a", 1), &[]).unwrap();
+        // Nobody is there to be asked, which is no objection.
+        assert!(sentinels.heard(1).await);
+        for _ in 0..10 {
+            clock.advance(Duration::from_millis(250));
+            assert!(sentinels.heard(1).await, "there was no silence");
+        }
+        sentinels.learn(clock.now(), says("b", 2), &[]).unwrap();
+        assert!(!sentinels.heard(1).await, "another is primary");
+        sentinels.doubt(2);
+        assert!(!sentinels.heard(2).await, "it is doubted, never heard, and nobody confirms it");
     }
 }

@@ -1,6 +1,6 @@
 //! Certificates for a test, made when it runs.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::path::{Path, PathBuf};
 
 /// An authority of its own, and a certificate for 127.0.0.1 and its key, signed by it.
@@ -15,6 +15,8 @@ impl Certificates {
     /// Writes them to a folder.
     pub(crate) fn write(folder: &Path, name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        // Who is called like their authority is taken to have signed themselves.
+        params.distinguished_name.push(DnType::CommonName, "authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"));
         let authority = authority.expect("an authority");
