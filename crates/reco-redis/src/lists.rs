@@ -1,6 +1,6 @@
 //! Lists computed in advance, one for each user and type.
 
-use crate::client::{Batch, RedisClient, Script};
+use crate::client::{Batch, RedisClient, Script, read};
 use crate::error::{CallError, Trouble};
 use async_trait::async_trait;
 use reco_core::error::{Fault, FaultKind};
@@ -35,6 +35,13 @@ pub struct StoredList {
     pub n_items: usize,
     /// The items that were asked for, from rank 1 on.
     pub items: Vec<ListedItem>,
+}
+
+impl StoredList {
+    fn truncated(mut self, count: usize) -> Self {
+        self.items.truncate(count);
+        self
+    }
 }
 
 /// Lists of up to a thousand items under `PREFIX:list:{USER}:TYPE`.
@@ -126,19 +133,37 @@ impl PrecomputedLists {
     ///
     /// A [`Fault`] when Redis does not answer, or what is there is no list.
     pub async fn read(&self, user: &UserKey, count: usize) -> Result<Option<StoredList>, Fault> {
-        let key = self.key(user);
-        let blocks = count.min(Self::LONGEST).div_ceil(Self::BLOCK);
-        let mut command = redis::cmd("HMGET");
-        command.arg(&key).arg(&["computed_at", "expires_at", "n_items"]);
-        for block in 0..blocks {
-            command.arg(format!("items:{block}"));
+        Ok(self.read_many(&[user], count).await?.pop().flatten())
+    }
+
+    /// The same of several users in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), if one of them cannot be read.
+    pub async fn read_many(
+        &self,
+        users: &[&UserKey],
+        count: usize,
+    ) -> Result<Vec<Option<StoredList>>, Fault> {
+        let blocks: Vec<String> = (0..count.min(Self::LONGEST).div_ceil(Self::BLOCK))
+            .map(|block| format!("items:{block}"))
+            .collect();
+        let keys: Vec<String> = users.iter().map(|user| self.key(user)).collect();
+        let mut batch = Batch::default();
+        for key in &keys {
+            let mut command = redis::cmd("HMGET");
+            command.arg(key).arg(&["computed_at", "expires_at", "n_items"]).arg(&blocks);
+            batch.push(key, command);
         }
-        let answer = self.client.one(&Batch::of(&key, command)).await;
-        let list = answer.and_then(|fields| decode(&key, fields)).map_err(|error| error.fault(Self::NAME))?;
-        Ok(list.filter(|list| self.client.clock().wall() < list.expires_at).map(|mut list| {
-            list.items.truncate(count);
-            list
-        }))
+        let (answers, now) = (self.client.run(&batch).await, self.client.clock().wall());
+        let answers = answers.map_err(|error| error.fault(Self::NAME))?;
+        let list = |(key, answer): (&String, Value)| {
+            let list = read(answer, key).and_then(|fields| decode(key, fields));
+            let list = list.map_err(|error| error.fault(Self::NAME))?;
+            Ok(list.filter(|list| now < list.expires_at).map(|list| list.truncated(count)))
+        };
+        keys.iter().zip(answers).map(list).collect()
     }
 
     /// Forgets a user's list; fine if there was none.

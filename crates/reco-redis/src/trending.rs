@@ -171,7 +171,6 @@ impl Trending {
 /// use reco_redis::{Trending, TrendingGenerator};
 ///
 /// let generator = TrendingGenerator::new(Trending::new(client, "hour", 1.0 / 24.0, 10_000)?, ["all"]);
-/// // builder.remote_generator(generator, ...)
 /// # let _ = generator;
 /// # Ok(())
 /// # }

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use reco_core::time::Clock;
 use redis::aio::MultiplexedConnection;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ pub(crate) struct Sentinels {
 #[derive(Debug)]
 struct Seat {
     address: Address,
+    /// Whether it answered when it was asked last. Nobody waits for one that did not.
+    present: AtomicBool,
     connection: tokio::sync::Mutex<Option<MultiplexedConnection>>,
 }
 
@@ -63,7 +66,7 @@ struct Primary {
 }
 
 impl Sentinels {
-    /// How long the others are waited for once one has answered. One that is cut off must not hold up everybody.
+    /// How long the others are waited for once one has answered.
     const GRACE: Duration = Duration::from_millis(100);
 
     pub(crate) fn new(
@@ -73,7 +76,12 @@ impl Sentinels {
         clock: Arc<dyn Clock>,
         confirm: Duration,
     ) -> Self {
-        let seats = addresses.into_iter().map(|address| Seat { address, connection: Default::default() });
+        let seat = |address| Seat {
+            address,
+            present: AtomicBool::new(true),
+            connection: tokio::sync::Mutex::default(),
+        };
+        let seats = addresses.into_iter().map(seat);
         let (known, asking) = Default::default();
         Self { seats: seats.collect(), service, endpoint, clock, confirm, known, asking }
     }
@@ -86,7 +94,7 @@ impl Sentinels {
         let _turn = self.asking.lock().await;
         match self.fresh() {
             Some(fresh) => Ok(fresh),
-            None => self.ask().await,
+            None => self.ask(false).await,
         }
     }
 
@@ -104,7 +112,7 @@ impl Sentinels {
         let _turn = self.asking.lock().await;
         // Others may have waited for the same; an older answer says nothing about what happened since.
         let asked_since = self.known.lock().confirmed.is_some_and(|asked| asked > now);
-        (asked_since || self.ask().await.is_ok()) && self.hear(term, now, |_| true)
+        (asked_since || self.ask(false).await.is_ok()) && self.hear(term, now, |_| true)
     }
 
     fn hear(&self, term: u64, now: Instant, counts: impl FnOnce(&Known) -> bool) -> bool {
@@ -140,7 +148,7 @@ impl Sentinels {
             let Some(all) = sentinels.upgrade() else { return };
             let _turn = all.asking.lock().await;
             // Whoever needs an answer and finds none asks for themselves and is told the error.
-            let _ = all.ask().await;
+            let _ = all.ask(true).await;
         }
     }
 
@@ -155,12 +163,16 @@ impl Sentinels {
             .map(|it| (it.address.clone(), known.term))
     }
 
-    async fn ask(&self) -> Result<(Address, u64), CallError> {
+    /// Asks all sentinels. One that was cut off holds up nobody but the patient.
+    async fn ask(&self, patient: bool) -> Result<(Address, u64), CallError> {
         let begun = self.clock.now();
-        let mut answers: FuturesUnordered<_> = self.seats.iter().map(|seat| self.ask_one(seat)).collect();
-        let (mut best, mut problems) = (None::<Primary>, Vec::new());
-        let mut until = None;
-        loop {
+        let ask = |seat| async move { (seat, self.ask_one(seat).await) };
+        let mut answers: FuturesUnordered<_> = self.seats.iter().map(ask).collect();
+        let awaited = |seat: &Seat| patient || seat.present.load(Ordering::Relaxed);
+        let mut missing: Vec<&Address> =
+            self.seats.iter().filter(|seat| awaited(seat)).map(|seat| &seat.address).collect();
+        let (mut best, mut problems, mut until) = (None::<Primary>, Vec::new(), None);
+        while best.is_none() || !missing.is_empty() {
             let answer = match until {
                 None => answers.next().await,
                 Some(until) => match select(answers.next(), self.clock.sleep_until(until)).await {
@@ -168,15 +180,21 @@ impl Sentinels {
                     Either::Right(_) => None,
                 },
             };
+            let Some((seat, answer)) = answer else { break };
+            missing.retain(|address| **address != seat.address);
+            seat.present.store(answer.is_ok(), Ordering::Relaxed);
             match answer {
-                Some(Ok(primary)) => {
+                Ok(primary) => {
                     until.get_or_insert(self.clock.now() + Self::GRACE);
                     best = best.filter(|best| best.epoch >= primary.epoch).or(Some(primary));
                 }
-                Some(Err(problem)) => problems.push(problem),
-                None => return self.learn(begun, best, &problems),
+                Err(problem) => problems.push(problem),
             }
         }
+        for seat in self.seats.iter().filter(|seat| missing.contains(&&seat.address)) {
+            seat.present.store(false, Ordering::Relaxed);
+        }
+        self.learn(begun, best, &problems)
     }
 
     fn learn(
@@ -230,13 +248,11 @@ impl Sentinels {
         *kept = Some(connection);
         let (place, state) = answer;
         let epoch = state.get("config-epoch").and_then(|epoch| epoch.parse().ok());
-        match (place, epoch) {
-            (Some((host, port)), Some(epoch)) => Ok(Primary { address: Address { host, port }, epoch }),
-            _ => {
-                let said = format!("it does not watch `{}`", self.service);
-                Err(CallError::new(Trouble::NoPrimary, format!("sentinel {}", seat.address), said))
-            }
+        if let (Some((host, port)), Some(epoch)) = (place, epoch) {
+            return Ok(Primary { address: Address { host, port }, epoch });
         }
+        let said = format!("it does not watch `{}`", self.service);
+        Err(CallError::new(Trouble::NoPrimary, format!("sentinel {}", seat.address), said))
     }
 }
 
@@ -252,28 +268,28 @@ mod tests {
         Sentinels::new(Vec::new(), "shop".into(), endpoint, clock, Duration::from_millis(250))
     }
 
-    fn says(host: &str, epoch: u64) -> Option<Primary> {
-        Some(Primary { address: Address { host: host.into(), port: 1 }, epoch })
+    fn says(host: &str, epoch: u64) -> Primary {
+        Primary { address: Address { host: host.into(), port: 1 }, epoch }
     }
 
     #[test]
     fn an_epoch_that_has_passed_is_not_believed() {
         let clock = ManualClock::starting_at(Timestamp::from_secs(0));
         let sentinels = sentinels(&clock);
-        let host = |answer| sentinels.learn(clock.now(), answer, &[]).unwrap().0.host;
+        let host = |answer| sentinels.learn(clock.now(), Some(answer), &[]).unwrap().0.host;
         assert_eq!(host(says("old", 3)), "old");
         assert_eq!(host(says("new", 4)), "new");
         assert_eq!(host(says("old", 3)), "new");
         assert_eq!(sentinels.term(), 2);
         sentinels.disown(2);
-        assert_eq!(sentinels.learn(clock.now(), says("rebuilt", 0), &[]).unwrap().0.host, "rebuilt");
+        assert_eq!(sentinels.learn(clock.now(), Some(says("rebuilt", 0)), &[]).unwrap().0.host, "rebuilt");
     }
 
     #[test]
     fn what_is_known_lapses_and_can_be_doubted() {
         let clock = ManualClock::starting_at(Timestamp::from_secs(0));
         let sentinels = sentinels(&clock);
-        sentinels.learn(clock.now(), says("a", 1), &[]).unwrap();
+        sentinels.learn(clock.now(), Some(says("a", 1)), &[]).unwrap();
         assert!(sentinels.fresh().is_some());
         clock.advance(Duration::from_secs(1));
         assert!(sentinels.fresh().is_none(), "nobody has confirmed it for four intervals");
@@ -290,14 +306,14 @@ mod tests {
     async fn an_answer_after_a_silence_counts_if_the_sentinels_say_so() {
         let clock = ManualClock::starting_at(Timestamp::from_secs(0));
         let sentinels = sentinels(&clock);
-        sentinels.learn(clock.now(), says("a", 1), &[]).unwrap();
+        sentinels.learn(clock.now(), Some(says("a", 1)), &[]).unwrap();
         // Nobody is there to be asked, which is no objection.
         assert!(sentinels.heard(1).await);
         for _ in 0..10 {
             clock.advance(Duration::from_millis(250));
             assert!(sentinels.heard(1).await, "there was no silence");
         }
-        sentinels.learn(clock.now(), says("b", 2), &[]).unwrap();
+        sentinels.learn(clock.now(), Some(says("b", 2)), &[]).unwrap();
         assert!(!sentinels.heard(1).await, "another is primary");
         sentinels.doubt(2);
         assert!(!sentinels.heard(2).await, "it is doubted, never heard, and nobody confirms it");

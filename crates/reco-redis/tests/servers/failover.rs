@@ -53,10 +53,10 @@ impl Traffic {
         self.done.store(true, Ordering::Relaxed);
         let mut writes = Vec::new();
         for writer in self.writers {
-            writes.extend(writer.await.unwrap());
+            writes.extend(writer.await.expect("a writer ends"));
         }
         for reader in self.readers {
-            reader.await.unwrap();
+            reader.await.expect("a reader ends");
         }
         writes
     }

@@ -91,11 +91,11 @@ fn model(steps: &[(u32, u32)], limit: usize, window: i64) -> Vec<(bool, u32, i64
 }
 
 async fn run(client: &RedisClient, who: &str, steps: &[(u32, u32)]) -> Vec<(bool, u32, i64)> {
-    let limit = RateLimit::new(client, "model", 5, Duration::from_millis(1_000)).unwrap();
+    let limit = RateLimit::new(client, "model", 5, Duration::from_secs(1)).expect("a sound limit");
     let (mut now, mut decisions) = (1_700_000_000_000, Vec::new());
     for (wait, cost) in steps {
         now += i64::from(*wait);
-        let decision = limit.take_at(who, *cost, Timestamp::from_millis(now)).await.unwrap();
+        let decision = limit.take_at(who, *cost, Timestamp::from_millis(now)).await.expect("a decision");
         decisions.push((decision.allowed, decision.remaining, decision.retry_after.as_millis() as i64));
     }
     decisions

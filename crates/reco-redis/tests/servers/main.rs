@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "tests that do not run, and what they measure, must be said")]
 
 mod cluster;
+mod example;
 mod failover;
 mod limits;
 mod lists;
