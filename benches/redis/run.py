@@ -43,9 +43,13 @@ def ours(program, port):
     output = subprocess.run([program, f"127.0.0.1:{port}"], check=True, stdout=subprocess.PIPE, text=True).stdout
     lines = map(json.loads, output.splitlines())
     return {
-        ("reco-redis", f"{line['callers']} callers, pool of {line['pool']}", f"{line['batch']} a call"): line["per_second"]
+        ("reco-redis", f"{counted(line['callers'], 'caller')}, pool of {line['pool']}", f"{line['batch']} a call"): line["per_second"]
         for line in lines
     }
+
+
+def counted(number, what):
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def theirs(port):

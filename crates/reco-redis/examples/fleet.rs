@@ -17,7 +17,8 @@ use std::time::Duration;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:6379".to_owned());
-    run(&address, &mut io::stdout()).await
+    let (one, other) = (process(&address, 1)?, process(&address, 2)?);
+    share(&one, &other, &mut io::stdout()).await
 }
 
 /// One process: each has a client and a seed of its own.
@@ -28,34 +29,37 @@ fn process(address: &str, seed: u64) -> Result<RedisClient, Box<dyn Error>> {
 }
 
 /// Writes to `out` what the second process finds of what the first did.
-pub(crate) async fn run(address: &str, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
-    let (one, other) = (process(address, 1)?, process(address, 2)?);
+pub(crate) async fn share(
+    one: &RedisClient,
+    other: &RedisClient,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Box<dyn Error>> {
     let (ann, now) = (UserKey::from("ann"), SystemClock.wall());
 
-    RedisCache::new(&one).put("recs:ann", "[\"tea\"]".into(), Duration::from_mins(1)).await?;
-    let page = RedisCache::new(&other).get("recs:ann").await?.unwrap_or_default();
+    RedisCache::new(one).put("recs:ann", "[\"tea\"]".into(), Duration::from_mins(1)).await?;
+    let page = RedisCache::new(other).get("recs:ann").await?.unwrap_or_default();
     writeln!(out, "cached        {}", String::from_utf8_lossy(&page))?;
 
     let minute = Duration::from_mins(1);
-    RateLimit::new(&one, "pages", 100, minute)?.take("ann", 1).await?;
-    let decision = RateLimit::new(&other, "pages", 100, minute)?.take("ann", 1).await?;
+    RateLimit::new(one, "pages", 100, minute)?.take("ann", 1).await?;
+    let decision = RateLimit::new(other, "pages", 100, minute)?.take("ann", 1).await?;
     writeln!(out, "rate limit    {} left this minute", decision.remaining)?;
 
     let day = Duration::from_hours(24);
     let event = (&ann, EventId::v7(now, u128::from(std::process::id())));
-    let first = SeenIds::new(&one, day)?.mark(&[event]).await?;
-    let again = SeenIds::new(&other, day)?.mark(&[event]).await?;
+    let first = SeenIds::new(one, day)?.mark(&[event]).await?;
+    let again = SeenIds::new(other, day)?.mark(&[event]).await?;
     writeln!(out, "event         new {:?}, sent again {:?}", first[0], again[0])?;
 
     let taken = ["tea", "jam", "tea"].map(|item| Sighting { item: item.into(), weight: 1.0, at: now });
-    Trending::new(&one, "day", 1.0, 10_000)?.add("all", &taken).await?;
-    let top = Trending::new(&other, "day", 1.0, 10_000)?.top(&["all"], 1, now).await?;
+    Trending::new(one, "day", 1.0, 10_000)?.add("all", &taken).await?;
+    let top = Trending::new(other, "day", 1.0, 10_000)?.top(&["all"], 1, now).await?;
     writeln!(out, "trending      {}", top[0].item)?;
 
     let items = [("tea".into(), 0.9, "you bought honey".to_owned()), ("jam".into(), 0.7, String::new())];
     let list = PrecomputedLists::list(now, now.plus_days(1.0), items);
-    PrecomputedLists::new(&one, "nightly").write(&[(&ann, list)]).await?;
-    if let Some(list) = PrecomputedLists::new(&other, "nightly").read(&ann, 1).await? {
+    PrecomputedLists::new(one, "nightly").write(&[(&ann, list)]).await?;
+    if let Some(list) = PrecomputedLists::new(other, "nightly").read(&ann, 1).await? {
         writeln!(out, "list          {} ({})", list.items[0].item, list.items[0].explanation)?;
     }
     Ok(())

@@ -227,8 +227,11 @@ fn trouble_of_code(code: &str) -> Option<Trouble> {
     })
 }
 
-/// Errors of making connections, and of scripts, hold the server's code within their text.
+/// Errors of making connections to a cluster, and of scripts, hold what went wrong within their text.
 fn named_within(text: &str) -> Option<Trouble> {
+    if text.contains("AuthenticationFailed") {
+        return Some(Trouble::NotAuthenticated);
+    }
     text.split(|c: char| !c.is_ascii_uppercase()).find_map(trouble_of_code)
 }
 

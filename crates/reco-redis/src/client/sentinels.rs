@@ -171,7 +171,9 @@ impl Sentinels {
         let awaited = |seat: &Seat| patient || seat.present.load(Ordering::Relaxed);
         let mut missing: Vec<&Address> =
             self.seats.iter().filter(|seat| awaited(seat)).map(|seat| &seat.address).collect();
-        let (mut best, mut problems, mut until) = (None::<Primary>, Vec::new(), None);
+        let (mut best, mut problems) = (None::<Primary>, Vec::new());
+        // Sentinels that hang must not hold up what goes well without them.
+        let mut until = self.undoubted().then(|| begun + self.confirm);
         while best.is_none() || !missing.is_empty() {
             let answer = match until {
                 None => answers.next().await,
@@ -185,7 +187,8 @@ impl Sentinels {
             seat.present.store(answer.is_ok(), Ordering::Relaxed);
             match answer {
                 Ok(primary) => {
-                    until.get_or_insert(self.clock.now() + Self::GRACE);
+                    let grace = self.clock.now() + Self::GRACE;
+                    until = Some(until.map_or(grace, |until| until.min(grace)));
                     best = best.filter(|best| best.epoch >= primary.epoch).or(Some(primary));
                 }
                 Err(problem) => problems.push(problem),
@@ -197,6 +200,11 @@ impl Sentinels {
         self.learn(begun, best, &problems)
     }
 
+    fn undoubted(&self) -> bool {
+        let known = self.known.lock();
+        known.primary.is_some() && !known.doubted
+    }
+
     fn learn(
         &self,
         begun: Instant,
@@ -204,6 +212,8 @@ impl Sentinels {
         problems: &[CallError],
     ) -> Result<(Address, u64), CallError> {
         let mut known = self.known.lock();
+        // Nobody said anything: there is no use in asking again at once.
+        let confirmed = if best.is_some() { begun } else { self.clock.now() };
         match (best, &known.primary) {
             (Some(best), Some(before)) if best.epoch < before.epoch => {
                 tracing::debug!(service = self.service, ?best, ?before, "a sentinel is behind");
@@ -226,7 +236,7 @@ impl Sentinels {
             }
         }
         known.doubted = false;
-        known.confirmed = Some(begun);
+        known.confirmed = Some(confirmed);
         let primary = known.primary.as_ref().expect("all other cases have returned");
         Ok((primary.address.clone(), known.term))
     }

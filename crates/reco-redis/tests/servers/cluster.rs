@@ -1,13 +1,13 @@
 //! A cluster: the cache's promises, slots that move under way, a node that dies.
 
 use crate::rig::cluster::Cluster;
-use crate::rig::{age, client, present};
+use crate::rig::{age, client, present, random};
 use reco_core::cache::Cache;
 use reco_core::conformance;
 use reco_core::error::FaultKind;
 use reco_core::event::EventId;
 use reco_core::id::UserKey;
-use reco_redis::{RedisCache, RedisConfig, SeenIds};
+use reco_redis::{RedisCache, RedisConfig, SeenIds, Trouble};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -108,4 +108,31 @@ async fn a_dead_node_costs_its_own_keys_in_bounded_time() {
     assert!(matches!(fault.kind, FaultKind::Unavailable | FaultKind::Timeout), "{}", fault.message());
     // A second and a half by the configuration; the rest is for a busy machine.
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_permissions_are_enough() {
+    if !present() {
+        return;
+    }
+    let docs = include_str!("../../../../docs/redis.md");
+    let rules = docs.split_once("ACL SETUSER reco on >PASSWORD ").expect("the rules are documented").1;
+    let rules = rules.split_once("```").expect("the rules end").0;
+    let cluster = Cluster::start();
+    let password = format!("{:x}", random());
+    for node in &cluster.nodes {
+        let mut command = redis::cmd("ACL");
+        command.arg("SETUSER").arg("reco").arg("on").arg(format!(">{password}"));
+        command.arg(rules.split_whitespace().collect::<Vec<_>>());
+        command.exec(&mut node.direct()).unwrap();
+    }
+    let known = RedisConfig { user: "reco".into(), password: password.as_str().into(), ..cluster.config() };
+    let client = client(known.clone());
+    crate::example::share(&client, &client).await;
+    let cache = RedisCache::new(&client);
+    cache.put("k", "v".into(), Duration::ZERO).await.unwrap();
+    let stranger = RedisConfig { password: "wrong".into(), ..known };
+    let refused = crate::rig::client(stranger).ping().await.unwrap_err();
+    assert_eq!(refused.trouble, Trouble::NotAuthenticated, "{refused}");
+    assert!(!refused.to_string().contains("wrong"), "{refused}");
 }

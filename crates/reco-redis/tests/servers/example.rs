@@ -1,6 +1,7 @@
 //! The example says what it should.
 
 use crate::rig::{Server, present};
+use reco_redis::RedisClient;
 
 #[allow(dead_code, reason = "its `main` is for those who run it")]
 #[path = "../../examples/fleet.rs"]
@@ -12,9 +13,14 @@ async fn two_processes_share_what_they_know() {
         return;
     }
     let server = Server::start(&[]);
+    share(&server.client(), &server.client()).await;
+}
+
+/// Uses all parts as the example does.
+pub(crate) async fn share(one: &RedisClient, other: &RedisClient) {
     let mut out = Vec::new();
-    fleet::run(&server.address(), &mut out).await.unwrap();
-    let said = String::from_utf8(out).unwrap();
+    fleet::share(one, other, &mut out).await.expect("all parts work");
+    let said = String::from_utf8(out).expect("text");
     for part in
         ["[\"tea\"]", "98 left", "new true, sent again false", "trending      tea", "(you bought honey)"]
     {

@@ -1,9 +1,10 @@
 //! The primary dies, or is cut off and comes back: what was acknowledged stays, what cannot be done is said.
 
 use crate::rig::sentinel::{Watched, info};
-use crate::rig::{client, eventually, eventually_async, present};
+use crate::rig::{client, eventually, eventually_async, present, random};
 use parking_lot::Mutex;
 use reco_core::cache::Cache;
+use reco_core::time::{ManualClock, Timestamp};
 use reco_redis::{RedisCache, RedisClient};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -136,6 +137,42 @@ async fn writes_go_on_after_the_primary_was_killed() {
     );
     assert!(gap < Duration::from_secs(10), "{gap:?}");
     assert_eq!(info(&watched.replica, "role"), "master");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_sentinels_the_primary_is_used_on() {
+    if !present() {
+        return;
+    }
+    let mut watched = Watched::start();
+    let busy = RedisCache::new(&client(watched.config()));
+    // One to which a second passes between any two calls, so that each answer has to be confirmed.
+    let clock = ManualClock::starting_at(Timestamp::from_secs(0));
+    let idle = RedisClient::new(watched.config(), Arc::new(clock.clone()), random()).unwrap();
+    let idle = RedisCache::new(&idle);
+    let write = async || {
+        for round in 0..200 {
+            busy.put("busy", round.to_string().into(), HOUR).await.unwrap();
+        }
+        for round in 0..3 {
+            clock.advance(Duration::from_secs(1));
+            idle.put("idle", round.to_string().into(), HOUR).await.unwrap();
+        }
+    };
+    write().await;
+    watched.sentinels[0].0.kill();
+    write().await;
+    watched.sentinels[1].0.stop();
+    write().await;
+    watched.sentinels[2].0.stop();
+    write().await;
+    let late = RedisCache::new(&client(watched.config()));
+    let fault = late.get("k").await.unwrap_err();
+    assert!(fault.message().contains("sentinel"), "{}", fault.message());
+    watched.sentinels[1].0.go_on();
+    watched.sentinels[2].0.go_on();
+    let late = &late;
+    eventually_async("sentinels are asked again", || async move { late.get("k").await.is_ok() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 pub(crate) struct Watched {
     pub(crate) primary: Server,
     pub(crate) replica: Server,
-    sentinels: Vec<(Process, u16)>,
+    pub(crate) sentinels: Vec<(Process, u16)>,
     _folder: TempDir,
 }
 
