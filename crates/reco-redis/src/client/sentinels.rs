@@ -16,6 +16,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use reco_core::time::Clock;
+use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +65,9 @@ struct Primary {
     /// The epoch of the configuration: every fail-over has a later one.
     epoch: u64,
 }
+
+/// Host and port of the primary, and everything that is known of it.
+type Said = (Option<(String, u16)>, HashMap<String, String>);
 
 impl Sentinels {
     /// How long the others are waited for once one has answered.
@@ -251,18 +255,19 @@ impl Sentinels {
         let mut pipeline = redis::pipe();
         pipeline.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
         pipeline.cmd("SENTINEL").arg("MASTER").arg(&self.service);
-        let answer: (Option<(String, u16)>, HashMap<String, String>) = pipeline
-            .query_async(&mut connection)
-            .await
-            .map_err(|error| CallError::read(&error, format!("sentinel {}", seat.address)))?;
+        let answer: RedisResult<Said> = pipeline.query_async(&mut connection).await;
+        let place = format!("sentinel {}", seat.address);
+        let (primary, state) = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.to_string().contains("No such master") => Default::default(),
+            Err(error) => return Err(CallError::read(&error, place)),
+        };
         *kept = Some(connection);
-        let (place, state) = answer;
         let epoch = state.get("config-epoch").and_then(|epoch| epoch.parse().ok());
-        if let (Some((host, port)), Some(epoch)) = (place, epoch) {
+        if let (Some((host, port)), Some(epoch)) = (primary, epoch) {
             return Ok(Primary { address: Address { host, port }, epoch });
         }
-        let said = format!("it does not watch `{}`", self.service);
-        Err(CallError::new(Trouble::NoPrimary, format!("sentinel {}", seat.address), said))
+        Err(CallError::new(Trouble::NoPrimary, place, format!("it does not watch `{}`", self.service)))
     }
 }
 

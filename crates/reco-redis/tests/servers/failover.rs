@@ -5,7 +5,7 @@ use crate::rig::{client, eventually, eventually_async, present, random};
 use parking_lot::Mutex;
 use reco_core::cache::Cache;
 use reco_core::time::{ManualClock, Timestamp};
-use reco_redis::{RedisCache, RedisClient};
+use reco_redis::{RedisCache, RedisClient, RedisConfig, RetryConfig, Topology, Trouble};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -136,7 +136,30 @@ async fn writes_go_on_after_the_primary_was_killed() {
         reads.load(Ordering::Relaxed),
     );
     assert!(gap < Duration::from_secs(10), "{gap:?}");
-    assert_eq!(info(&watched.replica, "role"), "master");
+    eventually("the replica is the primary", || info(&watched.replica, "role") == "master");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_sentinels_is_told() {
+    if !present() {
+        return;
+    }
+    let watched = Watched::start();
+    let retry = RetryConfig { attempts: 2, base_ms: 0, cap_ms: 0 };
+    let config = RedisConfig { retry, ..watched.config() };
+    let Topology::Sentinel { addresses, password, .. } = config.topology.clone() else {
+        panic!("there are sentinels")
+    };
+    for (service, password, said) in [
+        ("nobody", password.clone(), "it does not watch `nobody`"),
+        ("shop", "wrong".into(), "does not know this user and password"),
+    ] {
+        let (addresses, service, user) = (addresses.clone(), service.to_owned(), String::new());
+        let topology = Topology::Sentinel { addresses, service, user, password };
+        let error = client(RedisConfig { topology, ..config.clone() }).ping().await.unwrap_err();
+        assert_eq!(error.trouble, Trouble::NoPrimary);
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,6 +90,11 @@ impl Cluster {
         }
         set(&mut target, &["NODE", &self.id(to)]);
         set(&mut source, &["NODE", &self.id(to)]);
+        // Who moves it again before all have heard of it may be contradicted by those who have not.
+        let owner = self.id(to);
+        for node in &self.nodes {
+            eventually("all nodes know who has the slot", || has(node, slot) == owner);
+        }
     }
 }
 
@@ -102,4 +107,13 @@ fn node() -> (Server, u16) {
 
 fn information(node: &Server) -> String {
     redis::cmd("CLUSTER").arg("INFO").query(&mut node.direct()).expect("a node answers")
+}
+
+/// Who has a slot, as one node knows it.
+fn has(node: &Server, slot: u16) -> String {
+    type Range = (u16, u16, (String, u16, String, redis::Value));
+    let ranges: Vec<Range> =
+        redis::cmd("CLUSTER").arg("SLOTS").query(&mut node.direct()).expect("a node answers");
+    let range = ranges.into_iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
+    range.map(|(_, _, (_, _, id, _))| id).unwrap_or_default()
 }
