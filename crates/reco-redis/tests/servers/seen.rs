@@ -4,7 +4,7 @@ use crate::rig::toxiproxy::Toxiproxy;
 use crate::rig::{Server, age, client, eventually_async, present};
 use reco_core::event::EventId;
 use reco_core::id::UserKey;
-use reco_redis::{RedisConfig, RetryConfig, SeenIds, Topology};
+use reco_redis::SeenIds;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,10 +62,7 @@ async fn a_lost_answer_does_not_make_new_ids_old() {
     }
     let server = Server::start(&[]);
     let Some(proxy) = Toxiproxy::before(server.port) else { return };
-    let topology = Topology::Single { address: format!("127.0.0.1:{}", proxy.port) };
-    let retry = RetryConfig { attempts: 100, base_ms: 20, cap_ms: 50 };
-    let config = RedisConfig { topology, retry, answer_ms: 200, call_ms: 60_000, ..server.config() };
-    let seen = Arc::new(SeenIds::new(&client(config), DAY).unwrap());
+    let seen = Arc::new(SeenIds::new(&client(proxy.config()), DAY).unwrap());
     let ann = UserKey::from("ann");
     assert_eq!(seen.mark(&[(&ann, EventId(1))]).await.unwrap(), [true]);
     proxy.lose_answers();

@@ -8,7 +8,7 @@ use reco_core::error::FaultKind;
 use reco_core::retrieve::RemoteHit;
 use reco_core::time::{Budget, Clock, SystemClock, Timestamp};
 use reco_core::trend::Trend;
-use reco_redis::{RedisConfig, RetryConfig, Sighting, Topology, Trending, TrendingGenerator};
+use reco_redis::{Sighting, Trending, TrendingGenerator};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,10 +102,7 @@ async fn a_lost_answer_does_not_count_twice() {
     }
     let server = Server::start(&[]);
     let Some(proxy) = Toxiproxy::before(server.port) else { return };
-    let topology = Topology::Single { address: format!("127.0.0.1:{}", proxy.port) };
-    let retry = RetryConfig { attempts: 100, base_ms: 20, cap_ms: 50 };
-    let config = RedisConfig { topology, retry, answer_ms: 200, call_ms: 60_000, ..server.config() };
-    let boards = Trending::new(&client(config), "day", 1.0, 1_000).unwrap();
+    let boards = Trending::new(&client(proxy.config()), "day", 1.0, 1_000).unwrap();
     let now = Timestamp::from_secs(1_700_000_000);
     let sighting = Sighting { item: "tea".into(), weight: 1.0, at: now };
     boards.add("all", std::slice::from_ref(&sighting)).await.unwrap();

@@ -1,6 +1,7 @@
 //! A proxy that loses what goes through it when it is told to.
 
 use super::{Process, eventually, free_port};
+use reco_redis::{RedisConfig, RetryConfig, Topology};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -9,7 +10,7 @@ use std::net::TcpStream;
 pub(crate) struct Toxiproxy {
     _process: Process,
     control: u16,
-    pub(crate) port: u16,
+    port: u16,
 }
 
 impl Toxiproxy {
@@ -28,6 +29,13 @@ impl Toxiproxy {
         );
         proxy.ask("POST", "/proxies", &body);
         Some(proxy)
+    }
+
+    /// A configuration that leads through it and tries for a long time.
+    pub(crate) fn config(&self) -> RedisConfig {
+        let topology = Topology::Single { address: format!("127.0.0.1:{}", self.port) };
+        let retry = RetryConfig { attempts: 100, base_ms: 20, cap_ms: 50 };
+        RedisConfig { topology, retry, answer_ms: 200, call_ms: 60_000, ..RedisConfig::default() }
     }
 
     /// From now on no answer comes through, though every question does.
