@@ -7,7 +7,7 @@ use reco_core::pipeline::Recommender;
 use reco_core::store::{DeadLetters, DurableLog, JournalError, LogConfig, Recovery};
 use reco_core::time::{Clock, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How events are kept.
@@ -98,7 +98,11 @@ impl Events {
         tell(session, &recovery);
         let checkpoint = config.path.join("live.checkpoint");
         let analytics = config.path.join("analytics.counts");
-        let history = config.history.then(|| config.path.join("history"));
+        let history = config.path.join("history");
+        if log.range().end == 0 {
+            are_none_of_another_log(&config.path, [&checkpoint, &analytics, &history])?;
+        }
+        let history = config.history.then_some(history);
         Ok(Self { log: Arc::new(log), dead: Arc::new(dead), checkpoint, analytics, history })
     }
 
@@ -154,6 +158,19 @@ fn explained(error: JournalError) -> Failure {
         other => other.to_string(),
     };
     format!("{problem}; or name another folder with --set events.path=FOLDER, or none with --set events.keep=memory").into()
+}
+
+/// What was made of a log tells its events by their positions. In the place of a log that was removed another begins to count
+/// anew, and its events would be taken for those.
+fn are_none_of_another_log(folder: &Path, made: [&PathBuf; 3]) -> Result<(), Failure> {
+    let left: Vec<String> =
+        made.into_iter().filter(|path| path.exists()).map(|path| path.display().to_string()).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let (folder, left) = (folder.display(), left.join(", "));
+    Err(format!("{folder}: there is no event in the log, but {left} of an earlier one; move them away")
+        .into())
 }
 
 fn tell(session: &Session, recovery: &Recovery) {

@@ -161,6 +161,23 @@ fn a_server_that_is_asked_to_stop_leaves_everything_to_go_on_from_and_to_train_o
 }
 
 #[test]
+fn what_was_made_of_a_log_that_is_gone_is_not_taken_for_this_ones() {
+    let folder = shop();
+    let server = serve(folder.path());
+    ask(&server, "POST", "/interactions", &events(0, 3)).expect("an answer");
+    drop(server);
+    answer(folder.path(), &[&["rebuild"], &DATA[..]].concat());
+    for file in fs::read_dir(folder.path().join("reco-events")).expect("a folder") {
+        let path = file.expect("a file").path();
+        if path.extension().is_some_and(|ending| ending == "log") {
+            fs::remove_file(path).expect("it is there");
+        }
+    }
+    let why = refusal(folder.path(), &[&["serve", "--listen", "127.0.0.1:0"], &DATA[..]].concat());
+    assert!(why.contains("live.checkpoint of an earlier one; move"), "{why}");
+}
+
+#[test]
 fn two_servers_do_not_share_a_log() {
     let folder = shop();
     let _server = serve(folder.path());
