@@ -153,7 +153,7 @@ impl DeadLetters {
             // Equal letters are two letters: the id only has to be new.
             let call = self.calls.fetch_add(1, Ordering::Relaxed);
             let random = u128::from(self.ids.hash_one((place, call)));
-            Ok(Record { id: EventId::v7(now, random).0, text: text.into() })
+            Ok(Record { id: EventId::v7(now, random).0, text: text.into(), event: None })
         };
         let records = entries.into_iter().enumerate().map(record).collect::<Result<_, _>>();
         self.journal.append(NAME, records.map_err(unwritable)?).await.map(|_| ())

@@ -136,7 +136,8 @@ fn place(offset: u64) -> Place {
 }
 
 fn record(event: &Event) -> Result<Record, serde_json::Error> {
-    Ok(Record { id: event.id.0, text: serde_json::to_vec(event)?.into() })
+    let text = serde_json::to_vec(event)?.into();
+    Ok(Record { id: event.id.0, text, event: Some(Arc::new(event.clone())) })
 }
 
 /// Reads a [`DurableLog`] from where its group left off.
@@ -154,7 +155,11 @@ impl EventSource for DurableReader {
 
     async fn poll(&mut self, max: usize) -> Result<Vec<Delivery>, Fault> {
         let read = |position, record: &Record| {
-            Ok(Delivery { place: place(position), event: serde_json::from_slice(&record.text)? })
+            let event = match &record.event {
+                Some(event) => Event::clone(event),
+                None => serde_json::from_slice(&record.text)?,
+            };
+            Ok(Delivery { place: place(position), event })
         };
         self.0.poll(max, read).await
     }
@@ -213,8 +218,11 @@ mod tests {
         let (_folder, log) = log();
         let text = |text: &str| Box::from(text.as_bytes());
         let event = r#"{"id":"00000000000000000000000000000001","user_id":"ann","item_id":"tea","action":"click","timestamp":1}"#;
-        let records =
-            [event, "{}", event].into_iter().zip(1..).map(|(json, id)| Record { id, text: text(json) });
+        let records = [event, "{}", event].into_iter().zip(1..).map(|(json, id)| Record {
+            id,
+            text: text(json),
+            event: None,
+        });
         log.0.append(NAME, records.collect()).await.unwrap();
         let mut reader = log.reader("reader").unwrap();
         assert_eq!(reader.poll(9).await.unwrap().len(), 1);

@@ -91,7 +91,7 @@ impl Head {
         let mut records = Vec::with_capacity(table.len());
         for &(id, length) in table {
             let (text, rest) = body.split_at_checked(length)?;
-            records.push(Record { id, text: text.into() });
+            records.push(Record { id, text: text.into(), event: None });
             body = rest;
         }
         Some(records)
@@ -110,7 +110,7 @@ pub(super) fn encode(first: u64, records: &[Record]) -> Vec<u8> {
     let body_bytes: usize = records.iter().map(|record| record.text.len()).sum();
     let mut table = Vec::with_capacity(records.len() * ENTRY_BYTES);
     let mut body_crc = crc32fast::Hasher::new();
-    for Record { id, text } in records {
+    for Record { id, text, .. } in records {
         table.extend(id.to_le_bytes());
         table.extend((text.len() as u32).to_le_bytes());
         body_crc.update(text);
@@ -147,7 +147,7 @@ mod tests {
             texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 1..9),
             (at, bit) in (any::<prop::sample::Index>(), 0u8..8),
         ) {
-            let text = |(id, text): (usize, Vec<u8>)| Record { id: id as u128, text: text.into() };
+            let text = |(id, text): (usize, Vec<u8>)| Record { id: id as u128, text: text.into(), event: None };
             let records: Vec<Record> = texts.into_iter().enumerate().map(text).collect();
             let mut block = encode(first, &records);
             prop_assert_eq!(decode(&block), Some((first, records)));

@@ -8,6 +8,7 @@ mod block;
 mod known;
 mod positions;
 mod reader;
+mod recent;
 mod recovery;
 mod scan;
 mod segment;
@@ -20,9 +21,11 @@ pub use scan::ScanError;
 pub use segment::Damage;
 
 use crate::error::{Fault, FaultKind};
+use crate::event::Event;
 use crate::time::{Clock, Timestamp};
 use parking_lot::Mutex;
 use positions::Positions;
+use recent::Recent;
 use segment::Segment;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -37,10 +40,12 @@ pub(super) use reader::{Cursor, JournalReader, Step};
 pub(super) use scan::Records;
 
 /// Something to be kept, with the id that tells whether it was kept before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Record {
     pub(super) id: u128,
     pub(super) text: Box<[u8]>,
+    /// What the text says, where that is known and an event: it is not kept, but handed to readers that are near.
+    pub(super) event: Option<Arc<Event>>,
 }
 
 /// How a log on disk is kept.
@@ -170,6 +175,7 @@ struct State {
     segments: Vec<Segment>,
     /// The position behind the last record that is on the disk.
     end: u64,
+    recent: Recent,
     positions: Positions,
     closed: bool,
 }

@@ -128,7 +128,7 @@ impl JournalReader {
             // Listening begins before looking, so that no news is missed in between.
             let mut news = std::pin::pin!(shared.news.notified());
             news.as_mut().enable();
-            match self.step().await? {
+            match self.next_step(max).await? {
                 Step::Records(records) => self.waiting.extend(records),
                 Step::Damage(damage) => {
                     self.next = self.next.max(damage.lost.end);
@@ -158,6 +158,23 @@ impl JournalReader {
             }
         }
         Ok(polled)
+    }
+
+    /// What comes next: of what was committed just now, or from the disk.
+    async fn next_step(&mut self, max: usize) -> Result<Step, Fault> {
+        {
+            let state = self.shared.state.lock();
+            let recent = state.recent.from(self.next, max.max(1));
+            if !recent.is_empty() {
+                // Wherever the cursor stood, it would go on from there.
+                self.cursor = None;
+                return Ok(Step::Records(recent));
+            }
+            if self.next >= state.end {
+                return Ok(if state.closed { Step::Closed } else { Step::End });
+            }
+        }
+        self.step().await
     }
 
     /// Reads a block, away from the threads that must not wait for a disk.

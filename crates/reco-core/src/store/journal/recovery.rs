@@ -2,6 +2,7 @@
 
 use super::known::Known;
 use super::positions::Positions;
+use super::recent::Recent;
 use super::segment::{Blocks, Found, HEADER_BYTES, Look, Segment, sync};
 use super::{Damage, JournalError, LogConfig, Recovery, Retention, State};
 use crate::time::Timestamp;
@@ -41,7 +42,7 @@ pub(super) fn open(folder: &Path, config: &LogConfig, now: Timestamp) -> Result<
         segments.push(segment);
         (end, file) = (seen, begun);
     }
-    let mut state = State { segments, end, positions, closed: false };
+    let mut state = State { segments, end, recent: Recent::default(), positions, closed: false };
     Retention::of(config).apply(&mut state, now).map_err(cannot)?;
     sync(folder).map_err(cannot)?;
     if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -101,7 +102,7 @@ pub(super) fn look(folder: &Path) -> Result<State, JournalError> {
         let measured = measure(last, &mut Vec::new());
         (last.bytes, end) = measured.map_err(|cause| JournalError::io(&last.path, cause))?;
     }
-    Ok(State { segments, end, positions: Positions::none(), closed: true })
+    Ok(State { segments, end, recent: Recent::default(), positions: Positions::none(), closed: true })
 }
 
 /// The ids of the latest records, from as many segments as it takes.

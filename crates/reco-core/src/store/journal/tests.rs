@@ -8,7 +8,7 @@ use std::fs;
 const NAME: &str = "journal";
 
 fn record(id: u128) -> Record {
-    Record { id, text: format!("the text of record {id}").into_bytes().into() }
+    Record { id, text: format!("the text of record {id}").into_bytes().into(), event: None }
 }
 
 fn open(folder: &Path) -> (Journal, Recovery) {
@@ -167,7 +167,7 @@ fn several_segments(folder: &Path, keep_mb: u64) -> (Journal, Recovery) {
 /// A commit that fills a segment.
 fn fill(journal: &Journal, id: u128) {
     let text = vec![b'x'; 1 << 20].into_boxed_slice();
-    block_on(journal.append(NAME, vec![Record { id, text }])).unwrap();
+    block_on(journal.append(NAME, vec![Record { id, text, event: None }])).unwrap();
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn a_segment_that_was_never_begun_is_in_nobodys_way() {
 fn what_is_too_large_to_be_read_back_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());
-    let large = vec![Record { id: 1, text: vec![0; block::MOST_BODY_BYTES / 2 + 1].into() }];
+    let large = vec![Record { id: 1, text: vec![0; block::MOST_BODY_BYTES / 2 + 1].into(), event: None }];
     let refused = block_on(journal.append(NAME, large)).unwrap_err();
     assert_eq!(refused.kind, FaultKind::Invalid);
     append(&journal, Some(1..2));

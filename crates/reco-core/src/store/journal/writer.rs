@@ -56,7 +56,7 @@ impl Writer {
             {
                 batch.take(append, &self.known);
             }
-            let committed = self.commit(&batch.records).map_err(Arc::new);
+            let committed = self.commit(&mut batch.records).map_err(Arc::new);
             if committed.is_ok() {
                 batch.ids.iter().for_each(|id| self.known.insert(*id));
             }
@@ -69,7 +69,7 @@ impl Writer {
     }
 
     /// Brings records to the disk, all or none, and returns the position of the first.
-    fn commit(&mut self, records: &[Record]) -> io::Result<u64> {
+    fn commit(&mut self, records: &mut [Record]) -> io::Result<u64> {
         if records.is_empty() {
             return Ok(self.shared.state.lock().end);
         }
@@ -87,6 +87,7 @@ impl Writer {
         }
         let mut state = self.shared.state.lock();
         state.end = end + records.len() as u64;
+        state.recent.push(end, records);
         if let Some(last) = state.segments.last_mut() {
             last.bytes = bytes + block.len() as u64;
         }
