@@ -1,0 +1,302 @@
+//! Events out of Kafka, as a member of a consumer group.
+
+mod dead;
+mod fetched;
+mod lag;
+mod ownership;
+
+pub use dead::origin;
+pub use ownership::Ownership;
+
+use crate::client;
+use crate::config::KafkaConfig;
+use crate::error::{KafkaError, NAME, code, fault};
+use async_trait::async_trait;
+use dead::Graveyard;
+use fetched::Fetched;
+use futures_util::{FutureExt, StreamExt};
+use ownership::Owned;
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use reco_core::error::{Fault, FaultKind};
+use reco_core::store::{Delivery, EventSource};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::{Instant, sleep};
+
+/// Reads events as a member of a consumer group, whose members share the partitions.
+///
+/// * A new group starts with the oldest event kept, and a partition that changes hands behind its last commit.
+///   Partitions move one by one (cooperative-sticky): the others are read on meanwhile. Who commits after
+///   each poll hands nothing out twice when members come and go in good order.
+/// * [`commit`](EventSource::commit) is about what was handed out from partitions that are still ours.
+/// * A message that is no event goes to [the topic of dead letters](KafkaConfig::dead_letters), with
+///   [headers](origin) that tell where it was and what is wrong; then reading goes on.
+/// * Messages of transactions that were not committed are not read.
+/// * Who polls too rarely ([`poll_interval_ms`](KafkaConfig::poll_interval_ms)) is left by its partitions; the next
+///   poll tells so, and the one after joins again.
+/// * Dropping leaves the group in the background; [`close`](Self::close) waits for it.
+pub struct KafkaSource {
+    /// There until it is closed.
+    consumer: Option<Arc<StreamConsumer<Owned>>>,
+    fetched: Fetched,
+    graveyard: Graveyard,
+    config: KafkaConfig,
+    group: String,
+}
+
+/// Events that a poll hands out at most, so that it does not keep a thread of the runtime for long.
+const AT_ONCE: usize = 10_000;
+
+/// How long to wait before committing again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSource").field("group", &self.group).field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl KafkaSource {
+    /// A reader for `group`, which joins it at its first poll; connections are made in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`KafkaError::Config`] with all that is wrong, and [`KafkaError::Client`] for properties that the client library
+    /// does not take, and outside of a tokio runtime.
+    pub fn open(config: &KafkaConfig, group: &str) -> Result<Self, KafkaError> {
+        Self::open_with(config, group, None)
+    }
+
+    /// A reader that tells `ownership` about its partitions, and starts in them where that says.
+    ///
+    /// ```no_run
+    /// use reco_kafka::{KafkaConfig, KafkaSource};
+    /// use std::collections::BTreeMap;
+    ///
+    /// # async fn run() -> Result<(), reco_kafka::KafkaError> {
+    /// let offsets_kept_with_the_state = BTreeMap::from([(0, 1_200), (1, 870)]);
+    /// let source = KafkaSource::open_owning(&KafkaConfig::default(), "counts", offsets_kept_with_the_state)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn open_owning(config: &KafkaConfig, group: &str, ownership: impl Ownership) -> Result<Self, KafkaError> {
+        Self::open_with(config, group, Some(Arc::new(ownership)))
+    }
+
+    fn open_with(
+        config: &KafkaConfig,
+        group: &str,
+        ownership: Option<Arc<dyn Ownership>>,
+    ) -> Result<Self, KafkaError> {
+        let client = client::consumer(config, group)?;
+        if group.is_empty() {
+            return Err(KafkaError::Config(vec!["group is empty, must be a name".to_owned()]));
+        }
+        if Handle::try_current().is_err() {
+            let cause = ClientError::ClientCreation("a source is opened within a tokio runtime".to_owned());
+            return Err(KafkaError::client(config, cause));
+        }
+        let consumer: StreamConsumer<Owned> = client
+            .create_with_context(Owned::new(&config.topic, ownership))
+            .map_err(|cause| KafkaError::client(config, cause))?;
+        consumer.subscribe(&[&config.topic]).map_err(|cause| KafkaError::client(config, cause))?;
+        Ok(Self {
+            consumer: Some(Arc::new(consumer)),
+            fetched: Fetched::default(),
+            graveyard: Graveyard::new(config),
+            config: config.clone(),
+            group: group.to_owned(),
+        })
+    }
+
+    /// Partitions that are ours, as of the last poll.
+    pub fn partitions(&self) -> BTreeSet<u32> {
+        self.consumer().context().partitions()
+    }
+
+    /// How many messages the group has not committed, by partition of the topic, whoever reads it. Those that are no
+    /// events and, where others write in transactions, marks of those count, too.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the cluster does not tell.
+    pub async fn lag(&self) -> Result<BTreeMap<u32, u64>, Fault> {
+        let (consumer, topic) = (Arc::clone(self.consumer()), self.config.topic.clone());
+        let patience = Duration::from_millis(u64::from(self.config.answer_timeout_ms));
+        let asked = spawn_blocking(move || lag::of_group(&*consumer, &topic, patience)).await;
+        asked.map_err(interrupted)?.map_err(|error| self.fault("measuring the lag of", code(&error)))
+    }
+
+    /// Leaves the group, so that others get our partitions at once. What was not committed comes again, to them.
+    pub async fn close(mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            // Leaving waits for the cluster, for some seconds at most.
+            let _ = spawn_blocking(move || drop(consumer)).await;
+        }
+    }
+
+    fn consumer(&self) -> &Arc<StreamConsumer<Owned>> {
+        self.consumer.as_ref().expect("there is a consumer until the source is closed")
+    }
+
+    fn fault(&self, doing: &str, code: Code) -> Fault {
+        fault(&self.config, &format!("group {}, {doing}", self.group), &self.config.topic, code)
+    }
+
+    /// Waits for a message, unless one is there already, and takes what else has come, up to `max`.
+    async fn fetch(&mut self, max: usize) -> Result<(), Fault> {
+        let consumer = Arc::clone(self.consumer());
+        let mut stream = consumer.stream();
+        while self.fetched.is_empty() {
+            let message = stream.next().await.expect("a consumer's stream does not end");
+            self.keep(&consumer, message)?;
+        }
+        while self.fetched.len() < max
+            && let Some(Some(message)) = stream.next().now_or_never()
+        {
+            self.keep(&consumer, message)?;
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        consumer: &StreamConsumer<Owned>,
+        message: Result<BorrowedMessage<'_>, ClientError>,
+    ) -> Result<(), Fault> {
+        self.settle(consumer)?;
+        match message {
+            Ok(message) if consumer.context().has(message.partition() as u32) => {
+                self.fetched.push(&message, &self.group);
+                Ok(())
+            }
+            // Of a partition that went while it was on its way.
+            Ok(_) => Ok(()),
+            Err(error) if is_passing(code(&error)) => Ok(()),
+            Err(error) => Err(self.fault("reading", code(&error))),
+        }
+    }
+
+    /// Takes note of partitions that went. To be done before anything is taken from them that came later, should they
+    /// have come back.
+    fn settle(&mut self, consumer: &StreamConsumer<Owned>) -> Result<(), Fault> {
+        self.fetched.forget(&consumer.context().take_revoked());
+        match consumer.context().take_failure() {
+            Some(error) => {
+                let cause = format!("group {}, taking over partitions of {}: {error}", self.group, self.config.topic);
+                Err(Fault::new(NAME, FaultKind::Internal).because(cause))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Sees to it that messages that are no events are kept elsewhere.
+    async fn bury(&mut self) -> Result<(), Fault> {
+        self.graveyard.take(&self.fetched.dead()).await?;
+        self.fetched.bury();
+        Ok(())
+    }
+}
+
+/// The library sees to it by itself, and one broker's absence is no fault while there are others.
+fn is_passing(code: Code) -> bool {
+    matches!(code, Code::BrokerTransportFailure | Code::OperationTimedOut | Code::Resolve | Code::AutoOffsetReset)
+}
+
+/// Trying again helps: the group is changing, or its coordinator is moving.
+fn may_be_committed_later(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RebalanceInProgress
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::NotCoordinator
+            | Code::WaitingForCoordinator
+            | Code::BrokerTransportFailure
+            | Code::RequestTimedOut
+            | Code::OperationTimedOut
+            | Code::UnstableOffsetCommit
+    )
+}
+
+fn interrupted(cause: JoinError) -> Fault {
+    Fault::new(NAME, FaultKind::Internal).because(cause)
+}
+
+#[async_trait]
+impl EventSource for KafkaSource {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn poll(&mut self, max: usize) -> Result<Vec<Delivery>, Fault> {
+        let max = max.clamp(1, AT_ONCE);
+        loop {
+            self.fetch(max).await?;
+            self.bury().await?;
+            let consumer = Arc::clone(self.consumer());
+            self.settle(&consumer)?;
+            let deliveries = self.fetched.hand_out(max);
+            if !deliveries.is_empty() {
+                return Ok(deliveries);
+            }
+        }
+    }
+
+    async fn commit(&mut self) -> Result<(), Fault> {
+        let consumer = Arc::clone(self.consumer());
+        self.settle(&consumer)?;
+        let offsets = self.fetched.uncommitted();
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + Duration::from_millis(u64::from(self.config.answer_timeout_ms));
+        loop {
+            let (consumer, list) = (Arc::clone(&consumer), self.list(&offsets));
+            match spawn_blocking(move || consumer.commit(&list, CommitMode::Sync)).await.map_err(interrupted)? {
+                Ok(()) => break,
+                Err(error) if may_be_committed_later(code(&error)) && Instant::now() < deadline => {
+                    sleep(PAUSE).await;
+                }
+                Err(error) => return Err(self.fault("committing what was read from", code(&error))),
+            }
+        }
+        self.fetched.committed(offsets);
+        Ok(())
+    }
+}
+
+impl KafkaSource {
+    fn list(&self, offsets: &BTreeMap<u32, u64>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            let added =
+                list.add_partition_offset(&self.config.topic, *partition as i32, Offset::Offset(*offset as i64));
+            added.expect("an offset is not negative");
+        }
+        list
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            // Leaving waits for the cluster: not on a thread of the runtime.
+            let leaving = std::thread::Builder::new().name("reco-kafka-leave".to_owned());
+            if let Err(cause) = leaving.spawn(move || drop(consumer)) {
+                tracing::warn!(target: "reco_kafka", group = self.group, "left without a word: {cause}");
+            }
+        }
+    }
+}
