@@ -214,11 +214,14 @@ fn is_passing(code: Code) -> bool {
     matches!(code, Code::BrokerTransportFailure | Code::OperationTimedOut | Code::Resolve | Code::AutoOffsetReset)
 }
 
-/// Trying again helps: the group is changing, or its coordinator is moving.
-fn may_be_committed_later(code: Code) -> bool {
-    matches!(
+/// Trying again helps: the group is changing, or its coordinator is moving. Partitions stay ours meanwhile, as they are
+/// given up within a poll only, unless the group took us for dead.
+fn may_be_committed_later(code: Code, is_lost: bool) -> bool {
+    !is_lost && matches!(
         code,
         Code::RebalanceInProgress
+            // Sent before the group changed, and looked at after.
+            | Code::IllegalGeneration
             | Code::CoordinatorLoadInProgress
             | Code::CoordinatorNotAvailable
             | Code::NotCoordinator
@@ -266,7 +269,10 @@ impl EventSource for KafkaSource {
             let (consumer, list) = (Arc::clone(&consumer), self.list(&offsets));
             match spawn_blocking(move || consumer.commit(&list, CommitMode::Sync)).await.map_err(interrupted)? {
                 Ok(()) => break,
-                Err(error) if may_be_committed_later(code(&error)) && Instant::now() < deadline => {
+                Err(error)
+                    if may_be_committed_later(code(&error), self.consumer().assignment_lost())
+                        && Instant::now() < deadline =>
+                {
                     sleep(PAUSE).await;
                 }
                 Err(error) => return Err(self.fault("committing what was read from", code(&error))),

@@ -7,6 +7,7 @@ use reco_core::error::FaultKind;
 use reco_core::event::Event;
 use reco_core::store::{EventSink, EventSource};
 use reco_kafka::{Compression, KafkaConfig, KafkaSink, KafkaSource, partition_of, topics};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_is_a_log() {
@@ -23,7 +24,7 @@ async fn users_are_where_their_hash_says_however_events_are_compressed() {
     for compression in [Compression::None, Compression::Lz4, Compression::Zstd] {
         let config = KafkaConfig { compression, ..brokers.config("hash") };
         topics::prepare(&config).await.unwrap();
-        let users = ["", "ann", "bob", "zoë", "顧客", "user-1234567890", "\u{1f375}"];
+        let users = ["ann", "bob", "zoë", "顧客", "user-1234567890", "\u{1f375}"];
         let batch: Vec<Event> = users.iter().zip(1..).map(|(user, id)| event(user, id)).collect();
         let appended = KafkaSink::open(&config).unwrap().append(&batch).await.unwrap();
         for (user, place) in users.iter().zip(&appended.places) {
@@ -33,7 +34,8 @@ async fn users_are_where_their_hash_says_however_events_are_compressed() {
         let mut source = KafkaSource::open(&config, "reader").unwrap();
         let mut n_read = 0;
         while n_read < batch.len() {
-            for delivery in source.poll(100).await.unwrap() {
+            let polled = tokio::time::timeout(Duration::from_secs(60), source.poll(100)).await;
+            for delivery in polled.expect("what was appended can be polled").unwrap() {
                 let sent = (delivery.event.id.0 - 1) as usize;
                 assert_eq!((&delivery.event, Some(delivery.place)), (&batch[sent], appended.places[sent]));
                 n_read += 1;

@@ -1,0 +1,130 @@
+//! Brokers that stop answering, and brokers that die.
+
+mod broker;
+
+use broker::{Brokers, events};
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use reco_core::error::FaultKind;
+use reco_core::event::{Details, Event};
+use reco_core::store::{EventSink, EventSource};
+use reco_kafka::{KafkaConfig, KafkaSink, KafkaSource, topics};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Some 6 kB each, so that 170 of them fill a megabyte.
+fn heavy(ids: std::ops::Range<u128>) -> Vec<Event> {
+    let other = [("note".to_owned(), "n".repeat(5_000).into())].into_iter().collect();
+    let details = Box::new(Details { other, ..Details::default() });
+    events(ids).into_iter().map(|event| Event { details: Some(details.clone()), ..event }).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_broker_that_stops_answering_holds_nobody_for_ever() {
+    let Some(jars) = broker::jars() else { return };
+    let brokers = Brokers::start(&jars, 1);
+    let config = KafkaConfig {
+        buffer_mb: 1,
+        room_wait_ms: 300,
+        delivery_timeout_ms: 3_000,
+        answer_timeout_ms: 2_000,
+        ..brokers.config("stopped")
+    };
+    topics::prepare(&config).await.unwrap();
+    let sink = KafkaSink::open(&config).unwrap();
+    assert_eq!(sink.append(&heavy(0..10)).await.unwrap().accepted(), 10);
+    brokers.signal(0, "STOP");
+    let begun = Instant::now();
+    let appends = (0..8).map(|n| {
+        let sink = &sink;
+        async move { (n, sink.append(&heavy(1_000 * n..1_000 * n + 100)).await, begun.elapsed()) }
+    });
+    let outcomes = join_all(appends).await;
+    for (number, outcome, took) in &outcomes {
+        let fault = outcome.as_ref().expect_err("nobody acknowledged anything");
+        assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.message());
+        // The first fills the buffer and waits for its acknowledgement; the others wait for room.
+        let (reason, bound) = match number {
+            0 => ("delivery_timeout_ms is 3000", 20),
+            _ => ("there was no room for 100 more within 300 ms (room_wait_ms)", 3),
+        };
+        assert!(fault.message().contains(reason), "{number}: {}", fault.message());
+        assert!(*took < Duration::from_secs(bound), "{number} took {took:?}");
+    }
+    // A reader is held up, but not for ever, when it leaves.
+    let mut source = KafkaSource::open(&config, "features").unwrap();
+    assert!(tokio::time::timeout(Duration::from_secs(1), source.poll(1)).await.is_err());
+    tokio::time::timeout(Duration::from_secs(30), source.close()).await.expect("it leaves all the same");
+    brokers.signal(0, "CONT");
+    let begun = Instant::now();
+    let mut again = sink.append(&heavy(9_000..9_100)).await;
+    while again.is_err() && begun.elapsed() < Duration::from_secs(60) {
+        again = sink.append(&heavy(9_000..9_100)).await;
+    }
+    assert_eq!(again.expect("it takes events again").accepted(), 100);
+}
+
+/// Appends batch after batch until told to stop, each until it is accepted, and tells the ids that were.
+async fn writer(sink: Arc<KafkaSink>, number: u128, stop: Arc<AtomicBool>, kept: Arc<Mutex<BTreeSet<u128>>>) {
+    let mut next = number << 64;
+    while !stop.load(Ordering::SeqCst) {
+        let batch = events(next..next + 20);
+        let begun = Instant::now();
+        while let Err(fault) = sink.append(&batch).await {
+            assert!(begun.elapsed() < Duration::from_secs(120), "{}", fault.message());
+        }
+        kept.lock().extend(next..next + 20);
+        next += 20;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_three_brokers_one_may_die_and_no_accepted_event_is_lost() {
+    let Some(jars) = broker::jars() else { return };
+    let brokers = Brokers::start(&jars, 3);
+    let config = KafkaConfig {
+        partitions: 12,
+        replication: 3,
+        min_in_sync: 2,
+        answer_timeout_ms: 3_000,
+        ..brokers.config("killed")
+    };
+    topics::prepare(&config).await.unwrap();
+    let sink = Arc::new(KafkaSink::open(&config).unwrap());
+    let (stop, kept) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeSet::new())));
+    let start = |number| tokio::spawn(writer(Arc::clone(&sink), number, Arc::clone(&stop), Arc::clone(&kept)));
+    let writers: Vec<_> = (0..4).map(start).collect();
+    let reach = async |n: usize| {
+        let begun = Instant::now();
+        while kept.lock().len() < n {
+            assert!(begun.elapsed() < Duration::from_secs(120), "{n} events are kept in the end");
+            tokio::task::yield_now().await;
+        }
+        kept.lock().len()
+    };
+    let before = reach(2_000).await;
+    brokers.signal(1, "KILL");
+    reach(before + 5_000).await;
+    stop.store(true, Ordering::SeqCst);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let kept = kept.lock().clone();
+    let mut source = KafkaSource::open(&config, "features").unwrap();
+    let (mut read, mut last) = (BTreeSet::new(), [None; 4]);
+    let mut twice = 0;
+    while !kept.is_subset(&read) {
+        let polled = tokio::time::timeout(Duration::from_secs(60), source.poll(1_000)).await;
+        let polled = polled.unwrap_or_else(|_| panic!("{} of {} events were read", read.len(), kept.len()));
+        for delivery in polled.unwrap() {
+            let id = delivery.event.id.0;
+            twice += usize::from(!read.insert(id));
+            last[(id >> 64) as usize] = Some(id);
+        }
+    }
+    assert!(last.iter().all(Option::is_some), "every writer's events are there");
+    // What the library repeats by itself is kept once; only batches that were told to have failed may be there twice.
+    assert!(twice <= 4 * 20, "{twice} of {} were there twice", kept.len());
+}
