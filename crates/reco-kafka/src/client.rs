@@ -27,7 +27,10 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, line: &str) {
         return;
     }
     match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => {
             tracing::error!(target: "reco_kafka", facility, "{line}");
         }
         RDKafkaLogLevel::Warning => tracing::warn!(target: "reco_kafka", facility, "{line}"),

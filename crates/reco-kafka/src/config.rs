@@ -123,7 +123,11 @@ impl KafkaConfig {
         ];
         let names = [name_problem("topic", &self.topic), name_problem("dead_letters", &self.dead_letters)];
         let lines = names.into_iter().chain(ranges).flatten();
-        lines.chain(self.broker_problems()).chain(self.mutual_problems()).chain(self.properties.problems()).collect()
+        lines
+            .chain(self.broker_problems())
+            .chain(self.mutual_problems())
+            .chain(self.properties.problems())
+            .collect()
     }
 
     /// What is wrong with how settings stand to each other.
@@ -132,7 +136,9 @@ impl KafkaConfig {
         let checks = [
             (
                 (1..=*replication).contains(min_in_sync),
-                format!("min_in_sync is {min_in_sync}, must be between 1 and replication, which is {replication}"),
+                format!(
+                    "min_in_sync is {min_in_sync}, must be between 1 and replication, which is {replication}"
+                ),
             ),
             (
                 self.topic != self.dead_letters,
@@ -146,11 +152,17 @@ impl KafkaConfig {
             ),
             (
                 self.delivery_timeout_ms > *linger_ms,
-                format!("delivery_timeout_ms is {}, must be above linger_ms, which is {linger_ms}", self.delivery_timeout_ms),
+                format!(
+                    "delivery_timeout_ms is {}, must be above linger_ms, which is {linger_ms}",
+                    self.delivery_timeout_ms
+                ),
             ),
             (
                 self.max_event_kb <= self.buffer_mb.saturating_mul(1_024),
-                format!("max_event_kb is {}, must fit into buffer_mb, which is {}", self.max_event_kb, self.buffer_mb),
+                format!(
+                    "max_event_kb is {}, must fit into buffer_mb, which is {}",
+                    self.max_event_kb, self.buffer_mb
+                ),
             ),
         ];
         checks.into_iter().filter(|(holds, _)| !holds).map(|(_, problem)| problem)
@@ -166,14 +178,16 @@ impl KafkaConfig {
 }
 
 fn is_address(broker: &str) -> bool {
-    let port = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let port =
+        |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
     broker.rsplit_once(':').is_some_and(port)
 }
 
 /// Kafka's own rule for names of topics.
 fn name_problem(setting: &str, name: &str) -> Option<String> {
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let is_right = (1..=249).contains(&name.len()) && name.chars().all(letters) && !matches!(name, "." | "..");
+    let is_right =
+        (1..=249).contains(&name.len()) && name.chars().all(letters) && !matches!(name, "." | "..");
     (!is_right).then(|| format!("{setting} is \"{name}\", must be 1 to 249 letters, digits, dots, _ or -"))
 }
 

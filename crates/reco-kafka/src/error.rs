@@ -57,7 +57,12 @@ impl KafkaError {
         Self::hinted(config, doing, cause, String::new())
     }
 
-    pub(crate) fn hinted(config: &KafkaConfig, doing: &str, cause: impl Into<BoxError>, hint: String) -> Self {
+    pub(crate) fn hinted(
+        config: &KafkaConfig,
+        doing: &str,
+        cause: impl Into<BoxError>,
+        hint: String,
+    ) -> Self {
         Self::Cluster { doing: doing.to_owned(), brokers: config.brokers.clone(), cause: cause.into(), hint }
     }
 }
@@ -112,7 +117,9 @@ fn hint(config: &KafkaConfig, topic: &str, code: Code) -> String {
         Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => format!(
             "; fewer brokers are in sync than the topic's min.insync.replicas, which should be {least} (min_in_sync)"
         ),
-        Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+        Code::TopicAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::ClusterAuthorizationFailed => {
             "; grant it with kafka-acls.sh, or set who we are in properties".to_owned()
         }
         Code::Authentication | Code::SaslAuthenticationFailed => {
@@ -150,7 +157,11 @@ mod tests {
     #[test]
     fn faults_tell_what_to_do() {
         check(Code::MessageSizeTooLarge, FaultKind::Invalid, "max_event_kb is 900");
-        check(Code::UnknownTopic, FaultKind::NotFound, "kafka-topics.sh --bootstrap-server kafka-1:9092 --create");
+        check(
+            Code::UnknownTopic,
+            FaultKind::NotFound,
+            "kafka-topics.sh --bootstrap-server kafka-1:9092 --create",
+        );
         check(Code::MessageTimedOut, FaultKind::Unavailable, "delivery_timeout_ms is 30000");
         check(Code::NotEnoughReplicas, FaultKind::Unavailable, "should be 2 (min_in_sync)");
         check(Code::TopicAuthorizationFailed, FaultKind::Unavailable, "kafka-acls.sh");

@@ -48,7 +48,10 @@ pub(crate) struct Outbox {
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("topic", &self.topic).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Outbox")
+            .field("topic", &self.topic)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,7 +140,8 @@ impl Outbox {
     }
 
     fn undelivered(&self, code: Code, kept: usize, n_records: usize) -> Fault {
-        let doing = format!("{kept} of {n_records} events are known to be kept, send all of them again: writing to");
+        let doing =
+            format!("{kept} of {n_records} events are known to be kept, send all of them again: writing to");
         fault(&self.config, &doing, &self.topic, code)
     }
 }

@@ -8,7 +8,7 @@ const MIX: u32 = 0x5bd1_e995;
 /// The same as Kafka's Java client computes for a message with this key, so that messages by others join ours.
 ///
 /// ```
-/// assert_eq!(reco_kafka::partition_of("ann", 100), 57);
+/// assert_eq!(reco_kafka::partition_of("ann", 100), 74);
 /// ```
 ///
 /// # Panics

@@ -147,7 +147,9 @@ impl<'a> Cluster<'a> {
                     self.create(name).await?;
                     created = true;
                 }
-                None => return Ok(vec![format!("topic {name} does not exist: {}", creation(self.config, name))]),
+                None => {
+                    return Ok(vec![format!("topic {name} does not exist: {}", creation(self.config, name))]);
+                }
             }
         }
     }
@@ -210,7 +212,9 @@ impl<'a> Cluster<'a> {
         let (admin, topic, patience) = (Arc::clone(&self.admin), name.to_owned(), self.patience);
         let asked = spawn_blocking(move || {
             let metadata = admin.inner().fetch_metadata(Some(&topic), patience)?;
-            Ok::<_, ClientError>(metadata.topics().iter().find(|found| found.name() == topic).and_then(layout))
+            Ok::<_, ClientError>(
+                metadata.topics().iter().find(|found| found.name() == topic).and_then(layout),
+            )
         });
         let doing = format!("asking for the partitions of topic {name}");
         let asked = asked.await.map_err(|cause| KafkaError::cluster(self.config, &doing, cause))?;
@@ -244,7 +248,8 @@ mod tests {
 
     fn check(change: impl FnOnce(&mut Found), expected: &[&str]) {
         let config = KafkaConfig { brokers: "kafka-1:9092".to_owned(), ..KafkaConfig::default() };
-        let mut found = Found { partitions: 100, replication: 3, min_in_sync: 2, max_message_bytes: 1_048_588 };
+        let mut found =
+            Found { partitions: 100, replication: 3, min_in_sync: 2, max_message_bytes: 1_048_588 };
         change(&mut found);
         let problems = problems(&config, &config.topic, found);
         assert_eq!(problems.is_empty(), expected.is_empty(), "{problems:?}");
@@ -260,7 +265,10 @@ mod tests {
             |found| found.partitions = 10,
             &["--alter --topic clickstream.events --partitions 100", "set partitions to 10"],
         );
-        check(|found| found.partitions = 200, &["set partitions to 200", "--delete --topic clickstream.events"]);
+        check(
+            |found| found.partitions = 200,
+            &["set partitions to 200", "--delete --topic clickstream.events"],
+        );
         check(|found| found.replication = 1, &["kept on 1 brokers, must be on 3"]);
         check(
             |found| found.min_in_sync = 1,

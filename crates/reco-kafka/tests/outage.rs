@@ -4,7 +4,6 @@ mod broker;
 
 use broker::{Brokers, events};
 use futures_util::future::join_all;
-use parking_lot::Mutex;
 use reco_core::error::FaultKind;
 use reco_core::event::{Details, Event};
 use reco_core::store::{EventSink, EventSource};
@@ -13,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Some 6 kB each, so that 170 of them fill a megabyte.
 fn heavy(ids: std::ops::Range<u128>) -> Vec<Event> {
@@ -67,7 +67,12 @@ async fn a_broker_that_stops_answering_holds_nobody_for_ever() {
 }
 
 /// Appends batch after batch until told to stop, each until it is accepted, and tells the ids that were.
-async fn writer(sink: Arc<KafkaSink>, number: u128, stop: Arc<AtomicBool>, kept: Arc<Mutex<BTreeSet<u128>>>) {
+async fn writer(
+    sink: Arc<KafkaSink>,
+    number: u128,
+    stop: Arc<AtomicBool>,
+    kept: watch::Sender<BTreeSet<u128>>,
+) {
     let mut next = number << 64;
     while !stop.load(Ordering::SeqCst) {
         let batch = events(next..next + 20);
@@ -75,7 +80,7 @@ async fn writer(sink: Arc<KafkaSink>, number: u128, stop: Arc<AtomicBool>, kept:
         while let Err(fault) = sink.append(&batch).await {
             assert!(begun.elapsed() < Duration::from_secs(120), "{}", fault.message());
         }
-        kept.lock().extend(next..next + 20);
+        kept.send_modify(|kept| kept.extend(next..next + 20));
         next += 20;
     }
 }
@@ -93,16 +98,14 @@ async fn of_three_brokers_one_may_die_and_no_accepted_event_is_lost() {
     };
     topics::prepare(&config).await.unwrap();
     let sink = Arc::new(KafkaSink::open(&config).unwrap());
-    let (stop, kept) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeSet::new())));
-    let start = |number| tokio::spawn(writer(Arc::clone(&sink), number, Arc::clone(&stop), Arc::clone(&kept)));
+    let (stop, kept) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(BTreeSet::new()));
+    let start = |number| tokio::spawn(writer(Arc::clone(&sink), number, Arc::clone(&stop), kept.clone()));
     let writers: Vec<_> = (0..4).map(start).collect();
     let reach = async |n: usize| {
-        let begun = Instant::now();
-        while kept.lock().len() < n {
-            assert!(begun.elapsed() < Duration::from_secs(120), "{n} events are kept in the end");
-            tokio::task::yield_now().await;
-        }
-        kept.lock().len()
+        let mut kept = kept.subscribe();
+        let reached =
+            tokio::time::timeout(Duration::from_secs(120), kept.wait_for(|kept| kept.len() >= n)).await;
+        reached.expect("so many events are kept in the end").expect("there is a sender").len()
     };
     let before = reach(2_000).await;
     brokers.signal(1, "KILL");
@@ -111,7 +114,7 @@ async fn of_three_brokers_one_may_die_and_no_accepted_event_is_lost() {
     for writer in writers {
         writer.await.unwrap();
     }
-    let kept = kept.lock().clone();
+    let kept = kept.borrow().clone();
     let mut source = KafkaSource::open(&config, "features").unwrap();
     let (mut read, mut last) = (BTreeSet::new(), [None; 4]);
     let mut twice = 0;

@@ -39,8 +39,10 @@ fn a_users_partition_is_the_one_that_java_computes() {
         input.write_all(keys.join("\n").as_bytes()).expect("java reads");
         drop(input);
         let output = java.wait_with_output().expect("java ends");
-        let theirs: Vec<u32> =
-            String::from_utf8_lossy(&output.stdout).lines().map(|line| line.parse().expect("a number")).collect();
+        let theirs: Vec<u32> = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(|line| line.parse().expect("a number"))
+            .collect();
         let ours: Vec<u32> = keys.iter().map(|key| partition_of(key, partitions)).collect();
         assert_eq!(ours.len(), theirs.len());
         for (key, (ours, theirs)) in keys.iter().zip(ours.iter().zip(&theirs)) {

@@ -50,7 +50,11 @@ impl DeadLetter {
     }
 
     fn record(&self) -> Record {
-        Record { key: self.key.clone(), value: self.value.clone(), headers: self.headers.as_borrowed().detach() }
+        Record {
+            key: self.key.clone(),
+            value: self.value.clone(),
+            headers: self.headers.as_borrowed().detach(),
+        }
     }
 
     /// What is left of one that is too large to be kept beside its origin: where it came from.

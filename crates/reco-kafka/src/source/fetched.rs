@@ -77,7 +77,8 @@ impl Fetched {
     pub(super) fn hand_out(&mut self, max: usize) -> Vec<Delivery> {
         let mut deliveries = Vec::with_capacity(max.min(self.queue.len()));
         while deliveries.len() < max
-            && let Some((place, content)) = self.queue.pop_front_if(|(_, content)| !matches!(content, Content::Dead(_)))
+            && let Some((place, content)) =
+                self.queue.pop_front_if(|(_, content)| !matches!(content, Content::Dead(_)))
         {
             self.next.insert(place.partition, place.offset + 1);
             if let Content::Event(event) = content {

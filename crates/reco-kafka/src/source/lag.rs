@@ -17,7 +17,8 @@ pub(super) fn of_group<C: ConsumerContext>(
     let ends = offsets(&consumer.offsets_for_times(list(topic, &partitions, Offset::End)?, patience)?)?;
     let committed = consumer.committed_offsets(list(topic, &partitions, Offset::Invalid)?, patience)?;
     let committed = offsets(&committed)?;
-    let uncommitted: Vec<i32> = partitions.into_iter().filter(|partition| !committed.contains_key(partition)).collect();
+    let uncommitted: Vec<i32> =
+        partitions.into_iter().filter(|partition| !committed.contains_key(partition)).collect();
     let begins = match uncommitted.is_empty() {
         true => BTreeMap::new(),
         false => {
@@ -25,7 +26,8 @@ pub(super) fn of_group<C: ConsumerContext>(
             offsets(&consumer.offsets_for_times(oldest, patience)?)?
         }
     };
-    let start = |partition: &i32| committed.get(partition).or_else(|| begins.get(partition)).copied().unwrap_or(0);
+    let start =
+        |partition: &i32| committed.get(partition).or_else(|| begins.get(partition)).copied().unwrap_or(0);
     let lag = |(partition, end): (&i32, &i64)| (*partition as u32, (end - start(partition)).max(0) as u64);
     Ok(ends.iter().map(lag).collect())
 }
@@ -36,7 +38,8 @@ fn partitions<C: ConsumerContext>(
     patience: Duration,
 ) -> KafkaResult<Vec<i32>> {
     let metadata = consumer.client().fetch_metadata(Some(topic), patience)?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic && !found.partitions().is_empty());
+    let found =
+        metadata.topics().iter().find(|found| found.name() == topic && !found.partitions().is_empty());
     let found = found.ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition))?;
     Ok(found.partitions().iter().map(|partition| partition.id()).collect())
 }

@@ -59,7 +59,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for KafkaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaSource").field("group", &self.group).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("KafkaSource")
+            .field("group", &self.group)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -90,7 +93,11 @@ impl KafkaSource {
     /// # Errors
     ///
     /// As for [`open`](Self::open).
-    pub fn open_owning(config: &KafkaConfig, group: &str, ownership: impl Ownership) -> Result<Self, KafkaError> {
+    pub fn open_owning(
+        config: &KafkaConfig,
+        group: &str,
+        ownership: impl Ownership,
+    ) -> Result<Self, KafkaError> {
         Self::open_with(config, group, Some(Arc::new(ownership)))
     }
 
@@ -194,7 +201,8 @@ impl KafkaSource {
         self.fetched.forget(&consumer.context().take_revoked());
         match consumer.context().take_failure() {
             Some(error) => {
-                let cause = format!("group {}, taking over partitions of {}: {error}", self.group, self.config.topic);
+                let cause =
+                    format!("group {}, taking over partitions of {}: {error}", self.group, self.config.topic);
                 Err(Fault::new(NAME, FaultKind::Internal).because(cause))
             }
             None => Ok(()),
@@ -211,15 +219,19 @@ impl KafkaSource {
 
 /// The library sees to it by itself, and one broker's absence is no fault while there are others.
 fn is_passing(code: Code) -> bool {
-    matches!(code, Code::BrokerTransportFailure | Code::OperationTimedOut | Code::Resolve | Code::AutoOffsetReset)
+    matches!(
+        code,
+        Code::BrokerTransportFailure | Code::OperationTimedOut | Code::Resolve | Code::AutoOffsetReset
+    )
 }
 
 /// Trying again helps: the group is changing, or its coordinator is moving. Partitions stay ours meanwhile, as they are
 /// given up within a poll only, unless the group took us for dead.
 fn may_be_committed_later(code: Code, is_lost: bool) -> bool {
-    !is_lost && matches!(
-        code,
-        Code::RebalanceInProgress
+    !is_lost
+        && matches!(
+            code,
+            Code::RebalanceInProgress
             // Sent before the group changed, and looked at after.
             | Code::IllegalGeneration
             | Code::CoordinatorLoadInProgress
@@ -230,7 +242,7 @@ fn may_be_committed_later(code: Code, is_lost: bool) -> bool {
             | Code::RequestTimedOut
             | Code::OperationTimedOut
             | Code::UnstableOffsetCommit
-    )
+        )
 }
 
 fn interrupted(cause: JoinError) -> Fault {
@@ -267,7 +279,10 @@ impl EventSource for KafkaSource {
         let deadline = Instant::now() + Duration::from_millis(u64::from(self.config.answer_timeout_ms));
         loop {
             let (consumer, list) = (Arc::clone(&consumer), self.list(&offsets));
-            match spawn_blocking(move || consumer.commit(&list, CommitMode::Sync)).await.map_err(interrupted)? {
+            match spawn_blocking(move || consumer.commit(&list, CommitMode::Sync))
+                .await
+                .map_err(interrupted)?
+            {
                 Ok(()) => break,
                 Err(error)
                     if may_be_committed_later(code(&error), self.consumer().assignment_lost())
@@ -287,8 +302,11 @@ impl KafkaSource {
     fn list(&self, offsets: &BTreeMap<u32, u64>) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (partition, offset) in offsets {
-            let added =
-                list.add_partition_offset(&self.config.topic, *partition as i32, Offset::Offset(*offset as i64));
+            let added = list.add_partition_offset(
+                &self.config.topic,
+                *partition as i32,
+                Offset::Offset(*offset as i64),
+            );
             added.expect("an offset is not negative");
         }
         list

@@ -48,7 +48,8 @@ struct Node {
 impl Brokers {
     pub fn start(jars: &Path, n_nodes: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let ports: Vec<(u16, u16)> = free_ports(2 * n_nodes).chunks(2).map(|pair| (pair[0], pair[1])).collect();
+        let ports: Vec<(u16, u16)> =
+            free_ports(2 * n_nodes).chunks(2).map(|pair| (pair[0], pair[1])).collect();
         let nodes = (0..n_nodes).map(|node| Node::start(jars, folder.path(), node, &ports)).collect();
         let addresses: Vec<String> = ports.iter().map(|(port, _)| format!("127.0.0.1:{port}")).collect();
         let mut brokers = Self { nodes, bootstrap: addresses.join(","), folder };
@@ -66,7 +67,8 @@ impl Brokers {
             if metadata.is_ok_and(|metadata| metadata.brokers().len() == self.nodes.len()) {
                 return;
             }
-            let died = self.nodes.iter_mut().any(|node| node.keeper.try_wait().is_ok_and(|ended| ended.is_some()));
+            let died =
+                self.nodes.iter_mut().any(|node| node.keeper.try_wait().is_ok_and(|ended| ended.is_some()));
             if died || started.elapsed() > PATIENCE {
                 let log = fs::read_to_string(self.folder.path().join("0/log")).unwrap_or_default();
                 panic!("the brokers did not start within {PATIENCE:?}:\n{log}");
@@ -111,11 +113,20 @@ impl Node {
             .output()
             .expect("java runs");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        let script = r#"log="$1"; shift; "$@" >"$log" 2>&1 </dev/null & echo $!; read -r _; kill -KILL $!; wait $!"#;
+        let script =
+            r#"log="$1"; shift; "$@" >"$log" 2>&1 </dev/null & echo $!; read -r _; kill -KILL $!; wait $!"#;
         let mut keeper = Command::new("bash")
             .args(["-c", script, "keeper"])
             .arg(folder.join("log"))
-            .args(["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &class_path, "kafka.Kafka"])
+            .args([
+                "java",
+                "-Xmx256m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                &class_path,
+                "kafka.Kafka",
+            ])
             .arg(&settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

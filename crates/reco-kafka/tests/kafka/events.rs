@@ -65,7 +65,11 @@ async fn a_batch_must_fit_into_the_buffer() {
     let sink = KafkaSink::open(&config).unwrap();
     let refused = sink.append(&events(0..5_000)).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Invalid);
-    assert!(refused.message().contains("buffer_mb, which is 1; send smaller batches"), "{}", refused.message());
+    assert!(
+        refused.message().contains("buffer_mb, which is 1; send smaller batches"),
+        "{}",
+        refused.message()
+    );
     assert_eq!(sink.append(&events(0..500)).await.unwrap().accepted(), 500);
 }
 
@@ -74,7 +78,9 @@ async fn what_the_topic_refuses_is_invalid_and_said_so() {
     let Some(brokers) = shared() else { return };
     let config = brokers.config("strict");
     topics::prepare(&config).await.unwrap();
-    let sink = KafkaSink::open(&KafkaConfig { max_event_kb: 5_000, compression: Compression::None, ..config }).unwrap();
+    let sink =
+        KafkaSink::open(&KafkaConfig { max_event_kb: 5_000, compression: Compression::None, ..config })
+            .unwrap();
     let refused = sink.append(&[event(&"a".repeat(2_000_000), 1)]).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Invalid, "{}", refused.message());
     assert!(refused.message().contains("max.message.bytes"), "{}", refused.message());

@@ -3,6 +3,9 @@
 #[path = "../broker/mod.rs"]
 mod broker;
 
+#[path = "../../examples/clickstream.rs"]
+#[allow(dead_code, reason = "its main is not called")]
+mod clickstream;
 mod events;
 mod reading;
 mod topics;
@@ -14,4 +17,15 @@ use std::sync::OnceLock;
 fn shared() -> Option<&'static Brokers> {
     static BROKER: OnceLock<Option<Brokers>> = OnceLock::new();
     BROKER.get_or_init(|| Some(Brokers::start(&broker::jars()?, 1))).as_ref()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_does_what_it_says() {
+    let Some(brokers) = shared() else { return };
+    let mut said = Vec::new();
+    clickstream::run(&brokers.config("example"), &mut said).await.unwrap();
+    let said = String::from_utf8(said).unwrap();
+    for line in ["read: ann purchase darjeeling", "read: bob click matcha", "behind by 0 events"] {
+        assert!(said.contains(line), "\"{line}\" is not in: {said}");
+    }
 }

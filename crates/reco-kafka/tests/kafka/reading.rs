@@ -40,7 +40,7 @@ async fn read(source: &mut KafkaSource, n: usize) -> Vec<Delivery> {
 /// What a test's readers have done so far.
 #[derive(Default)]
 struct Progress {
-    seen: Mutex<Vec<(usize, Place)>>,
+    seen: watch::Sender<Vec<(usize, Place)>>,
     owned: Mutex<BTreeMap<usize, BTreeSet<u32>>>,
 }
 
@@ -52,7 +52,8 @@ impl Progress {
                 polled = source.poll(10) => polled.unwrap(),
                 _ = stop.wait_for(|stop| *stop) => break,
             };
-            self.seen.lock().extend(polled.iter().map(|delivery| (number, delivery.place)));
+            let places = polled.iter().map(|delivery| (number, delivery.place));
+            self.seen.send_modify(|seen| seen.extend(places));
             source.commit().await.unwrap();
             self.owned.lock().insert(number, source.partitions());
         }
@@ -97,15 +98,16 @@ async fn readers_that_come_and_go_get_every_event_once_between_them() {
     stop(second).await;
     let third = start(2);
     progress.write(&sink, &mut n, |progress| progress.has_some(2)).await;
-        stop(first).await;
+    stop(first).await;
     // The last one gets everything that is left.
-    progress.write(&sink, &mut n, |progress| progress.owned.lock()[&2].len() == config.partitions as usize).await;
-    let begun = Instant::now();
-    while (progress.seen.lock().len() as u128) < n && begun.elapsed() < PATIENCE {
-        tokio::task::yield_now().await;
-    }
+    progress
+        .write(&sink, &mut n, |progress| progress.owned.lock()[&2].len() == config.partitions as usize)
+        .await;
+    let mut seen = progress.seen.subscribe();
+    let all = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| seen.len() as u128 >= n)).await;
+    all.expect("all events are read").unwrap();
     stop(third).await;
-    let seen = progress.seen.lock().clone();
+    let seen = progress.seen.borrow().clone();
     let places: BTreeSet<Place> = seen.iter().map(|(_, place)| *place).collect();
     assert_eq!((seen.len() as u128, places.len() as u128), (n, n), "each is read, and once");
     for number in 0..3 {
@@ -115,7 +117,8 @@ async fn readers_that_come_and_go_get_every_event_once_between_them() {
 
 /// Sends messages as somebody else might.
 fn send_raw(config: &KafkaConfig, messages: &[(&str, Option<&[u8]>)]) {
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &config.brokers).create().unwrap();
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", &config.brokers).create().unwrap();
     for (key, value) in messages {
         let mut record = BaseRecord::to(&config.topic).key(*key).partition(0);
         record.payload = *value;
@@ -181,22 +184,32 @@ async fn too_large_a_message_leaves_word_of_where_it_is() {
     let config = KafkaConfig { partitions: 1, ..brokers.config("heavy") };
     let sink = open(&config).await;
     // Fits into the topic, but not with our headers around it.
-    let noise: Vec<u8> = (0_u32..).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).take(1_048_400).collect();
+    let noise: Vec<u8> =
+        (0_u32..).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).take(1_048_400).collect();
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &config.brokers)
         .set("message.max.bytes", "2000000")
         .create()
         .unwrap();
-    producer.send(BaseRecord::to(&config.topic).key("bob").payload(&noise)).map_err(|(error, _)| error).unwrap();
+    producer
+        .send(BaseRecord::to(&config.topic).key("bob").payload(&noise))
+        .map_err(|(error, _)| error)
+        .unwrap();
     producer.flush(PATIENCE).unwrap();
     sink.append(&[event("ann", 1)]).await.unwrap();
-    let mut source =
-        KafkaSource::open(&KafkaConfig { compression: reco_kafka::Compression::None, ..config.clone() }, "features")
-            .unwrap();
+    let mut source = KafkaSource::open(
+        &KafkaConfig { compression: reco_kafka::Compression::None, ..config.clone() },
+        "features",
+    )
+    .unwrap();
     assert_eq!(read(&mut source, 1).await[0].event.id.0, 1);
     let letter = &read_raw(&config, &config.dead_letters, 1)[0];
     assert_eq!((letter.payload(), header(letter, origin::OFFSET)), (None, "0"));
-    assert!(header(letter, origin::LEFT_OUT).contains("max.message.bytes"), "{}", header(letter, origin::LEFT_OUT));
+    assert!(
+        header(letter, origin::LEFT_OUT).contains("max.message.bytes"),
+        "{}",
+        header(letter, origin::LEFT_OUT)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +226,9 @@ async fn a_poll_that_is_dropped_at_any_moment_loses_nothing() {
     while ids.len() < 1_000 {
         let polled = match source.poll(70).now_or_never() {
             Some(polled) => polled.unwrap(),
-            None => tokio::time::timeout(Duration::from_millis(2), source.poll(3)).await.map_or(vec![], Result::unwrap),
+            None => tokio::time::timeout(Duration::from_millis(2), source.poll(3))
+                .await
+                .map_or(vec![], Result::unwrap),
         };
         ids.extend(polled.iter().map(|delivery| delivery.event.id.0));
     }
@@ -282,7 +297,8 @@ async fn who_keeps_offsets_with_the_state_goes_on_from_there() {
         let mut source = KafkaSource::open_owning(&config, "counts", counts.clone()).unwrap();
         let counted = || counts.0.lock().values().map(|(count, _)| *count).sum::<u64>();
         while counted() < until {
-            let deliveries = tokio::time::timeout(PATIENCE, source.poll(10)).await.expect("more is there").unwrap();
+            let deliveries =
+                tokio::time::timeout(PATIENCE, source.poll(10)).await.expect("more is there").unwrap();
             counts.count(&deliveries);
         }
         source.close().await;

@@ -78,7 +78,10 @@ async fn wrong_settings_are_told_all_at_once() {
     let properties = [("sasl.mechanismus", "PLAIN")].into_iter().collect();
     let config = KafkaConfig { properties, ..KafkaConfig::default() };
     let told = KafkaSink::open(&config).unwrap_err();
-    assert!(matches!(&told, KafkaError::Client { .. }) && told.to_string().contains("sasl.mechanismus"), "{told}");
+    assert!(
+        matches!(&told, KafkaError::Client { .. }) && told.to_string().contains("sasl.mechanismus"),
+        "{told}"
+    );
     let config = KafkaConfig { partitions: 0, topic: String::new(), ..KafkaConfig::default() };
     let told = topics::prepare(&config).await.unwrap_err();
     assert!(matches!(&told, KafkaError::Config(problems) if problems.len() == 2), "{told}");
