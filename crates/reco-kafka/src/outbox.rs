@@ -103,17 +103,16 @@ impl Outbox {
             return Err(Fault::new(NAME, FaultKind::Invalid).because(cause));
         }
         let permits = Arc::clone(&self.room).acquire_many_owned(weight.min(capacity) as u32);
-        match tokio::time::timeout(Duration::from_millis(u64::from(*room_wait_ms)), permits).await {
-            Ok(permits) => Ok(permits.expect("nobody closes the semaphore")),
-            Err(_) => {
-                let cause = format!(
-                    "{buffer_mb} MB of events (buffer_mb) wait for topic {} at {}, and there was no room for {n_records} \
-                     more within {room_wait_ms} ms (room_wait_ms); try again later",
-                    self.topic, self.config.brokers
-                );
-                Err(Fault::new(NAME, FaultKind::Unavailable).because(cause))
-            }
+        let patience = Duration::from_millis(u64::from(*room_wait_ms));
+        if let Ok(permits) = tokio::time::timeout(patience, permits).await {
+            return Ok(permits.expect("nobody closes the semaphore"));
         }
+        let cause = format!(
+            "{buffer_mb} MB of events (buffer_mb) wait for topic {} at {}, and there was no room for {n_records} more \
+             within {room_wait_ms} ms (room_wait_ms); try again later",
+            self.topic, self.config.brokers
+        );
+        Err(Fault::new(NAME, FaultKind::Unavailable).because(cause))
     }
 
     /// Hands the messages to the library, which sends them in this order. Those before one that it refuses are sent.

@@ -3,7 +3,7 @@
 use crate::config::KafkaConfig;
 use crate::error::{KafkaError, NAME};
 use crate::outbox::{Outbox, Record};
-use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Message, OwnedHeaders};
 use reco_core::error::{Fault, FaultKind};
 
 /// Headers of a dead letter, which tell where it comes from and what is wrong with it.
@@ -41,7 +41,7 @@ impl DeadLetter {
             (origin::GROUP, group),
             (origin::PROBLEM, problem),
         ];
-        let headers = message.headers().map_or_else(OwnedHeaders::new, |headers| headers.detach());
+        let headers = message.headers().map_or_else(OwnedHeaders::new, BorrowedHeaders::detach);
         let headers = told
             .into_iter()
             .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));

@@ -2,6 +2,7 @@
 
 use rdkafka::consumer::{Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,12 +20,10 @@ pub(super) fn of_group<C: ConsumerContext>(
     let committed = offsets(&committed)?;
     let uncommitted: Vec<i32> =
         partitions.into_iter().filter(|partition| !committed.contains_key(partition)).collect();
-    let begins = match uncommitted.is_empty() {
-        true => BTreeMap::new(),
-        false => {
-            let oldest = list(topic, &uncommitted, Offset::Beginning)?;
-            offsets(&consumer.offsets_for_times(oldest, patience)?)?
-        }
+    let begins = if uncommitted.is_empty() {
+        BTreeMap::new()
+    } else {
+        offsets(&consumer.offsets_for_times(list(topic, &uncommitted, Offset::Beginning)?, patience)?)?
     };
     let start =
         |partition: &i32| committed.get(partition).or_else(|| begins.get(partition)).copied().unwrap_or(0);
@@ -41,7 +40,7 @@ fn partitions<C: ConsumerContext>(
     let found =
         metadata.topics().iter().find(|found| found.name() == topic && !found.partitions().is_empty());
     let found = found.ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition))?;
-    Ok(found.partitions().iter().map(|partition| partition.id()).collect())
+    Ok(found.partitions().iter().map(MetadataPartition::id).collect())
 }
 
 /// In a question about offsets, the ends stand in the place of a time.

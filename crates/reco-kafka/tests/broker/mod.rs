@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long brokers may take to start; machines that run tests are busy.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Kafka's jars, or nothing, said on standard error.
 pub fn jars() -> Option<PathBuf> {
@@ -41,7 +41,7 @@ pub struct Brokers {
 struct Node {
     /// Kills the broker when its standard input ends, so that none outlives the tests, however they end.
     keeper: Child,
-    _alive: ChildStdin,
+    alive: ChildStdin,
     pid: String,
 }
 
@@ -137,15 +137,15 @@ impl Node {
         let mut pid = String::new();
         let told = BufReader::new(keeper.stdout.take().expect("a pipe")).read_line(&mut pid);
         told.expect("the keeper tells whom it keeps");
-        Self { keeper, _alive: alive, pid: pid.trim().to_owned() }
+        Self { keeper, alive, pid: pid.trim().to_owned() }
     }
 }
 
 impl Drop for Brokers {
     fn drop(&mut self) {
         for node in self.nodes.drain(..) {
-            let Node { mut keeper, _alive, .. } = node;
-            drop(_alive);
+            let Node { mut keeper, alive, .. } = node;
+            drop(alive);
             let _ = keeper.wait();
         }
     }

@@ -34,7 +34,7 @@ async fn users_are_where_their_hash_says_however_events_are_compressed() {
         let mut source = KafkaSource::open(&config, "reader").unwrap();
         let mut n_read = 0;
         while n_read < batch.len() {
-            let polled = tokio::time::timeout(Duration::from_secs(60), source.poll(100)).await;
+            let polled = tokio::time::timeout(Duration::from_mins(1), source.poll(100)).await;
             for delivery in polled.expect("what was appended can be polled").unwrap() {
                 let sent = (delivery.event.id.0 - 1) as usize;
                 assert_eq!((&delivery.event, Some(delivery.place)), (&batch[sent], appended.places[sent]));

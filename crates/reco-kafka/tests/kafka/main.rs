@@ -1,4 +1,5 @@
 //! Sink, source and topics with a real broker, which all of these tests share.
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
 #[path = "../broker/mod.rs"]
 mod broker;

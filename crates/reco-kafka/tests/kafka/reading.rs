@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A step that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn open(config: &KafkaConfig) -> KafkaSink {
     topics::prepare(config).await.unwrap();
@@ -260,7 +260,10 @@ async fn lag_is_what_the_group_has_not_committed() {
 
 /// Counts by partition with the offset behind the last event counted, as kept by somebody who never commits.
 #[derive(Clone, Debug, Default)]
-struct Counts(Arc<Mutex<BTreeMap<u32, (u64, u64)>>>, Arc<Mutex<Vec<(bool, Vec<u32>)>>>);
+struct Counts(Arc<Mutex<BTreeMap<u32, (u64, u64)>>>, Arc<Mutex<Vec<Told>>>);
+
+/// Whether partitions came or went, and which.
+type Told = (bool, Vec<u32>);
 
 impl Counts {
     fn count(&self, deliveries: &[Delivery]) {
