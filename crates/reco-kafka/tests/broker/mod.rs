@@ -39,7 +39,8 @@ pub struct Brokers {
 }
 
 struct Node {
-    /// Kills the broker when its standard input ends, so that none outlives the tests, however they end.
+    /// Kills the broker and removes its folder when its standard input ends, so that nothing outlives the tests, however
+    /// they end.
     keeper: Child,
     alive: ChildStdin,
     pid: String,
@@ -113,11 +114,17 @@ impl Node {
             .output()
             .expect("java runs");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        let script =
-            r#"log="$1"; shift; "$@" >"$log" 2>&1 </dev/null & echo $!; read -r _; kill -KILL $!; wait $!"#;
+        let script = r#"
+            folder="$1"; shift
+            "$@" >"$folder/log" 2>&1 </dev/null &
+            echo $!
+            read -r _
+            kill -KILL $!; wait $!
+            rm -rf "$folder"; rmdir --ignore-fail-on-non-empty "${folder%/*}"
+        "#;
         let mut keeper = Command::new("bash")
             .args(["-c", script, "keeper"])
-            .arg(folder.join("log"))
+            .arg(&folder)
             .args([
                 "java",
                 "-Xmx256m",
