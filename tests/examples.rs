@@ -12,10 +12,14 @@ mod custom_generator;
 mod custom_ranker;
 #[path = "../examples/embed.rs"]
 mod embed;
+#[path = "../examples/experiment_metrics.rs"]
+mod experiment_metrics;
 #[path = "../examples/filters.rs"]
 mod filters;
 #[path = "../examples/live_events.rs"]
 mod live_events;
+#[path = "../examples/redis_kafka_http.rs"]
+mod redis_kafka_http;
 #[path = "../examples/train_and_deploy.rs"]
 mod train_and_deploy;
 
@@ -43,9 +47,13 @@ fn items(line: &str) -> BTreeSet<&str> {
 fn no_example_is_left_out() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     for entry in folder.read_dir().expect("the folder is there") {
-        let name = entry.expect("a readable entry").file_name().into_string().expect("a plain name");
+        let path = entry.expect("a readable entry").path();
+        if path.extension().is_none_or(|ending| ending != "rs") {
+            continue;
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
         let is_run = include_str!("examples.rs").contains(&format!("../examples/{name}"));
-        assert!(is_run || name == "shop", "examples/{name} is not run by this test");
+        assert!(is_run, "examples/{name} is not run by this test");
     }
 }
 
@@ -119,6 +127,16 @@ async fn every_event_changes_the_next_page() {
     assert!(text.contains("Fits your taste, above all"), "nobody trained on this user: {text}");
 }
 
+#[tokio::test]
+async fn conversions_are_counted_for_each_arm() {
+    let mut out = Vec::new();
+    experiment_metrics::run(&mut out).await.expect("an example succeeds");
+    let text = String::from_utf8(out).expect("an example writes text");
+    let shares = text.lines().map(|line| line.rsplit_once(": ").expect("a share").1.trim_end_matches(" %"));
+    let shares: Vec<f64> = shares.map(|share| share.parse().expect("a number")).collect();
+    assert!((7.0..13.0).contains(&shares[0]) && (16.0..24.0).contains(&shares[1]), "{text}");
+}
+
 #[test]
 fn filters_filter_and_mistakes_are_located() {
     let text = written(filters::run);
@@ -166,4 +184,32 @@ async fn ask(address: &str, what: &str, body: &str) -> String {
     stream.read_to_string(&mut answer).await.expect("the server answers");
     assert!(answer.starts_with("HTTP/1.1 2"), "{what}: {answer}");
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("a body")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_of_a_fleet_takes_events_and_serves_pages() {
+    // `scripts/stack run` says where the servers are.
+    let Some(path) = std::env::var_os("RECO_STACK_CONFIG") else { return };
+    let stack = redis_kafka_http::Stack::read(Path::new(&path)).expect("the settings of the stack");
+    let router = redis_kafka_http::service(stack).await.expect("the servers are there");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(reco_http::serve(listener, router, std::future::pending()));
+    let ask = async |request: String| {
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it answers");
+        answer
+    };
+    let event = r#"{"user_id": "zoe", "item_id": "pot", "action": "purchase"}"#;
+    let accepted = ask(format!(
+        "POST /interactions HTTP/1.1\r\nhost: reco\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{event}",
+        event.len()
+    ));
+    assert!(accepted.await.starts_with("HTTP/1.1 202"));
+    let features =
+        ask("GET /features?user_id=zoe HTTP/1.1\r\nhost: reco\r\nconnection: close\r\n\r\n".to_owned());
+    assert!(features.await.contains(r#""last_items":["pot"]"#));
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Reads small hashes through reco-redis and through redis-benchmark, from one server, and writes docs/benchmarks/redis.md."""
+"""Reads small hashes through reco-redis and through redis-benchmark, from one server, reads and feeds features of users, and
+writes docs/benchmarks/redis.md."""
 
 import json
 import os
@@ -40,12 +41,17 @@ def ready(port):
 
 
 def ours(program, port):
+    """What is read, by the way it is read, and what is said of feeding, by the figure's name."""
     output = subprocess.run([program, f"127.0.0.1:{port}"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    lines = map(json.loads, output.splitlines())
-    return {
-        ("reco-redis", f"{counted(line['callers'], 'caller')}, pool of {line['pool']}", f"{line['batch']} a call"): line["per_second"]
-        for line in lines
-    }
+    read, fed = {}, {}
+    for line in map(json.loads, output.splitlines()):
+        what, batch = line.pop("what"), line["batch"]
+        if what in ("lists", "features"):
+            way = f"{counted(line['callers'], 'caller')}, pool of {line['pool']}", f"{batch} a call"
+            read[f"reco-redis, {what}", *way] = line["per_second"]
+        else:
+            fed |= {(what, batch, name): figure for name, figure in line.items() if name != "batch"}
+    return read, fed
 
 
 def counted(number, what):
@@ -67,11 +73,26 @@ def row(cells):
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def about_feeding(features):
+    batch = next(batch for what, batch, _ in features if what == "feed")
+    lines = [
+        "\n## Feeding features\n",
+        f"In batches of {batch:,} events, one each of {batch:,} of 10,000 users (the worst case: as many documents are read and written), "
+        f"{features['feed', batch, 'per_second']:,.0f} events/s; flushing 200,000 of them, without replicas, takes "
+        f"{features['feed', batch, 'flush_ms']:,.0f} ms. From the call of `take` until the features can be read:\n",
+        row(["events in the batch", "p50, ms", "p99, ms"]),
+        row(["---"] * 3),
+    ]
+    sizes = sorted({batch for what, batch, _ in features if what == "take"})
+    lines += [row([size, *(f"{features['take', size, name]:.2f}" for name in ("p50_ms", "p99_ms"))]) for size in sizes]
+    return "\n".join(lines) + "\n"
+
+
 def main():
     build = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "reco-redis", "--example", "throughput"]
     subprocess.run(build, cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    program, port, runs = target / "release" / "examples" / "throughput", free_port(), []
+    program, port, runs, feeding = target / "release" / "examples" / "throughput", free_port(), [], []
     with tempfile.TemporaryDirectory() as folder:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
         server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
@@ -79,19 +100,23 @@ def main():
             ready(port)
             for place in range(RUNS):
                 print(f"run {place + 1} of {RUNS}", file=sys.stderr)
-                runs.append(ours(program, port) | theirs(port))
+                read, fed = ours(program, port)
+                runs.append(read | theirs(port))
+                feeding.append(fed)
         finally:
             server.terminate()
             server.wait()
     lines = [row(["client", "over", "pipelining", "hashes/s"]), row(["---"] * 4)]
     lines += [row([*way, f"{statistics.median(run[way] for run in runs):,.0f}"]) for way in runs[0]]
+    features = {figure: statistics.median(fed[figure] for fed in feeding) for figure in feeding[0]}
     heading = (
         "# Redis\n\n"
-        "Reading small hashes (a list of three items: three numbers and 150 bytes of JSON) from one Redis server on the same\n"
-        "cores, by reco-redis, which also reads the JSON, and by redis-benchmark, which looks at nothing, in the same run.\n"
+        "Reading small hashes (a list of three items: three numbers and 150 bytes of JSON) and features of users (twenty events\n"
+        "each) from one Redis server on the same cores, by reco-redis, which also decodes them, and by redis-benchmark, which\n"
+        "reads the lists and looks at nothing, in the same run.\n"
         f"Medians of {RUNS} runs, made by `benches/redis/run.py` on {time.strftime('%Y-%m-%d')} with {machine()}.\n\n"
     )
-    (DOCS / "redis.md").write_text(heading + "\n".join(lines) + "\n")
+    (DOCS / "redis.md").write_text(heading + "\n".join(lines) + "\n" + about_feeding(features))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,10 @@ const rows = () => page.locator(".row");
 const items = () => rows().evaluateAll((all) => all.map((row) => row.dataset.item));
 const suggested = () => page.locator(".options:visible [role=option]");
 const settled = () => page.locator("#page-side[aria-busy=false]").waitFor();
+/** A user whom no run before had. */
+const someone = (name) => `${name}-${Date.now().toString(36)}`;
+const [clicker, leaver, patient] = ["clicker", "leaver", "patient"].map(someone);
+const away = (route) => route.abort();
 const press = (place, name) => rows().nth(place).getByRole("button", { name }).click();
 
 async function open(query) {
@@ -46,7 +50,7 @@ test("a user's history stands beside recommendations with reasons", async () => 
   assert.ok(await page.locator("#history li").count() > 5);
   assert.equal(await rows().count(), 12);
   for (const row of await rows().all()) assert.ok((await row.locator(".reasons").first().textContent()).length > 5);
-  await page.locator("summary").first().click();
+  await page.locator(".row summary").first().click();
   assert.ok(await rows().first().locator("tbody tr").count() > 0);
 });
 
@@ -98,6 +102,98 @@ test("the first purchase gives a new user a personal list", async () => {
   await page.locator("#status", { hasText: "You bought" }).waitFor();
   assert.notDeepEqual(await items(), impersonal);
   assert.match(await page.locator("#page").textContent(), /chosen together|Fits your taste|Similar to/);
+});
+
+test("somebody new tells what they like by keyboard, and the page follows", async () => {
+  await open(`?user=${someone("asked")}`);
+  const before = await items();
+  await page.locator("#onboarding summary").press("Enter");
+  const boxes = page.locator("#onboarding [type=checkbox]");
+  await boxes.first().waitFor();
+  await page.getByRole("button", { name: "Show what fits" }).press("Enter");
+  await page.locator("#onboarding [role=alert]", { hasText: "categories" }).waitFor();
+  for (const place of [5, 6, 7]) await boxes.nth(place).press("Space");
+  await page.locator("#onboarding select").first().selectOption("5");
+  await page.getByRole("button", { name: "Show what fits" }).press("Enter");
+  await page.locator("#status", { hasText: "You told what you like" }).waitFor();
+  assert.notDeepEqual(await items(), before);
+  assert.ok(await page.locator("#onboarding").isHidden(), "who rated has a history");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "page-title");
+});
+
+test("every click is in what the server knows of late, and so in the next page", async () => {
+  await open(`?user=${someone("knower")}`);
+  const known = page.locator("#features");
+  assert.equal(await known.textContent(), "", "nothing is known of somebody new");
+  for (const [count, told] of [[1, "1 event on 1 item"], [2, "2 events on 2 items"]]) {
+    await press(count, /^Click/);
+    await known.locator("dd", { hasText: `${told}, begun just now` }).waitFor();
+    await known.locator("dd", { hasText: `click ${count}` }).waitFor();
+  }
+  await settled();
+});
+
+/** Waits until the server has `count` items of a user. */
+async function arrived(user, count) {
+  const history = `${url}history?${new URLSearchParams({ user_id: user })}`;
+  for (const end = Date.now() + 30_000; Date.now() < end;) {
+    const { total } = await (await fetch(history)).json();
+    if (total >= count) return assert.equal(total, count);
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+  assert.fail(`${user} has no ${count} items`);
+}
+
+test("what is clicked goes through reco.js, which names it and says when it was", async () => {
+  await open(`?user=${clicker}`);
+  const sent = page.waitForRequest("**/interactions");
+  await press(0, /^Click/);
+  await page.locator("#status", { hasText: "You clicked" }).waitFor();
+  assert.match((await sent).headers()["content-type"], /^application\/json/);
+  assert.deepEqual(await page.evaluate(() => [reco.sent, reco.refused, reco.dropped]), [1, 0, 0]);
+  await arrived(clicker, 1);
+});
+
+test("closing a page sends what waits", async () => {
+  const closing = await browser.newPage();
+  await closing.goto(`${url}?user=${leaver}`);
+  await closing.locator(".row").first().waitFor();
+  await closing.evaluate(([user_id, shown]) => shown.forEach((item_id) => reco.track({ user_id, item_id, action: "view" })), [leaver, (await items()).slice(0, 3)]);
+  assert.equal(await closing.evaluate(() => reco.sent), 0, "they wait for company");
+  await closing.close({ runBeforeUnload: true });
+  await arrived(leaver, 3);
+});
+
+test("what could not be sent is kept over a reload", async () => {
+  const item = (await items())[0];
+  await page.route("**/interactions", away);
+  await page.evaluate(([user_id, item_id]) => reco.track({ user_id, item_id, action: "view" }), [patient, item]);
+  assert.match(await page.evaluate(() => reco.flush().catch(String)), /sent again/);
+  await page.reload();
+  await rows().first().waitFor();
+  await page.unroute("**/interactions", away);
+  await page.evaluate(() => reco.flush());
+  await arrived(patient, 1);
+});
+
+test("an action that the server does not answer is kept and can be tried again", async () => {
+  await open(`?user=${clicker}`);
+  await page.route("**/interactions", away);
+  await press(1, /^Hide/);
+  await page.locator("#trouble", { hasText: "sent again" }).waitFor();
+  await page.unroute("**/interactions", away);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator("#status", { hasText: "You hid" }).waitFor();
+  assert.ok(await page.locator("#trouble").isHidden());
+  await arrived(clicker, 2);
+});
+
+test("what the server refuses is said", async () => {
+  await open(`?user=${clicker}`);
+  await page.evaluate((user_id) => reco.track({ user_id, item_id: "", action: "view" }), clicker);
+  await press(0, /^Click/);
+  await page.locator("#trouble", { hasText: "item_id is empty" }).waitFor();
+  await open("?user=230");
 });
 
 test("users are suggested while one types, and chosen with the pointer", async () => {
@@ -215,7 +311,7 @@ for (const colorScheme of ["light", "dark"]) {
 for (const width of [380, 320]) {
   test(`a screen of ${width} px does not scroll sideways`, async () => {
     await page.setViewportSize({ width, height: 800 });
-    await page.locator("summary").first().click();
+    await page.locator(".row summary").first().click();
     const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
     assert.ok(content <= screen, `${content} px on ${screen} px`);
   });

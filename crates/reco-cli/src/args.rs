@@ -2,18 +2,25 @@
 
 mod bench;
 mod events;
+mod experiment;
 mod line;
 mod models;
 mod runs;
+mod stats;
 mod train;
 mod tune;
 
 #[cfg(test)]
 pub(crate) use bench::MetricName;
-pub(crate) use bench::{Bench, BenchArgs, IndexArgs, IndexKind, IngestArgs, RankArgs, RestartArgs};
+pub(crate) use bench::{
+    Bench, BenchArgs, CacheArgs, ExperimentsArgs, IndexArgs, IndexKind, IngestArgs, LaunchArgs,
+    NewcomersArgs, RankArgs, RestartArgs,
+};
 pub(crate) use events::{Events, EventsArgs, RebuildArgs};
+pub(crate) use experiment::{AssignArgs, Experiment, ExperimentArgs, LogArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
 pub(crate) use runs::{Runs, RunsArgs};
+pub(crate) use stats::StatsArgs;
 pub(crate) use train::TrainArgs;
 pub(crate) use tune::TuneArgs;
 
@@ -69,9 +76,9 @@ const GENERAL: &str = "General";
 /// Flags every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// Configuration file [default: reco.toml, if there is one].
+    /// Configuration file [default: reco.toml, if there is one]; of several, the later ones count more.
     #[arg(long, short, global = true, help_heading = GENERAL, value_name = "FILE", env = "RECO_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
+    pub(crate) config: Vec<PathBuf>,
     /// Sets one value, as `pipeline.deadline_ms=20`; may be repeated.
     #[arg(long = "set", global = true, help_heading = GENERAL, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
@@ -94,6 +101,8 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Writes the best items of many users at once as Parquet.
     Score(ScoreArgs),
+    /// Computes long lists of all active users in advance, for servers to propose from.
+    Precompute(PrecomputeArgs),
     /// Prints one user's page.
     Recommend(RecommendArgs),
     /// Prints items like one item.
@@ -110,8 +119,12 @@ pub(crate) enum Command {
     Tune(TuneArgs),
     /// Shows the events that a server keeps, checks their files, and tries rejected ones again.
     Events(EventsArgs),
+    /// Says who is put in which variant of an experiment, what came of it, and what to do about it.
+    Experiment(ExperimentArgs),
     /// Makes anew what the server knows of users, trends and new items, from the events that it keeps.
     Rebuild(RebuildArgs),
+    /// Checks the statistics of experiments against a table of numbers that others computed.
+    Stats(StatsArgs),
     /// Measures speed: pages in process, a running server, events, rankers, or a vector index.
     Bench(BenchArgs),
     /// Prints the configuration in effect, or the defaults.
@@ -192,6 +205,21 @@ pub(crate) struct ImportArgs {
     /// Folder to write items.parquet, users.parquet and interactions.parquet to.
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    disable_version_flag = true,
+    after_help = "Every user with an event in the last lists.active_days days gets the lists.count best items with reasons, good for \
+lists.ttl_hours hours; run it once a day. Lists go into the file lists.path or, for several machines, where lists.shared says (redis), \
+and servers with the same setting propose from them what their filters let through. After an interruption the same command goes on from where it was."
+)]
+pub(crate) struct PrecomputeArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// The file that says how far a run came that was interrupted.
+    #[arg(long, value_name = "FILE", default_value = "reco-precompute.json")]
+    pub(crate) state: PathBuf,
 }
 
 #[derive(Debug, Args)]

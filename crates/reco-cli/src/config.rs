@@ -7,7 +7,10 @@ mod patch;
 mod words;
 
 use crate::args::{DataArgs, Global};
+use crate::caches::{CacheConfig, FeaturesConfig};
 use crate::events::EventsConfig;
+use crate::exposures::ExposuresConfig;
+use crate::fleet::{KafkaConfig, RedisConfig, SharedBy};
 use crate::output::Output;
 use crate::registry::RegistryConfig;
 use crate::slips::Slips;
@@ -16,6 +19,7 @@ use figment::error::Kind;
 use figment::providers::Serialized;
 use layers::Setting;
 use reco_core::event::ActionWeights;
+use reco_core::experiment::{ExperimentConfig, Experiments, Holdout, MetricConfig};
 use reco_core::pipeline::PipelineConfig;
 use reco_http::HttpConfig;
 use reco_train::data::clean::CleanParams;
@@ -23,6 +27,7 @@ use reco_train::data::{FileSpec, ImportSpec, Preset};
 use reco_train::fit::snapshot::Plan;
 use reco_train::flow::JudgeParams;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Everything that can be configured.
@@ -43,12 +48,30 @@ pub(crate) struct Config {
     pub(crate) pipeline: PipelineConfig,
     /// The server.
     pub(crate) http: HttpConfig,
+    /// What is known of users.
+    pub(crate) features: FeaturesConfig,
+    /// What the server keeps of what it computed.
+    pub(crate) cache: CacheConfig,
+    /// Lists that are computed in advance.
+    pub(crate) lists: ListsConfig,
     /// Where the server keeps events.
     pub(crate) events: EventsConfig,
+    /// Where exposures of new items are counted.
+    pub(crate) exposures: ExposuresConfig,
+    /// Where Kafka is, for `events.keep = "kafka"`.
+    pub(crate) kafka: KafkaConfig,
+    /// Where Redis is, for what is shared there.
+    pub(crate) redis: RedisConfig,
     /// Where trained versions are kept.
     pub(crate) registry: RegistryConfig,
     /// How what is trained is judged.
     pub(crate) judge: JudgeParams,
+    /// Experiments by name.
+    pub(crate) experiments: BTreeMap<String, ExperimentConfig>,
+    /// What they are judged by, beside the usual metrics, by name.
+    pub(crate) metrics: BTreeMap<String, MetricConfig>,
+    /// Users who take part in no experiment, by name.
+    pub(crate) holdouts: BTreeMap<String, Holdout>,
     /// The log of training runs.
     pub(crate) runs: RunsConfig,
     /// What `reco tune` searches over.
@@ -61,6 +84,68 @@ pub(crate) struct Config {
 pub(crate) struct TuneConfig {
     /// Settings by their path with the values to try; see [`Space::read`](reco_train::tune::Space::read).
     pub(crate) space: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What is wrong with a setting that must be between two numbers.
+pub(crate) fn out_of_range(name: &str, value: f64, least: f64, most: f64) -> Option<String> {
+    let problem = || format!("{name} is {value}, must be between {least} and {most}");
+    (!(least..=most).contains(&value)).then(problem)
+}
+
+/// How lists are computed in advance, and used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ListsConfig {
+    /// Where they are for several processes to find.
+    pub(crate) shared: SharedBy,
+    /// The file where they are if that is nowhere.
+    pub(crate) path: PathBuf,
+    /// Tells these from others in the same place, if they are shared.
+    pub(crate) kind: String,
+    /// Items of a list.
+    pub(crate) count: usize,
+    /// Users are active who did something in the last days of the data.
+    pub(crate) active_days: f64,
+    /// Hours for which a list is used.
+    pub(crate) ttl_hours: f64,
+    /// How many of its items a list proposes for a page.
+    pub(crate) quota: usize,
+}
+
+impl Default for ListsConfig {
+    fn default() -> Self {
+        let kind = "nightly".to_owned();
+        Self {
+            shared: SharedBy::None,
+            path: "reco.lists".into(),
+            kind,
+            count: 1_000,
+            active_days: 30.0,
+            ttl_hours: 24.0,
+            quota: 100,
+        }
+    }
+}
+
+impl ListsConfig {
+    /// What is wrong with it, one line each.
+    fn problems(&self) -> Vec<String> {
+        let kind = self.kind.is_empty().then(|| "kind is empty, must be a name".to_owned());
+        let path = self.path.as_os_str().is_empty().then(|| "path is empty, must name a file".to_owned());
+        let ranges = [
+            out_of_range("count", self.count as f64, 1.0, 1_000.0),
+            out_of_range("active_days", self.active_days, 0.0, 36_500.0),
+            out_of_range("ttl_hours", self.ttl_hours, 0.01, 8_760.0),
+            out_of_range("quota", self.quota as f64, 0.0, 1_000.0),
+        ];
+        self.shared
+            .problem()
+            .into_iter()
+            .chain(kind)
+            .chain(path)
+            .chain(ranges.into_iter().flatten())
+            .collect()
+    }
 }
 
 /// Where training runs are logged.
@@ -158,10 +243,50 @@ impl Config {
             .chain(under("train", self.train.problems()))
             .chain(under("pipeline", self.pipeline.problems()))
             .chain(under("http", self.http.problems()))
+            .chain(under("features", self.features.problems()))
+            .chain(under("exposures", self.exposures.problems()))
+            .chain(under("cache", self.cache.problems()))
+            .chain(under("lists", self.lists.problems()))
             .chain(under("events", self.events.problems()))
+            .chain(under("kafka", self.kafka.problems()))
+            .chain(under("redis", self.redis.problems()))
             .chain(under("registry", self.registry.problems()))
             .chain(under("judge", self.judge.problems()))
+            .chain(self.experiment_problems())
             .collect()
+    }
+
+    /// What is wrong with experiments, and with what their variants change.
+    fn experiment_problems(&self) -> Vec<String> {
+        let together = Experiments::new(self.experiments.clone(), self.holdouts.clone());
+        let variants = self.experiments.iter().flat_map(|(name, experiment)| {
+            experiment.variants.iter().flat_map(move |variant| {
+                let path = format!("experiments.{name}.variants.{}.pipeline", variant.name);
+                let problems = self.pipeline.patched(&variant.pipeline).err().unwrap_or_default();
+                problems.into_iter().map(move |problem| format!("{path}.{problem}"))
+            })
+        });
+        let metrics = self.metrics.iter().flat_map(|(name, metric)| {
+            metric.problems().into_iter().map(move |problem| format!("metrics.{name}.{problem}"))
+        });
+        let known = self.experiment_metrics();
+        let undecided = self.experiments.iter().filter(|(_, of)| !known.contains_key(&of.decide.metric));
+        let undecided = undecided.map(|(name, of)| {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            format!(
+                "experiments.{name}.decide.metric is `{}`, must be one of {}",
+                of.decide.metric,
+                names.join(", ")
+            )
+        });
+        together.err().into_iter().flatten().chain(variants).chain(metrics).chain(undecided).collect()
+    }
+
+    /// What experiments are judged by: the usual metrics, and those that are configured.
+    pub(crate) fn experiment_metrics(&self) -> BTreeMap<String, MetricConfig> {
+        let mut metrics = MetricConfig::usual();
+        metrics.extend(self.metrics.clone());
+        metrics
     }
 
     /// The data to read, flags included; `None` for the shipped demo data.
@@ -238,7 +363,7 @@ mod tests {
         let environment =
             [("RECO_HTTP__MAX_EVENTS", "5"), ("RECO_CONFIG", "x"), ("OTHER", "y"), ("RECO_HOME", "z")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let global = Global { config: Some(path), set, json: false, quiet: true };
+        let global = Global { config: vec![path], set, json: false, quiet: true };
         sound(load(&global, environment.into_iter(), Output { json: false }))
     }
 

@@ -1,11 +1,20 @@
 //! What becomes of the server's events beside pages: consumers of the log, each in a task of its own.
 
-use crate::events::Events;
+use crate::events::{Events, Log};
+use crate::experiments::Trials;
+use crate::fleet::Fleet;
 use crate::{Failure, Session};
 use reco_core::consume::{Analytics, Consumer, Pace, Progress, consume};
+use reco_core::experiment::{Ledger, Metrics};
+use reco_core::live::Places;
 use reco_core::pipeline::{LiveFeed, Recommender};
-use reco_core::time::SystemClock;
+use reco_core::store::EventSource;
+use reco_core::time::{Clock, SystemClock};
 use reco_train::history::HistoryWriter;
+use reco_train::sessions::SessionWriter;
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -31,35 +40,63 @@ impl Consumers {
         runtime: &Handle,
         events: &Events,
         recommender: &Recommender,
+        fleet: &Fleet,
+        trials: Option<&Trials>,
     ) -> Result<Self, Failure> {
         let (stop, _) = watch::channel(false);
-        let analytics = Analytics::open(&events.analytics)?;
+        let analytics = analytics(session, events)?;
         let mut consumers = Self { progress: Vec::new(), analytics, running: Vec::new(), stop };
-        let live = LiveFeed::new(recommender.clone(), events.checkpoint.clone());
+        let (whole, starts) = events.log.whole(LiveFeed::NAME, &recommender.live().applied())?;
+        let live = LiveFeed::new(recommender.clone(), events.checkpoint.clone()).reading_from(starts);
         let minutes = session.config.events.checkpoint_minutes;
-        let pace = Pace {
-            flush_after: Duration::from_secs_f64(minutes * 60.0),
-            flush_events: usize::MAX,
-            ..Pace::default()
-        };
-        consumers.add(runtime, events, live, pace)?;
-        if let Some(folder) = &events.history {
-            consumers.add(runtime, events, HistoryWriter::new(folder), Pace::default())?;
+        let seldom = Pace { flush_after: Duration::from_secs_f64(minutes * 60.0), ..Pace::default() };
+        consumers.add(runtime, whole, live, Pace { flush_events: usize::MAX, ..seldom });
+        if let (Some(folder), Log::Disk(_)) = (&events.history, &events.log) {
+            if !folder.exists() {
+                events.log.forget(HistoryWriter::NAME)?;
+            }
+            let reader = events.log.member(HistoryWriter::NAME)?;
+            consumers.add(runtime, reader, HistoryWriter::new(folder), Pace::default());
+        } else {
+            events.log.forget(HistoryWriter::NAME)?;
         }
-        consumers.add(runtime, events, consumers.analytics.clone(), Pace::default())?;
+        if let (Some(folder), Log::Disk(_)) = (&events.sessions, &events.log) {
+            let writer = sessions(session, folder, recommender.clock())?;
+            if writer.applied() == Places::default() {
+                events.log.forget(SessionWriter::NAME)?;
+            }
+            let reader = events.log.member(SessionWriter::NAME)?;
+            consumers.add(runtime, reader, writer, Pace { flush_events: MOST_EVENTS_IN_MEMORY, ..seldom });
+        } else {
+            events.log.forget(SessionWriter::NAME)?;
+        }
+        let (whole, _) = events.log.whole(Analytics::NAME, &consumers.analytics.counted())?;
+        consumers.add(runtime, whole, consumers.analytics.clone(), Pace::default());
+        if let Some(Trials { ledger, metrics, .. }) = trials {
+            for (name, known) in [(Ledger::NAME, ledger.applied()), (Metrics::NAME, metrics.counted())] {
+                // Without what was counted before, as after metrics changed, the log is read from its beginning.
+                if known == Places::default() {
+                    events.log.forget(name)?;
+                }
+            }
+            let (whole, _) = events.log.whole(Ledger::NAME, &ledger.applied())?;
+            consumers.add(runtime, whole, ledger.clone(), Pace::default());
+            let (whole, _) = events.log.whole(Metrics::NAME, &metrics.counted())?;
+            consumers.add(runtime, whole, metrics.clone(), Pace::default());
+        } else {
+            events.log.forget(Ledger::NAME)?;
+            events.log.forget(Metrics::NAME)?;
+        }
+        if let Some(feed) = fleet.feed(session, recommender) {
+            let reader = events.log.member(feed.name())?;
+            consumers.add(runtime, reader, feed, Pace::default());
+        }
         consumers.running.push(runtime.spawn(tell(consumers.progress.clone(), consumers.stop.subscribe())));
         Ok(consumers)
     }
 
-    fn add(
-        &mut self,
-        runtime: &Handle,
-        events: &Events,
-        consumer: impl Consumer,
-        pace: Pace,
-    ) -> Result<(), Failure> {
+    fn add(&mut self, runtime: &Handle, reader: Box<dyn EventSource>, consumer: impl Consumer, pace: Pace) {
         let name: Arc<str> = consumer.name().into();
-        let reader = events.log.reader(&name).map_err(|fault| fault.message())?;
         let (progress, stop) = (Arc::new(Progress::default()), stopped(self.stop.subscribe()));
         self.progress.push((name, Arc::clone(&progress)));
         self.running.push(runtime.spawn(consume(
@@ -70,7 +107,6 @@ impl Consumers {
             Arc::new(SystemClock),
             stop,
         )));
-        Ok(())
     }
 
     /// Lets them finish what they have begun.
@@ -81,6 +117,43 @@ impl Consumers {
                 warn!("a consumer of events ended badly: {cause}");
             }
         }
+    }
+}
+
+/// What is counted by the hour; from the beginning of the log, if that is not there or cannot be read.
+fn analytics(session: &Session, events: &Events) -> Result<Analytics, Failure> {
+    let path = &events.analytics;
+    let opened = Analytics::open(path);
+    if let Err(cause) = &opened {
+        let aside = path.with_extension("damaged");
+        fs::rename(path, &aside)?;
+        let aside = aside.display();
+        session.output.note(&format!("{cause}; it is counted anew, and what was there is now {aside}"));
+    }
+    if !path.exists() {
+        events.log.forget(Analytics::NAME)?;
+    }
+    Ok(opened.or_else(|_| Analytics::open(path))?)
+}
+
+/// Events after which finished sessions are written, however soon that is.
+const MOST_EVENTS_IN_MEMORY: usize = 1_000_000;
+
+/// Writes finished sessions; from the beginning of the log, if what is there cannot be gone on from.
+fn sessions(session: &Session, folder: &Path, clock: &Arc<dyn Clock>) -> Result<SessionWriter, Failure> {
+    let open = || SessionWriter::open(folder, Arc::clone(clock));
+    match open() {
+        Err(cause) if cause.kind() == io::ErrorKind::InvalidData => {
+            let aside = folder.with_extension("damaged");
+            fs::rename(folder, &aside)
+                .map_err(|problem| format!("{cause}; {}: {problem}", aside.display()))?;
+            let aside = aside.display();
+            session
+                .output
+                .note(&format!("{cause}; they are written anew, and what was there is now {aside}"));
+            Ok(open()?)
+        }
+        opened => Ok(opened?),
     }
 }
 

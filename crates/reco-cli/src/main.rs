@@ -1,12 +1,18 @@
-//! The `reco` command: serve, import, train, score, recommend, similar, models, runs, features, evaluate, tune, config.
+//! The `reco` command: serve, import, train, score, recommend, similar, models, runs, features, evaluate, tune, stats,
+//! config.
 
 mod args;
 mod bars;
+mod caches;
 mod commands;
 mod config;
 mod consumers;
 mod demo;
 mod events;
+mod experiments;
+mod exposures;
+mod fleet;
+mod lists;
 mod model;
 mod npy;
 mod output;
@@ -100,6 +106,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Import(args) => commands::import::run(&session, &args)?,
         Command::Train(args) => commands::train::run(&session, &args)?,
         Command::Score(args) => commands::score::run(&session, &args)?,
+        Command::Precompute(args) => commands::precompute::run(&session, &args)?,
         Command::Recommend(args) => commands::page::recommend(&session, &args)?,
         Command::Similar(args) => commands::page::similar(&session, &args)?,
         Command::Models(args) => commands::models::run(&session, &args)?,
@@ -108,7 +115,9 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,
         Command::Tune(args) => commands::tune::run(&session, &args)?,
         Command::Events(args) => commands::events::run(&session, &args)?,
+        Command::Experiment(args) => commands::experiment::run(&session, &args)?,
         Command::Rebuild(args) => commands::rebuild::run(&session, &args)?,
+        Command::Stats(args) => commands::stats::run(&session, &args)?,
         Command::Bench(args) => commands::bench::run(&session, &args)?,
         Command::Config(args) => commands::config::run(&session, &args)?,
     }

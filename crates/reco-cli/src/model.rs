@@ -2,15 +2,14 @@
 
 use crate::args::{DataArgs, ModelArgs, Role};
 use crate::config::{ClockName, Config};
-use crate::events::Events;
+use crate::events::{Events, Keep};
 use crate::registry::Versions;
 use crate::slips::Slips;
 use crate::{Failure, Session, demo, remarks};
 use reco_core::live::{Live, LiveLimits};
-use reco_core::pipeline::Recommender;
+use reco_core::pipeline::{Recommender, RecommenderBuilder};
 use reco_core::registry::Alias;
 use reco_core::snapshot::Snapshot;
-use reco_core::store::DurableLog;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
 use reco_train::data::clean::{self, CleanParams, Cleaned};
 use reco_train::data::{self, Dataset, ImportSpec};
@@ -207,7 +206,7 @@ fn note_vain_settings(session: &Session) {
 
 /// A recommender over a snapshot. Settings that do nothing over it are named.
 pub(crate) fn recommender(session: &Session, snapshot: Snapshot) -> Result<Recommender, Failure> {
-    recommender_with(session, snapshot, None)
+    recommender_with(session, snapshot, None, |builder, _| builder)
 }
 
 /// A live layer that knows nobody.
@@ -219,41 +218,55 @@ pub(crate) fn live(session: &Session) -> Live {
 /// A recommender over a snapshot that knows of all events in a log and keeps further ones there.
 pub(crate) fn recommender_with(
     session: &Session,
-    snapshot: Snapshot,
+    snapshot: impl Into<Arc<Snapshot>>,
     events: Option<&Events>,
+    finish: impl FnOnce(RecommenderBuilder, &Arc<dyn Clock>) -> RecommenderBuilder,
 ) -> Result<Recommender, Failure> {
-    let config = &session.config;
+    let (config, snapshot) = (&session.config, snapshot.into());
     for remark in config.pipeline.remarks(&snapshot) {
         session.output.note(&format!("pipeline.{remark}"));
     }
     let known = events.map(|events| events.live(session)).transpose()?.flatten();
     let live = known.unwrap_or_else(|| live(session));
-    let clock: Arc<dyn Clock> = match end_of_old_data(session, &snapshot) {
-        // No event of an earlier run is still to come.
-        Some(end) => {
-            let latest = events.and_then(|events| events.latest(&live)).unwrap_or(end);
-            Arc::new(ShiftedClock::starting_at(end.max(latest)))
-        }
+    let latest = || events.and_then(|events| events.latest(&live));
+    let clock: Arc<dyn Clock> = match end_of_what_is_old(session, &snapshot, latest) {
+        Some(end) => Arc::new(ShiftedClock::starting_at(end)),
         None => Arc::new(SystemClock),
     };
-    let builder = config.pipeline.builder(snapshot)?.live(Arc::new(live)).clock(clock);
+    let builder = config.pipeline.builder(snapshot)?.live(Arc::new(live)).clock(Arc::clone(&clock));
+    let builder = finish(builder, &clock);
     let Some(events) = events else { return Ok(builder.build()?) };
-    let sink: Arc<DurableLog> = Arc::clone(&events.log);
-    let recommender = builder.events(sink).build()?;
-    events.restore(session, &recommender);
+    let recommender = builder.events(events.log.sink()).items(events.items()?).build()?;
+    events.restore(session, &recommender)?;
     Ok(recommender)
 }
 
 /// The end of the data where the clock goes on from it, by the setting or because it is old: what was bought
 /// "yesterday" then is yesterday here.
 pub(crate) fn end_of_old_data(session: &Session, snapshot: &Snapshot) -> Option<Timestamp> {
-    let end = snapshot.data_until;
-    let goes_on = match session.config.clock {
+    end_of_what_is_old(session, snapshot, || None)
+}
+
+/// The same with the moment of the latest event that is kept: none of an earlier run is still to come, and one of late
+/// tells that the system's clock was gone by. In Kafka events are of late, whoever wrote them. It is asked for only where it
+/// matters, for the log has to be read.
+fn end_of_what_is_old(
+    session: &Session,
+    snapshot: &Snapshot,
+    latest: impl FnOnce() -> Option<Timestamp>,
+) -> Option<Timestamp> {
+    let goes_on_from = |end: Timestamp| match session.config.clock {
         ClockName::System => false,
         ClockName::Data => true,
-        ClockName::Auto => SystemClock.wall().days_since(end) > OLD_DAYS,
+        ClockName::Auto => {
+            SystemClock.wall().days_since(end) > OLD_DAYS && session.config.events.keep != Keep::Kafka
+        }
     };
-    (goes_on && end.millis() > 0).then_some(end)
+    if !goes_on_from(snapshot.data_until) {
+        return None;
+    }
+    let end = latest().map_or(snapshot.data_until, |latest| latest.max(snapshot.data_until));
+    (goes_on_from(end) && end.millis() > 0).then_some(end)
 }
 
 /// Data that ended longer ago is replayed as if it ended now, unless the setting says otherwise.

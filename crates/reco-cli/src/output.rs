@@ -1,10 +1,11 @@
 //! What goes to the terminal: results to standard output, everything else to standard error.
 
 use crate::Failure;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, presets};
 use reco_train::data::BadRow;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::fmt;
 use std::io::{self, Write};
 
 /// Speaks to people, or to machines: then results are JSON, and so is every line on standard error.
@@ -111,10 +112,65 @@ pub(crate) fn unless_unread(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// A table for people. What comes from outside cannot speak to their terminal in it.
+#[derive(Debug)]
+pub(crate) struct Table(comfy_table::Table);
+
 /// An empty table with a header, as wide as the terminal.
 pub(crate) fn table<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
-    let mut table = Table::new();
+    let mut table = comfy_table::Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
-    table
+    table.set_header(header.into_iter().map(harmless));
+    Table(table)
+}
+
+impl Table {
+    /// Another row at the end.
+    pub(crate) fn add_row(&mut self, cells: impl IntoIterator<Item: AsRef<str>>) {
+        self.0.add_row(cells.into_iter().map(|cell| harmless(cell.as_ref())));
+    }
+
+    /// A row whose last cell has several lines.
+    pub(crate) fn add_row_with_lines(
+        &mut self,
+        cells: impl IntoIterator<Item: AsRef<str>>,
+        lines: &[impl AsRef<str>],
+    ) {
+        let lines: Vec<String> = lines.iter().map(|line| harmless(line.as_ref())).collect();
+        let cells = cells.into_iter().map(|cell| harmless(cell.as_ref()));
+        self.0.add_row(cells.chain([lines.join("\n")]));
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// With control characters, and those that turn the direction of writing, as escapes such as `\u{1b}`.
+fn harmless(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut told = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || turns(c) { told.extend(c.escape_default()) } else { told.push(c) }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_table_cannot_speak_to_the_terminal() {
+        let mut rows = table(["user", "why"]);
+        rows.add_row(["\u{1b}[2J\nann\u{202e}", "naïve 日本 \u{7}"]);
+        rows.add_row_with_lines(["bob"], &["one\rline", "another"]);
+        let text = rows.to_string();
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        for told in [r"\u{1b}[2J\nann\u{202e}", r"naïve 日本 \u{7}", r"one\rline"] {
+            assert!(text.contains(told), "{told} in {text}");
+        }
+    }
 }

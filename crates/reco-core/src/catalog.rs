@@ -2,36 +2,37 @@
 
 mod builder;
 mod column;
+mod rows;
 
-pub use builder::{CatalogBuilder, CatalogError, ItemRecord, Value};
+pub use builder::{CatalogBuilder, CatalogError, ItemProblem, ItemRecord, Value};
 pub use column::{Column, Labels, TagSets};
 
 use crate::id::{ItemId, ItemKey};
 use crate::time::Timestamp;
-use rustc_hash::FxHashMap;
+use rows::{Lookup, Rows};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Items and their attributes, one row per [`ItemId`]. Immutable: a new
-/// catalogue belongs to a new snapshot.
+/// catalogue belongs to a new snapshot. One with some items [more](Self::with) shares the rest.
 ///
 /// The attributes every stage knows have accessors; anything else that came
 /// with the data is an extra column, reachable by name like the others.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Catalog {
-    keys: Vec<ItemKey>,
-    ids: FxHashMap<ItemKey, ItemId>,
-    title: Vec<Box<str>>,
-    text: Vec<Box<str>>,
+    keys: Rows<ItemKey>,
+    ids: Lookup<ItemKey, ItemId>,
+    title: Rows<Box<str>>,
+    text: Rows<Box<str>>,
     category: Labels,
     subcategory: Labels,
     brand: Labels,
     tags: TagSets,
-    price: Vec<f32>,
-    margin: Vec<f32>,
-    stock: Vec<f32>,
-    active: Vec<bool>,
-    created_at: Vec<Option<Timestamp>>,
+    price: Rows<f32>,
+    margin: Rows<f32>,
+    stock: Rows<f32>,
+    active: Rows<bool>,
+    created_at: Rows<Option<Timestamp>>,
     extra: BTreeMap<String, Column>,
 }
 
@@ -48,12 +49,29 @@ impl Catalog {
 
     /// True without items.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.len() == 0
     }
 
     /// All ids, ascending.
     pub fn ids(&self) -> impl ExactSizeIterator<Item = ItemId> + use<> {
         (0..self.keys.len() as u32).map(ItemId::new)
+    }
+
+    /// This catalogue with more items behind those that it has. It takes no longer than those that were added since it was
+    /// built, but for extra attributes, whose columns are copied.
+    ///
+    /// # Errors
+    ///
+    /// The first item that cannot be there.
+    pub fn with(&self, items: impl IntoIterator<Item = ItemRecord>) -> Result<Self, CatalogError> {
+        let mut builder = CatalogBuilder::from(self.clone());
+        items.into_iter().try_for_each(|item| builder.push(item).map(drop))?;
+        Ok(builder.grown())
+    }
+
+    /// Whether an item was [added](Self::with) to what was built.
+    pub fn is_added(&self, id: ItemId) -> bool {
+        id.index() >= self.keys.n_shared()
     }
 
     /// The id of `key`, if the catalogue has it.
@@ -86,6 +104,11 @@ impl Catalog {
     /// Category column.
     pub fn category(&self) -> &Labels {
         &self.category
+    }
+
+    /// The category of the item with this key, if the catalogue has it and it has one.
+    pub fn category_of(&self, key: &str) -> Option<&str> {
+        self.category.get(self.id(key)?)
     }
 
     /// Subcategory column.
@@ -131,6 +154,22 @@ impl Catalog {
     /// Names and columns beyond the well-known ones, in order of name.
     pub fn extra(&self) -> &BTreeMap<String, Column> {
         &self.extra
+    }
+}
+
+impl Catalog {
+    /// Shares everything with whoever is cloned from this.
+    fn share(&mut self) {
+        self.keys.share();
+        self.ids.share();
+        self.title.share();
+        self.text.share();
+        [&mut self.category, &mut self.subcategory, &mut self.brand].into_iter().for_each(Labels::share);
+        self.tags.share();
+        [&mut self.price, &mut self.margin, &mut self.stock].into_iter().for_each(Rows::share);
+        self.active.share();
+        self.created_at.share();
+        self.extra.values_mut().for_each(Column::share);
     }
 }
 

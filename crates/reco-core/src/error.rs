@@ -36,8 +36,8 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// A failure of one pipeline component.
-#[derive(Debug, thiserror::Error)]
+/// A failure of one pipeline component. Cheap to clone, since several may have waited for what failed.
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{component}: {kind}")]
 pub struct Fault {
     /// Name the component was registered under.
@@ -45,7 +45,7 @@ pub struct Fault {
     /// The class the degradation policy looks at.
     pub kind: FaultKind,
     /// The cause, when there is one.
-    pub source: Option<BoxError>,
+    pub source: Option<Arc<dyn std::error::Error + Send + Sync + 'static>>,
 }
 
 impl Fault {
@@ -57,7 +57,7 @@ impl Fault {
     /// The same fault with its cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<BoxError>) -> Self {
-        self.source = Some(cause.into());
+        self.source = Some(Arc::from(cause.into()));
         self
     }
 
@@ -121,7 +121,7 @@ impl fmt::Display for Rung {
 }
 
 /// `recommend` itself fails only when an answer would be wrong or cannot be admitted.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecommendError {
     /// A field of the request cannot be honoured.

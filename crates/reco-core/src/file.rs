@@ -1,7 +1,9 @@
 //! Files that appear whole or not at all.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +37,40 @@ pub fn replace_through<T>(
 ) -> io::Result<T> {
     let path = behind_links(path)?;
     finish(File::create(unfinished)?, unfinished, &path, fill)
+}
+
+/// Writes a value whole or not at all, with a checksum; for files with one writer.
+///
+/// # Errors
+///
+/// Those of [`replace`].
+pub(crate) fn keep<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let bytes = postcard::to_allocvec(value).map_err(io::Error::other)?;
+    replace_through(&path.with_extension("unfinished"), path, |file| {
+        file.write_all(&crc32fast::hash(&bytes).to_le_bytes())?;
+        file.write_all(&bytes)
+    })
+}
+
+/// What [`keep`] wrote; `None` where there is no file.
+///
+/// # Errors
+///
+/// When the file cannot be read, or is none of these: then `remedy` is said, too.
+pub(crate) fn kept<T: DeserializeOwned>(path: &Path, remedy: &str) -> io::Result<Option<T>> {
+    let wrong = |problem: String| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{}: {problem}; {remedy}", path.display()))
+    };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(io::Error::new(cause.kind(), format!("{}: {cause}", path.display()))),
+    };
+    let (sum, value) = bytes.split_first_chunk::<4>().ok_or_else(|| wrong("ends too early".to_owned()))?;
+    if crc32fast::hash(value) != u32::from_le_bytes(*sum) {
+        return Err(wrong("is not what was written: its checksum differs".to_owned()));
+    }
+    postcard::from_bytes(value).map(Some).map_err(|cause| wrong(format!("cannot be understood: {cause}")))
 }
 
 /// Whether [`replace`] could begin now, to know before hours of work go into what is to be written.
@@ -144,7 +180,6 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     fn put(path: &Path, text: &str) -> io::Result<()> {
         replace(path, |file| file.write_all(text.as_bytes()))

@@ -8,8 +8,9 @@ use crate::event::Event;
 use crate::experiment::{Arm, Experiment};
 use crate::features::{FeatureSource, UserFeatures};
 use crate::filter::Filter;
-use crate::id::{ItemId, UserKey};
+use crate::id::{ItemId, ItemKey, UserKey};
 use crate::index::{Allow, IndexError, Metric, VectorIndex};
+use crate::launch::{ExposureBudget, ExposureLedger, LeaseId};
 use crate::query::Query;
 use crate::rank::{DenseModel, ModelError, Ranker};
 use crate::registry::{ModelRegistry, RegistryError, Rollout};
@@ -168,6 +169,34 @@ macro_rules! through {
             }
         }
 
+        impl<T: ExposureBudget + ?Sized> ExposureBudget for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn take(&self, item: &ItemKey, limit: u64) -> bool {
+                (**self).take(item, limit)
+            }
+            fn put_back(&self, item: &ItemKey) {
+                (**self).put_back(item);
+            }
+        }
+
+        #[async_trait]
+        impl<T: ExposureLedger + ?Sized> ExposureLedger for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            async fn lease(&self, item: &ItemKey, id: LeaseId, want: u64, limit: u64) -> Result<u64, Fault> {
+                (**self).lease(item, id, want, limit).await
+            }
+            async fn give_back(&self, item: &ItemKey, id: LeaseId, unused: u64) -> Result<(), Fault> {
+                (**self).give_back(item, id, unused).await
+            }
+            async fn granted(&self, item: &ItemKey) -> Result<u64, Fault> {
+                (**self).granted(item).await
+            }
+        }
+
         #[async_trait]
         impl<T: ModelRegistry + ?Sized> ModelRegistry for $pointer<T> {
             async fn publish(&self, model: &str, artifact: Bytes) -> Result<u64, RegistryError> {
@@ -207,5 +236,8 @@ impl<T: EventSource + ?Sized> EventSource for Box<T> {
     }
     async fn commit(&mut self) -> Result<(), Fault> {
         (**self).commit().await
+    }
+    fn behind(&self) -> Option<u64> {
+        (**self).behind()
     }
 }

@@ -2,6 +2,7 @@
 
 mod board;
 mod checkpoint;
+mod launches;
 mod newcomers;
 mod places;
 mod takers;
@@ -14,17 +15,20 @@ use crate::error::Fault;
 use crate::event::{ActionWeights, Event, Verdict};
 use crate::features::{FeatureSource, UserFeatures};
 use crate::id::{ItemId, ItemKey, UserKey};
+use crate::launch::Counts;
 use crate::snapshot::Snapshot;
 use crate::store::Place;
 use crate::time::{Budget, Timestamp};
 use crate::trend::Trend;
 use async_trait::async_trait;
 use board::Board;
+use launches::Launches;
 use newcomers::Newcomers;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -57,6 +61,7 @@ pub struct Live {
     shards: Vec<Mutex<Shard>>,
     board: RwLock<Board>,
     newcomers: Newcomers,
+    launches: Launches,
     /// Milliseconds of the latest event.
     latest: AtomicI64,
     weights: ActionWeights,
@@ -85,6 +90,7 @@ impl Live {
             shards,
             board: RwLock::new(Board::new(half_life_days)),
             newcomers: Newcomers::default(),
+            launches: Launches::default(),
             latest: AtomicI64::new(i64::MIN),
             weights,
             limits,
@@ -125,6 +131,9 @@ impl Live {
                 continue;
             }
             let is_first = self.take(event, place.offset, category(&event.item));
+            if is_first {
+                self.launches.note(event);
+            }
             if is_first && is_new(&event.item) && self.newcomers.note(event, self.verdict(event)) {
                 unfolded.insert(event.item.clone());
             }
@@ -136,7 +145,7 @@ impl Live {
     fn take(&self, event: &Event, offset: u64, category: Option<&str>) -> bool {
         self.latest.fetch_max(event.at.millis(), Ordering::Relaxed);
         let verdict = self.verdict(event);
-        if !verdict.leaves_trace(&event.action) {
+        if !verdict.is_remembered(&event.action) {
             return true;
         }
         if !self.remember(event, offset, category) {
@@ -156,6 +165,11 @@ impl Live {
     /// The places of a log of which everything was taken in.
     pub fn applied(&self) -> Places {
         self.applied.lock().clone()
+    }
+
+    /// Takes note of offsets of a partition that are no event's, or of events that cannot be read: they are not waited for.
+    pub fn pass_over(&self, partition: u32, offsets: Range<u64>) {
+        self.applied.lock().insert_range(partition, offsets.start, offsets.end);
     }
 
     /// When the latest event happened, of whatever kind; `None` before the first.
@@ -194,6 +208,26 @@ impl Live {
     ) {
         self.board.write().count_since(snapshot.data_until, &self.limits);
         self.newcomers.move_to(snapshot, is_new, fold);
+    }
+
+    /// Begins to count who is shown an item that is new to the catalogue, and who clicks.
+    pub fn introduce(&self, item: &ItemKey) {
+        self.launches.introduce(item);
+    }
+
+    /// Items that are new to the catalogue, with what came of showing them so far, by item.
+    pub fn launches(&self) -> Vec<(ItemKey, Counts)> {
+        self.launches.all()
+    }
+
+    /// Ends the launch of items that are new no more.
+    pub(crate) fn keep_launches(&self, is_new: impl Fn(&ItemKey) -> bool) {
+        self.launches.keep(is_new);
+    }
+
+    /// Lets what was made for a snapshot count for one that has more items and the same models.
+    pub(crate) fn carry(&self, from: &Arc<Snapshot>, to: &Arc<Snapshot>) {
+        self.newcomers.carry(from, to);
     }
 
     /// Items that training did not see, with factors that fit the models of `snapshot`, by id.

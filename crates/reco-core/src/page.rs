@@ -1,12 +1,13 @@
 //! What a caller gets: the page, its reasons and how good an answer it is.
 
+use crate::cache::Layer;
 use crate::error::{Fault, FaultKind, Rung};
 use crate::id::{ItemId, ItemKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A finished page.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Page {
     /// Items, best first.
     pub items: Vec<PageItem>,
@@ -20,6 +21,10 @@ pub struct Page {
     pub remarks: Vec<String>,
     /// Version of the snapshot that answered; the ids in `items` belong to it.
     pub snapshot: Arc<str>,
+    /// Items that are new and have a place for that reason; each counts as one of its exposures.
+    pub introduced: Vec<ItemKey>,
+    /// Where it was found; nothing if it was computed for this request.
+    pub found: Option<Layer>,
 }
 
 impl Page {
@@ -66,7 +71,7 @@ pub struct PageItem {
 }
 
 /// Why an item is on the page.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Why {
     /// The generators that proposed it, best rank first.
     pub sources: Vec<SourceReason>,
@@ -77,7 +82,7 @@ pub struct Why {
 }
 
 /// One generator's vote.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceReason {
     /// The generator; [`Self::FILLER`] for an item that none proposed.
     pub source: Arc<str>,
@@ -90,10 +95,13 @@ pub struct SourceReason {
 impl SourceReason {
     /// What stands for a generator where popularity, or the mere catalogue, fills a page that would be short.
     pub const FILLER: &'static str = "filler";
+
+    /// What stands for a generator where an item has its place because it is new.
+    pub const NEW: &'static str = "new";
 }
 
 /// An item of the user's own that speaks for another.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The generator that says so.
     pub source: Arc<str>,
@@ -104,7 +112,7 @@ pub struct Evidence {
 }
 
 /// A change of place between ranking and page: the rule moved the item, or took out what stood before it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
     /// The rule.
     pub rule: Arc<str>,

@@ -1,9 +1,11 @@
 //! A request in the light of one snapshot: what every stage may read.
 
 use crate::catalog::Catalog;
+use crate::event::Action;
 use crate::features::UserFeatures;
 use crate::id::{ItemId, ItemKey};
 use crate::interactions::Touch;
+use crate::launch::Showing;
 use crate::live::Live;
 use crate::request::{Request, Surface};
 use crate::snapshot::Snapshot;
@@ -29,11 +31,15 @@ pub struct Query {
     pub budget: Budget,
     /// Time left for candidates; a generator still running then is left behind.
     pub retrieval: Budget,
+    /// What the page may show of items that are new.
+    pub showing: Showing,
     user_row: Option<u32>,
     history: Vec<Touch>,
     session: Vec<ItemId>,
     anchors: Vec<ItemId>,
     n_fresh: usize,
+    interests: Vec<ItemId>,
+    began: Option<Timestamp>,
     memo: Memo,
 }
 
@@ -56,8 +62,12 @@ impl Query {
         let session = request.context.session_items.iter();
         let session: Vec<ItemId> = session.filter_map(|key| snapshot.catalog.id(key.as_str())).collect();
         let anchors = anchors(&request, &snapshot, &session, &history);
+        let interests = interests(features, &snapshot.catalog);
+        let first_event = features.recent().iter().map(|event| event.at).min();
+        let began = history.iter().map(|touch| touch.first).min().into_iter().chain(first_event).min();
         Self {
             retrieval: budget.clone(),
+            showing: Showing::default(),
             memo: Memo::default(),
             request,
             snapshot,
@@ -69,6 +79,8 @@ impl Query {
             session,
             anchors,
             n_fresh,
+            interests,
+            began,
         }
     }
 
@@ -85,6 +97,28 @@ impl Query {
     /// How many events the snapshot has not seen went into the history.
     pub fn n_fresh(&self) -> usize {
         self.n_fresh
+    }
+
+    /// How many interactions are known of the user; each item of the running session that they did not have is one.
+    pub fn n_interactions(&self) -> usize {
+        let known: usize = self.history.iter().map(|touch| touch.count.max(1) as usize).sum();
+        known + self.session.iter().filter(|item| self.touch(**item).is_none()).count()
+    }
+
+    /// When the user's first known event happened.
+    pub fn began(&self) -> Option<Timestamp> {
+        self.began
+    }
+
+    /// Codes of the categories that the user last said to be interested in, each once.
+    pub fn interests(&self) -> Vec<u32> {
+        let mut codes: Vec<u32> = Vec::new();
+        for code in self.interests.iter().filter_map(|&item| self.snapshot.catalog.category().code(item)) {
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
+        codes
     }
 
     /// What the page should rest on, most important first: the item of a similar-items
@@ -253,6 +287,16 @@ fn merge_history(
     (history, n_fresh)
 }
 
+/// Items that stand for the categories of the user's latest interests; those of one moment belong together.
+fn interests(features: &UserFeatures, catalog: &Catalog) -> Vec<ItemId> {
+    let told = || features.recent().iter().filter(|event| event.action == Action::Interest);
+    let latest = told().map(|event| event.at).max();
+    told()
+        .filter(|event| Some(event.at) == latest)
+        .filter_map(|event| catalog.id(event.item.as_str()))
+        .collect()
+}
+
 fn anchors(request: &Request, snapshot: &Snapshot, session: &[ItemId], history: &[Touch]) -> Vec<ItemId> {
     if let Surface::Similar(item) = &request.surface {
         return snapshot.catalog.id(item.as_str()).into_iter().collect();
@@ -274,7 +318,7 @@ fn anchors(request: &Request, snapshot: &Snapshot, session: &[ItemId], history: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, ActionWeights, Event, EventId};
+    use crate::event::{ActionWeights, Event, EventId};
     use crate::fixture;
     use crate::interactions::{Histories, InteractionLog};
     use crate::time::ManualClock;

@@ -24,6 +24,9 @@ pub enum Surface {
 }
 
 impl Surface {
+    /// The names of all surfaces.
+    pub const NAMES: [&'static str; 3] = ["home", "similar", "category"];
+
     /// The name in configuration and metrics.
     pub fn name(&self) -> &'static str {
         match self {
@@ -89,7 +92,7 @@ pub fn listed(text: &str) -> Vec<ItemKey> {
 /// assert_eq!(request.count, 20);
 /// # Ok::<(), reco_core::predicate::PredicateError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[must_use]
 pub struct Request {
     /// Who asks.
@@ -108,12 +111,16 @@ pub struct Request {
     pub explain: bool,
     /// Items whose absence is to be explained.
     pub why_not: Vec<ItemKey>,
-    /// Seed of parts of one's own that draw at random; the built-in ones do not.
+    /// Seed of parts that draw at random; of the built-in ones only exploration for new users does.
     pub seed: u64,
     /// Time allowed; the pipeline's default unless set.
     pub within: Option<Duration>,
     /// Ties the page to later events; shown as the response's request id.
+    #[serde(skip)]
     pub id: Option<EventId>,
+    /// Whether the page is computed even if one is kept that fits.
+    #[serde(skip)]
+    pub anew: bool,
 }
 
 impl Request {
@@ -131,6 +138,7 @@ impl Request {
             seed: 0,
             within: None,
             id: None,
+            anew: false,
         }
     }
 
@@ -184,6 +192,12 @@ impl Request {
     /// Sets the seed.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Asks for a page computed now, whatever is kept.
+    pub fn anew(mut self) -> Self {
+        self.anew = true;
         self
     }
 

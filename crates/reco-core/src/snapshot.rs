@@ -12,7 +12,9 @@ use std::sync::Arc;
 ///
 /// A request pins one snapshot, so a swap never tears an answer. Item ids are
 /// valid only together with the snapshot whose catalogue issued them.
-#[derive(Debug, Default)]
+///
+/// Cheap to clone: all that is large is shared.
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Names this generation in responses and logs.
     pub version: Arc<str>,
@@ -32,7 +34,7 @@ pub struct Snapshot {
 pub trait Model: Any + Debug + Send + Sync {}
 impl<T: Any + Debug + Send + Sync> Model for T {}
 
-/// Models by name. A generator or ranker asks for the type it understands, so
+/// Models by name, cheap to clone. A generator or ranker asks for the type it understands, so
 /// a new kind of model needs no change here.
 ///
 /// ```
@@ -46,7 +48,7 @@ impl<T: Any + Debug + Send + Sync> Model for T {}
 /// assert_eq!(models.get::<Weights>("mine").map(|weights| weights.0.len()), Some(1));
 /// assert!(models.get::<String>("mine").is_none());
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Models(BTreeMap<Arc<str>, Arc<dyn Model>>);
 
 impl Models {

@@ -15,7 +15,3 @@ export async function api(path, options = {}) {
   const server = /dur=([\d.]+)/.exec(response.headers.get("server-timing") ?? "");
   return { ...body, timing: { server: server && Number(server[1]), round: performance.now() - begun } };
 }
-
-export function send(event) {
-  return api("interactions", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(event) });
-}

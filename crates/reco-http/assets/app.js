@@ -1,8 +1,11 @@
 // The page at /: a user's history beside their recommendations; every click changes the next list.
 
-import { api, send } from "./api.js";
+import "../reco.js";
+import { api } from "./api.js";
 import { combobox } from "./combobox.js";
+import { showFeatures } from "./features.js";
 import { showHistory } from "./history.js";
+import { ask } from "./onboarding.js";
 import { difference, remarks, showFacts, showList, warnings } from "./page.js";
 import { counted, labels } from "./words.js";
 
@@ -15,8 +18,8 @@ const DONE = {
   hide: (title) => `You hid ${title}`,
 };
 
-/** What is shown: places by item, the item that the page is about, the one that is missed, the request under way. */
-const state = { places: new Map(), similarTo: null, missed: null, request: new AbortController(), retry: () => show() };
+/** What is shown: places by item, the item that the page is about, the one that is missed, what was refused, the request under way. */
+const state = { places: new Map(), similarTo: null, missed: null, refusal: "", request: new AbortController(), retry: () => show() };
 
 const value = (id) => at(id).value.trim();
 
@@ -45,8 +48,14 @@ async function show({ because } = {}) {
   try {
     const history = `history?${new URLSearchParams({ user_id: value("user"), limit: 100 })}`;
     // The history stands by itself: it is there even when the page is refused.
-    const past = api(history, { signal }).then((known) => showHistory(known, at("history"), at("history-note"), similar));
-    const [page] = await Promise.all([api(pagePath(), { signal }), past]);
+    const past = api(history, { signal }).then((items) => {
+      at("onboarding")?.toggleAttribute("hidden", items.total > 0);
+      return showHistory(items, at("history"), at("history-note"), similar);
+    });
+    // So is the page without what is known of late.
+    const asked = api(`features?${new URLSearchParams({ user_id: value("user") })}`, { signal });
+    const known = asked.then((features) => showFeatures(features, at("features")), () => at("features").replaceChildren());
+    const [page] = await Promise.all([api(pagePath(), { signal }), past, known]);
     forgive();
     showPage(page, because);
     at("page-side").setAttribute("aria-busy", "false");
@@ -88,13 +97,22 @@ function complain(problem) {
   at("page-side").setAttribute("aria-busy", "false");
 }
 
-async function act(item, action) {
+function act(item, action) {
+  reco.track({ user_id: value("user"), item_id: item.item_id, action });
+  return feel(DONE[action](item.title));
+}
+
+/** Shows what the user's latest events changed, once the server has them. */
+async function feel(because) {
   try {
-    await send({ user_id: value("user"), item_id: item.item_id, action });
-    await show({ because: DONE[action](item.title) });
+    await reco.flush();
+    if (state.refusal) throw new Error(state.refusal);
+    await show({ because });
   } catch (problem) {
-    state.retry = () => act(item, action);
+    state.retry = () => feel(because);
     complain(problem);
+  } finally {
+    state.refusal = "";
   }
 }
 
@@ -155,6 +173,8 @@ function home() {
 }
 
 function wire() {
+  reco.url = "interactions"; // Like all others relative to the page, wherever a proxy puts that.
+  reco.onrefused = (_, problems) => { state.refusal = problems.map(({ field, problem, message }) => message ?? `${field} ${problem}`).join("; "); };
   const users = combobox(at("user"), suggestUsers, home);
   const missing = combobox(at("why-not"), suggestItems, (option) => miss(option.value));
   at("controls").addEventListener("submit", (event) => { event.preventDefault(); users.close(); home(); });
@@ -164,6 +184,13 @@ function wire() {
   at("stranger").addEventListener("click", () => { at("user").value = `guest-${Date.now().toString(36)}`; home(); });
   at("why-not-form").addEventListener("submit", (event) => { event.preventDefault(); missing.close(); missTyped(); });
   addEventListener("popstate", follow);
+  // The page stands without questions.
+  const survey = at("onboarding");
+  ask(survey.querySelector("form"), () => value("user"), async () => {
+    survey.open = false;
+    await show({ because: "You told what you like" });
+    at("page-title").focus();
+  }).catch(() => survey.remove());
 }
 
 async function start() {

@@ -5,14 +5,14 @@ use crate::error::ApiError;
 use crate::json::json;
 use crate::params::Params;
 use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use reco_core::error::{BoxError, Fault, FaultKind};
+use reco_core::event::Arrival;
 use reco_core::pipeline::{EventProblem, Recommender};
-use reco_core::store::{DeadLetter, DeadLetters, Outstanding};
-use reco_core::time::Timestamp;
+use reco_core::store::{DeadLetter, DeadLetters, Outstanding, ReplayError, Replayed};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Most letters in one answer.
@@ -34,22 +34,13 @@ struct Numbered {
     letter: DeadLetter,
 }
 
-/// What became of another try.
-#[derive(Debug, Serialize)]
-struct Replayed {
-    /// Letters whose events count now, or counted before.
-    settled: usize,
-    /// Letters whose events still cannot be used.
-    left: usize,
-}
-
 /// Keeps the events of a batch that were refused, whole. That they cannot be kept is no reason to refuse the others.
-pub(crate) async fn bury(app: &App, now: Timestamp, events: &[Value], rejected: &[EventProblem]) {
+pub(crate) async fn bury(app: &App, arrival: Arrival, events: &[Value], rejected: &[EventProblem]) {
     let Some(dead) = &app.dead else { return };
     let letter = |problems: &[EventProblem]| {
         let event = events.get(problems.first()?.index)?.clone();
         let problems = problems.iter().map(|problem| problem.wrong.clone()).collect();
-        Some(DeadLetter { at: now, event, problems })
+        Some(DeadLetter { at: arrival.now, sent_at: arrival.sent_at, event, problems })
     };
     let letters: Vec<DeadLetter> =
         rejected.chunk_by(|one, next| one.index == next.index).filter_map(letter).collect();
@@ -64,42 +55,42 @@ pub(crate) async fn bury(app: &App, now: Timestamp, events: &[Value], rejected: 
 /// `GET /interactions/rejected`: the oldest first.
 pub(crate) async fn rejected(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
     let params = Params::new(query, &["after", "limit"])?;
-    let after = params.parsed::<u64>("after", "the number of a letter")?;
+    let after = params.parsed::<u64>("after", "the `number` of a rejected event")?;
     let limit = params.between("limit", 1, MOST)?.unwrap_or(100);
     let Outstanding { total, letters, unreadable } = outstanding(dead(&app)?, after, limit).await?;
     let rejected = letters.into_iter().map(|(number, letter)| Numbered { number, letter }).collect();
     json(&Listed { total, rejected, unreadable: unreadable.iter().map(ToString::to_string).collect() })
 }
 
-/// `POST /interactions/rejected/replay`: all that can be used by now, each as if it came when it did.
+/// `POST /interactions/rejected/replay`: all that can be used by now.
 pub(crate) async fn replay(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
     Params::new(query, &[])?;
     let dead = Arc::clone(dead(&app)?);
     // In a task of its own, so that what is kept is felt and settled although the client may have gone meanwhile.
-    let replayed = tokio::spawn(async move { all(&dead, &app.recommender).await }).await;
-    json(&replayed.map_err(|cause| ApiError::internal(cause.to_string()))??)
+    let replayed = tokio::spawn(async move {
+        let replayed = all(&dead, &app.recommender).await;
+        match &replayed {
+            Ok(Replayed { settled, left }) => {
+                tracing::info!(settled, left, "rejected events were tried again");
+            }
+            Err(ReplayError::UnderWay) => {}
+            Err(error) => tracing::warn!("rejected events were not all tried again: {error}"),
+        }
+        replayed
+    });
+    match replayed.await.map_err(|cause| ApiError::internal(cause.to_string()))? {
+        Ok(replayed) => json(&replayed),
+        Err(ReplayError::Fault(fault)) => Err(fault.into()),
+        Err(under_way) => Err(ApiError::new(StatusCode::CONFLICT, "under_way", under_way.to_string())),
+    }
 }
 
-/// Tries all letters again, page by page.
-async fn all(dead: &Arc<DeadLetters>, recommender: &Recommender) -> Result<Replayed, ApiError> {
-    let (mut replayed, mut after) = (Replayed { settled: 0, left: 0 }, None);
-    loop {
-        let letters = outstanding(dead, after, MOST).await?.letters;
-        let Some((last, _)) = letters.last() else { return Ok(replayed) };
-        (after, replayed.left) = (Some(*last), replayed.left + letters.len());
-        let revived =
-            letters.into_iter().filter_map(|(number, letter)| Some((number, letter.revive(number).ok()?)));
-        let (mut numbers, events): (Vec<u64>, Vec<_>) = revived.unzip();
-        if numbers.is_empty() {
-            continue;
-        }
-        let refused: BTreeSet<u64> =
-            recommender.ingest(events).await?.rejected.iter().map(|wrong| numbers[wrong.index]).collect();
-        numbers.retain(|number| !refused.contains(number));
-        dead.settle(&numbers).await?;
-        replayed.settled += numbers.len();
-        replayed.left -= numbers.len();
-    }
+async fn all(dead: &Arc<DeadLetters>, recommender: &Recommender) -> Result<Replayed, ReplayError> {
+    let keep = |events| async {
+        let taken = recommender.ingest(events).await?;
+        Ok(taken.rejected.iter().map(|wrong| wrong.index).collect())
+    };
+    dead.replay(recommender.clock().wall(), keep).await
 }
 
 /// A page of letters; files are read where waiting for them holds nobody up.
@@ -118,6 +109,6 @@ async fn outstanding(
 fn dead(app: &App) -> Result<&Arc<DeadLetters>, ApiError> {
     app.dead.as_ref().ok_or_else(|| {
         let message = "this server keeps no rejected events: it keeps no events on disk";
-        ApiError::new(axum::http::StatusCode::NOT_FOUND, "not_found", message)
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
     })
 }

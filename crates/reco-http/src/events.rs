@@ -1,12 +1,14 @@
 //! Events in: `POST /interactions`, and what they must be like.
 
+use crate::App;
+use crate::body::{demand_json, invalid_json, unreadable};
 use crate::dead::bury;
 use crate::error::{ApiError, ErrorJson};
 use crate::json::json;
-use crate::{App, HttpConfig};
+use crate::params::Params;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use reco_core::event::{Action, Arrival, Draft, FieldProblem, SCHEMA};
@@ -28,20 +30,26 @@ struct Outcome {
     unknown_fields: BTreeSet<String>,
     unknown_items: Vec<String>,
     unweighted_actions: Vec<Action>,
+    /// What may be a mistake.
+    remarks: Vec<String>,
 }
 
 /// The events of a request, as they were written.
 struct Batch {
     events: Vec<Value>,
     arrival: Arrival,
+    /// What else stands beside `events`.
+    unknown_fields: BTreeSet<String>,
 }
 
 /// Takes events in. Each is judged by itself: bad ones are named, good ones are kept.
 pub(crate) async fn interactions(
     State(app): State<App>,
+    query: RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
+    Params::new(query, &[])?;
     demand_json(&headers)?;
     let body = body.map_err(|rejection| unreadable(&rejection, &app.config))?;
     let batch = batch(&body, app.config.max_events, app.recommender.clock().wall())?;
@@ -50,7 +58,7 @@ pub(crate) async fn interactions(
     let room = Arc::clone(&app.ingesting).try_acquire_owned().map_err(|_| busy())?;
     let taken = tokio::spawn(async move {
         let outcome = ingest(&app, &batch).await?;
-        bury(&app, batch.arrival.now, &batch.events, &outcome.rejected).await;
+        bury(&app, batch.arrival, &batch.events, &outcome.rejected).await;
         drop(room);
         Ok::<Outcome, ApiError>(outcome)
     });
@@ -62,7 +70,7 @@ pub(crate) async fn interactions(
     Ok((status, json(&outcome)?).into_response())
 }
 
-fn busy() -> ApiError {
+pub(crate) fn busy() -> ApiError {
     let message = "too many events wait to be kept; send them again soon";
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
 }
@@ -73,19 +81,28 @@ pub(crate) async fn schema() -> impl IntoResponse {
 }
 
 async fn ingest(app: &App, batch: &Batch) -> Result<Outcome, ApiError> {
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { unknown_fields: batch.unknown_fields.clone(), ..Outcome::default() };
+    let mut n_early = 0;
     let (mut events, mut places) = (Vec::with_capacity(batch.events.len()), Vec::new());
     for (index, value) in batch.events.iter().enumerate() {
         match Draft::read(value, batch.arrival) {
             Ok(draft) => {
                 outcome.unknown_fields.extend(draft.unknown_fields().map(str::to_owned));
-                events.push(draft.complete(batch.arrival, || app.ids.event(batch.arrival.now)));
+                let event = draft.complete(batch.arrival, || app.ids.event(batch.arrival.now));
+                n_early += usize::from(looks_like_seconds(event.at, batch.arrival.now));
+                events.push(event);
                 places.push(index);
             }
             Err(problems) => {
                 outcome.rejected.extend(problems.into_iter().map(|wrong| EventProblem { index, wrong }));
             }
         }
+    }
+    if n_early > 0 {
+        let remark = format!(
+            "{n_early} events say that they happened long before they came, as times in seconds do; timestamp is in milliseconds since 1970"
+        );
+        outcome.remarks.push(remark);
     }
     let taken = app.recommender.ingest(events).await?;
     let refused = taken.rejected.into_iter();
@@ -102,42 +119,33 @@ async fn ingest(app: &App, batch: &Batch) -> Result<Outcome, ApiError> {
     })
 }
 
+/// Whether a time makes as good as no sense in milliseconds, but does in seconds: it is of the first weeks of 1970 then.
+fn looks_like_seconds(at: Timestamp, now: Timestamp) -> bool {
+    (SECONDS_OF_2001..=now.millis() / 1_000 + 86_400).contains(&at.millis())
+}
+
+/// 2001-09-09 in seconds; what is less may be anything.
+const SECONDS_OF_2001: i64 = 1_000_000_000;
+
 fn no_event_accepted(first: &EventProblem) -> ErrorJson {
     let FieldProblem { field, problem } = &first.wrong;
     let message = format!("no event is usable; in the one at index {} {field} {problem}", first.index);
     ErrorJson { code: "no_event_accepted", message, field: Some(field.to_string()) }
 }
 
-/// A form on another site can send any text without asking, but not this content type.
-fn demand_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let message = format!("the content type is `{essence}`, must be application/json");
-    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message))
-}
-
-fn unreadable(rejection: &BytesRejection, config: &HttpConfig) -> ApiError {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let message = format!("the body is larger than {} bytes", config.body_limit_bytes);
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
-    }
-    ApiError::new(rejection.status(), "unreadable_body", rejection.body_text())
-}
-
 /// One event, an array of them, or `{"events": [...]}`, perhaps with `sent_at`.
 fn batch(body: &[u8], max_events: usize, now: Timestamp) -> Result<Batch, ApiError> {
-    let bad = |message: String| ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message);
-    let value: Value =
-        serde_json::from_slice(body).map_err(|error| bad(format!("the body is no JSON: {error}")))?;
-    let mut arrival = Arrival::at(now);
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| invalid_json(format!("the body is no JSON: {error}")))?;
+    let (mut arrival, mut unknown_fields) = (Arrival::at(now), BTreeSet::new());
     let events = match value {
         Value::Array(events) => events,
         Value::Object(mut envelope) if is_envelope(&envelope) => {
             arrival.sent_at = sent_at(&envelope)?;
-            match envelope.remove("events") {
+            envelope.remove("sent_at");
+            let events = envelope.remove("events");
+            unknown_fields.extend(envelope.into_iter().map(|(field, _)| field));
+            match events {
                 Some(Value::Array(events)) => events,
                 _ => return Err(ApiError::parameter("events", "events must be an array")),
             }
@@ -145,19 +153,20 @@ fn batch(body: &[u8], max_events: usize, now: Timestamp) -> Result<Batch, ApiErr
         Value::Object(event) => vec![Value::Object(event)],
         _ => {
             let shapes = "the body must be an event, an array of events or {\"events\": [...]}";
-            return Err(bad(shapes.to_owned()));
+            return Err(invalid_json(shapes));
         }
     };
     if events.is_empty() || events.len() > max_events {
         let message = format!("the batch holds {} events, must hold 1 to {max_events}", events.len());
         return Err(ApiError::parameter("events", message));
     }
-    Ok(Batch { events, arrival })
+    Ok(Batch { events, arrival, unknown_fields })
 }
 
-/// Whether these are the fields of a batch rather than of an event.
+/// Whether these are the fields of a batch rather than of an event, which may have any of its own, even `events`. One that is
+/// misspelt or too many must not make a bad event of a batch.
 fn is_envelope(object: &Map<String, Value>) -> bool {
-    object.contains_key("events") && object.keys().all(|field| field == "events" || field == "sent_at")
+    object.contains_key("events") && !["item_id", "action"].iter().any(|field| object.contains_key(*field))
 }
 
 /// What the client's clock said when it sent a batch.

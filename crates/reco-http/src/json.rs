@@ -4,8 +4,10 @@ use crate::error::ApiError;
 use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use reco_core::cache::Layer;
 use reco_core::catalog::Catalog;
 use reco_core::error::Rung;
+use reco_core::experiment::Assignment;
 use reco_core::explain::{reasons, why_not_sentence};
 use reco_core::id::{ItemId, ItemKey, UserKey};
 use reco_core::page::{Evidence, Move, Page, PageItem, SourceReason, Warning, Why, WhyNot};
@@ -35,6 +37,11 @@ pub struct PageJson<'a> {
     warnings: Vec<Warning>,
     remarks: &'a [String],
     snapshot: &'a str,
+    /// Where the page was kept, if it was not computed for this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<Layer>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    experiments: &'a [Assignment],
 }
 
 #[derive(Debug, Serialize)]
@@ -131,7 +138,15 @@ impl<'a> PageJson<'a> {
             warnings: page.warnings(),
             remarks: &page.remarks,
             snapshot: &page.snapshot,
+            found: page.found,
+            experiments: &[],
         }
+    }
+
+    /// Names the variants of experiments that the page was made by.
+    #[must_use]
+    pub fn experiments(self, assigned: &'a [Assignment]) -> Self {
+        Self { experiments: assigned, ..self }
     }
 }
 

@@ -14,23 +14,29 @@
 //! ```
 
 mod analytics;
+mod body;
 mod config;
 mod dead;
 mod envelope;
 mod error;
 mod events;
+mod experiments;
 mod ids;
+mod items;
 mod json;
 mod lookup;
+mod onboarding;
 mod page;
 mod params;
 mod probes;
 mod recommend;
+mod signal;
 mod waiting;
 
 pub use config::HttpConfig;
 pub use error::ApiError;
 pub use json::PageJson;
+pub use signal::shutdown_signal;
 pub use waiting::Entrance;
 
 use axum::Router;
@@ -38,7 +44,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use reco_core::consume::{Analytics, Progress};
-use reco_core::pipeline::Recommender;
+use reco_core::experiment::{Exposures, Ledger, Metrics};
+use reco_core::pipeline::{Recommender, Variants};
 use reco_core::store::DeadLetters;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +57,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) recommender: Recommender,
+    /// Who is answered by which pipeline.
+    pub(crate) trials: experiments::Trials,
     pub(crate) config: Arc<HttpConfig>,
     pub(crate) ids: ids::Ids,
     /// Where events go that cannot be used, if anywhere.
@@ -95,6 +104,7 @@ impl Api {
     pub fn new(recommender: Recommender, config: HttpConfig) -> Self {
         let ingesting = Arc::new(Semaphore::new(Self::MOST_INGESTING));
         Self(App {
+            trials: experiments::Trials::none(recommender.clone()),
             recommender,
             config: Arc::new(config),
             ids: ids::Ids::default(),
@@ -126,6 +136,21 @@ impl Api {
         self
     }
 
+    /// Answers by the pipelines of experiments' variants, which must stand beside this recommender. `ledger` knows who had
+    /// which, and exposures go to the log.
+    #[must_use]
+    pub fn experiments(mut self, variants: Variants, ledger: Ledger, exposures: Exposures) -> Self {
+        self.0.trials = experiments::Trials::new(variants, ledger, exposures);
+        self
+    }
+
+    /// Tells in `GET /experiments/{experiment}` what is known of an experiment, and what to do about it.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.0.trials = self.0.trials.measured(metrics);
+        self
+    }
+
     /// The routes.
     pub fn router(self) -> Router {
         let app = self.0;
@@ -136,11 +161,14 @@ impl Api {
             .route("/interactions/schema", get(events::schema))
             .route("/interactions/rejected", get(dead::rejected))
             .route("/interactions/rejected/replay", post(dead::replay))
+            .route("/onboarding", get(onboarding::survey).post(onboarding::answer))
             .route("/users", get(lookup::users))
             .route("/history", get(lookup::history))
             .route("/features", get(lookup::features))
             .route("/analytics", get(analytics::analytics))
-            .route("/items", get(lookup::items))
+            .route("/experiments", get(experiments::experiments))
+            .route("/experiments/{experiment}", get(experiments::experiment))
+            .route("/items", get(lookup::items).post(items::add))
             .route("/items/{item}", get(lookup::item))
             .route("/categories", get(lookup::categories))
             .route("/health", get(probes::health))
@@ -191,25 +219,5 @@ pub async fn serve(
     tokio::select! {
         ended = axum::serve(listener, router).with_graceful_shutdown(signal) => ended.map(|()| Stopped::Drained),
         () = cut => Ok(Stopped::Cut),
-    }
-}
-
-/// Resolves at Ctrl-C or, on Unix, SIGTERM.
-pub async fn shutdown_signal() {
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            // Without a handler the system's default ends the process.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
     }
 }

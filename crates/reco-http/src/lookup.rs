@@ -4,6 +4,7 @@ use crate::App;
 use crate::error::ApiError;
 use crate::json::{ItemJson, json};
 use crate::params::Params;
+use crate::recommend;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
@@ -11,6 +12,7 @@ use reco_core::catalog::Catalog;
 use reco_core::features::UserDocument;
 use reco_core::id::{ItemId, UserKey};
 use reco_core::interactions::Touch;
+use reco_core::pipeline::Launch;
 use reco_core::query::Query;
 use reco_core::request::Request;
 use reco_core::time::{Budget, Timestamp};
@@ -78,11 +80,14 @@ const LATEST: usize = 20;
 
 /// What is known of a user by the events of late.
 pub(crate) async fn features(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
-    let params = Params::new(query, &["user_id"])?;
-    let user = params.required_key("user_id")?;
+    let params = Params::new(query, &["user_id", "session_id"])?;
+    let user = recommend::user(&params)?.ok_or_else(recommend::nobody)?;
     let now = app.recommender.clock().wall();
-    let known = app.recommender.live().features_of(&user.into()).unwrap_or_default();
-    json(&Known { user_id: user, now, features: known.document(now, LATEST) })
+    let (known, fault) = app.recommender.known(&user).await;
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
+    json(&Known { user_id: user.as_str(), now, features: known.document(now, LATEST) })
 }
 
 #[derive(Serialize)]
@@ -156,7 +161,17 @@ pub(crate) async fn item(
     let Path(item) = item.map_err(|rejection| ApiError::parameter("item", rejection.body_text()))?;
     let snapshot = app.recommender.snapshot();
     let id = snapshot.catalog.id(&item).ok_or_else(|| ApiError::missing("item", &item, "item"))?;
-    json(&ItemJson::new(&snapshot.catalog, id))
+    let launch = app.recommender.launches().into_iter().find(|launch| launch.item.as_str() == item);
+    json(&OneItem { item: ItemJson::new(&snapshot.catalog, id), launch })
+}
+
+/// An item, and how it does while it is new.
+#[derive(Serialize)]
+struct OneItem<'a> {
+    #[serde(flatten)]
+    item: ItemJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launch: Option<Launch>,
 }
 
 /// All categories by name.

@@ -21,7 +21,8 @@ impl Params {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decoded(name).map_err(|problem| ApiError::parameter("query", problem))?;
             if !known.contains(&name.as_str()) {
-                let message = format!("there is no parameter `{name}`; there are {}", known.join(", "));
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let message = format!("there is no parameter `{name}`; there are {known}");
                 return Err(ApiError::parameter(name, message));
             }
             if pairs.iter().any(|(other, _)| *other == name) {

@@ -6,8 +6,10 @@ use crate::json::json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use reco_core::cache::LayerCounts;
 use reco_core::consume::Stage;
 use reco_core::error::Rung;
+use reco_core::experiment::ExposureCounts;
 use reco_core::page::Warning;
 use reco_core::pipeline::SwapOutcome;
 use reco_core::request::Request;
@@ -23,8 +25,21 @@ struct Health<'a> {
     pipeline: PipelineHealth,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     consumers: BTreeMap<&'a str, Stage>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    caches: BTreeMap<&'a str, CacheHealth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exposures: Option<ExposureCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     swap: Option<SwapHealth>,
+}
+
+/// What a cache was good for since the start.
+#[derive(Serialize)]
+struct CacheHealth {
+    /// Share of those who asked that found it in this process, 0 to 1.
+    hit_rate: Option<f64>,
+    #[serde(flatten)]
+    counts: LayerCounts,
 }
 
 /// How the latest attempt to put another snapshot in place ended.
@@ -99,11 +114,16 @@ pub(crate) async fn health(State(app): State<App>) -> Result<Response, ApiError>
     let well = snapshot.status == "ok" && pipeline.status == "ok" && all_consume;
     let ahead = SystemClock.wall().millis().saturating_sub(app.recommender.clock().wall().millis());
     let swap = app.recommender.last_swap().map(|outcome| SwapHealth::new(outcome, ahead));
-    json(&Health { status: if well { "ok" } else { "degraded" }, snapshot, pipeline, consumers, swap })
+    let caches = app.recommender.caches().into_iter();
+    let caches = caches
+        .map(|(name, counts)| (name, CacheHealth { hit_rate: counts.near.hit_rate(), counts }))
+        .collect();
+    let status = if well { "ok" } else { "degraded" };
+    json(&Health { status, snapshot, pipeline, consumers, caches, exposures: app.trials.counts(), swap })
 }
 
 async fn pipeline(app: &App) -> PipelineHealth {
-    match app.recommender.recommend(Request::for_user("").count(1).explain(false)).await {
+    match app.recommender.recommend(Request::for_user("").count(1).explain(false).anew()).await {
         Ok(page) => PipelineHealth {
             status: if page.is_degraded() { "degraded" } else { "ok" },
             rung: Some(page.rung),

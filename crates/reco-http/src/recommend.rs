@@ -2,19 +2,24 @@
 
 use crate::App;
 use crate::error::ApiError;
+use crate::experiments;
 use crate::ids::RequestId;
 use crate::json::{PageJson, json};
 use crate::params::Params;
 use axum::extract::{Extension, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::Response;
+use reco_core::experiment::Subject;
 use reco_core::id::UserKey;
 use reco_core::request::{Context, Request, Surface};
 use reco_core::time::Timestamp;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Parameters that both routes take.
-const COMMON: [&str; 13] = [
+const COMMON: [&str; 14] = [
     "user_id",
     "session_id",
     "item_id",
@@ -22,6 +27,7 @@ const COMMON: [&str; 13] = [
     "filter",
     "exclude",
     "session_items",
+    "attributes",
     "device",
     "time",
     "seed",
@@ -42,29 +48,35 @@ const LONGEST: u64 = 60_000;
 pub(crate) async fn recommendations(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
     query: RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::new(query, &[&COMMON[..], &SURFACE].concat())?;
-    let user = user(&params)?.ok_or_else(|| {
-        ApiError::parameter(
-            "user_id",
-            "user_id is missing, and so is session_id, for visitors without a name",
-        )
-    })?;
+    let user = user(&params)?.ok_or_else(nobody)?;
     let request = Request::for_user(user).surface(surface(&params)?);
-    answer(&app, &id, &params, request).await
+    answer(&app, &id, &params, kept_or_anew(request, &headers)).await
 }
 
 pub(crate) async fn similar(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
     query: RawQuery,
 ) -> Result<Response, ApiError> {
     let params = Params::new(query, &COMMON)?;
     let surface = Surface::Similar(params.required_key("item_id")?.into());
     let user = user(&params)?.unwrap_or_else(|| "".into());
     let request = Request::for_user(user).surface(surface);
-    answer(&app, &id, &params, request).await
+    answer(&app, &id, &params, kept_or_anew(request, &headers)).await
+}
+
+/// Who wants no kept page says so as with any cache.
+fn kept_or_anew(request: Request, headers: &HeaderMap) -> Request {
+    let says = |directive: &str| {
+        let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).any(|part| part.trim().eq_ignore_ascii_case(directive))
+    };
+    if says("no-cache") || says("no-store") { request.anew() } else { request }
 }
 
 /// Without `surface`, naming a category or an item says which is meant.
@@ -92,18 +104,50 @@ fn surface(params: &Params) -> Result<Surface, ApiError> {
 }
 
 /// Who asks: by name, or by the session that stands for a visitor without one.
-fn user(params: &Params) -> Result<Option<UserKey>, ApiError> {
+pub(crate) fn user(params: &Params) -> Result<Option<UserKey>, ApiError> {
     let session = params.name("session_id")?.map(UserKey::of_session);
     Ok(params.key("user_id")?.map(UserKey::from).or(session))
 }
 
+/// Nobody asks.
+pub(crate) fn nobody() -> ApiError {
+    let problem = "user_id is missing, and so is session_id, for visitors without a name";
+    ApiError::parameter("user_id", problem)
+}
+
 async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) -> Result<Response, ApiError> {
     let request = fill(params, request)?;
-    let user = request.user.clone();
+    let (user, surface) = (request.user.clone(), request.surface.clone());
+    let attributes = attributes(params)?;
+    let subject = Subject { user: &user, session: params.name("session_id")?, attributes: &attributes };
+    let assigned = app.trials.assign(subject, &surface);
+    let recommender = app.trials.pipeline(&assigned);
+    let begun = recommender.clock().now();
     // One snapshot for the page and for looking up its items, whatever takes its place meanwhile.
-    let snapshot = app.recommender.snapshot();
-    let page = app.recommender.recommend_from(Arc::clone(&snapshot), request).await?;
-    json(&PageJson::new(id.as_str(), &user, &page, &snapshot.catalog))
+    let snapshot = recommender.snapshot();
+    let page = recommender.recommend_from(Arc::clone(&snapshot), request).await?;
+    let took = recommender.clock().now().saturating_duration_since(begun);
+    app.trials.expose(&assigned, id, subject.session, &surface, &page, took);
+    let answer = PageJson::new(id.as_str(), &user, &page, &snapshot.catalog).experiments(&assigned);
+    Ok(experiments::named(json(&answer)?, &assigned))
+}
+
+/// What is known of whoever asks beside their name: a JSON object, and the device.
+fn attributes(params: &Params) -> Result<Map<String, Value>, ApiError> {
+    let wrong = |found: String| {
+        let message = format!("attributes {found}, must be a JSON object such as {{\"country\":\"AT\"}}");
+        ApiError::parameter("attributes", message)
+    };
+    let mut attributes = match params.text("attributes").map(serde_json::from_str) {
+        None => Map::new(),
+        Some(Ok(Value::Object(attributes))) => attributes,
+        Some(Ok(other)) => return Err(wrong(format!("is {other}"))),
+        Some(Err(cause)) => return Err(wrong(format!("is no JSON: {cause}"))),
+    };
+    if let Some(device) = params.text("device") {
+        attributes.entry("device").or_insert_with(|| device.into());
+    }
+    Ok(attributes)
 }
 
 /// Everything that both routes take.

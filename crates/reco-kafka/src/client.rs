@@ -2,9 +2,11 @@
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::reach;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError as ClientError;
 
 /// Passes on to `tracing` what the library has to say.
@@ -20,6 +22,8 @@ impl ClientContext for Log {
         tracing::warn!(target: "reco_kafka", "{error}: {reason}");
     }
 }
+
+impl ConsumerContext for Log {}
 
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, line: &str) {
     // The library warns that producers take no notice of it, but they do.
@@ -66,6 +70,7 @@ pub(crate) fn admin(config: &KafkaConfig) -> Result<ClientConfig, KafkaError> {
 pub(crate) fn producer(config: &KafkaConfig) -> Result<ClientConfig, KafkaError> {
     let mut client = admin(config)?;
     client
+        .set("statistics.interval.ms", reach::INTERVAL_MS.to_string())
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("compression.type", config.compression.name())
@@ -87,6 +92,7 @@ const ROOM_AROUND: u32 = 8_192;
 pub(crate) fn consumer(config: &KafkaConfig, group: &str) -> Result<ClientConfig, KafkaError> {
     let mut client = admin(config)?;
     client
+        .set("statistics.interval.ms", reach::INTERVAL_MS.to_string())
         .set("group.id", group)
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("enable.auto.commit", "false")

@@ -100,6 +100,10 @@ fn kind(code: Code) -> FaultKind {
     }
 }
 
+/// Who is not let in, because of a password or a certificate, only hears nothing: the library logs why, and tries again.
+pub(crate) const IS_THERE: &str =
+    "is there a broker? Does it let us in? The log of reco_kafka tells why connections end";
+
 fn hint(config: &KafkaConfig, topic: &str, code: Code) -> String {
     let (brokers, least) = (&config.brokers, config.min_in_sync);
     match code {
@@ -112,7 +116,10 @@ fn hint(config: &KafkaConfig, topic: &str, code: Code) -> String {
             format!("; topics::prepare creates it, or: {}", crate::topics::creation(config, topic))
         }
         Code::MessageTimedOut => {
-            format!("; delivery_timeout_ms is {}, is there a broker?", config.delivery_timeout_ms)
+            format!("; delivery_timeout_ms is {}, {IS_THERE}", config.delivery_timeout_ms)
+        }
+        Code::PurgeQueue | Code::PurgeInflight => {
+            "; the client was of no use any more, a new one has taken its place".to_owned()
         }
         Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => format!(
             "; fewer brokers are in sync than the topic's min.insync.replicas, which should be {least} (min_in_sync)"
@@ -163,6 +170,7 @@ mod tests {
             "kafka-topics.sh --bootstrap-server kafka-1:9092 --create",
         );
         check(Code::MessageTimedOut, FaultKind::Unavailable, "delivery_timeout_ms is 30000");
+        check(Code::PurgeQueue, FaultKind::Unavailable, "a new one has taken its place");
         check(Code::NotEnoughReplicas, FaultKind::Unavailable, "should be 2 (min_in_sync)");
         check(Code::TopicAuthorizationFailed, FaultKind::Unavailable, "kafka-acls.sh");
         check(Code::Fatal, FaultKind::Internal, "writing to");

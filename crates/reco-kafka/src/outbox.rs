@@ -3,13 +3,16 @@
 use crate::client;
 use crate::config::KafkaConfig;
 use crate::error::{KafkaError, NAME, code, fault};
+use crate::reach::Reach;
 use parking_lot::Mutex;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig, ThreadedProducer,
+};
 use reco_core::error::{Fault, FaultKind};
 use reco_core::store::Place;
 use std::fmt;
@@ -58,8 +61,9 @@ impl fmt::Debug for Outbox {
 impl Outbox {
     pub(crate) fn open(config: &KafkaConfig, topic: &str) -> Result<Self, KafkaError> {
         let client = client::producer(config)?;
-        let producer =
-            client.create_with_context(Reports).map_err(|cause| KafkaError::client(config, cause))?;
+        let producer = client
+            .create_with_context(Reports::default())
+            .map_err(|cause| KafkaError::client(config, cause))?;
         Ok(Self {
             config: config.clone(),
             topic: topic.to_owned(),
@@ -127,13 +131,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// The producer; a new one, should the library have given up on the last for good, which it does rather than lose
-    /// or double a message.
+    /// The producer; a new one, should the last be of no use any more.
     fn producer(&self) -> Result<ThreadedProducer<Reports>, Code> {
         let mut producer = self.producer.lock();
-        if let Some((code, reason)) = producer.client().fatal_error() {
-            tracing::error!(target: "reco_kafka", topic = self.topic, "{code}: {reason}; beginning anew");
-            *producer = self.client.create_with_context(Reports).map_err(|_| Code::Fatal)?;
+        if let Some(reason) = given_up(&producer) {
+            tracing::error!(target: "reco_kafka", topic = self.topic, "{reason}; beginning anew");
+            let new = self.client.create_with_context(Reports::default()).map_err(|_| Code::Fatal)?;
+            retire(std::mem::replace(&mut *producer, new));
         }
         Ok(producer.clone())
     }
@@ -142,6 +146,24 @@ impl Outbox {
         let doing =
             format!("{kept} of {n_records} events are known to be kept, send all of them again: writing to");
         fault(&self.config, &doing, &self.topic, code)
+    }
+}
+
+/// Why a producer will never send anything again, if so.
+fn given_up(producer: &ThreadedProducer<Reports>) -> Option<String> {
+    // The library stops for good rather than lose or double a message.
+    let fatal = producer.client().fatal_error().map(|(code, reason)| format!("{code}: {reason}"));
+    let is_lost = producer.client().context().reach.is_lost();
+    fatal.or_else(|| is_lost.then(|| "the client has lost all brokers".to_owned()))
+}
+
+/// What waits in it is withdrawn, and reported as not kept, before anything is sent by its successor.
+fn retire(producer: ThreadedProducer<Reports>) {
+    producer.purge(PurgeConfig::default().queue().inflight());
+    // Dropping it waits for its threads.
+    let retiring = std::thread::Builder::new().name("reco-kafka-retire".to_owned());
+    if let Err(cause) = retiring.spawn(move || drop(producer)) {
+        tracing::warn!(target: "reco_kafka", "no thread to drop a producer on: {cause}");
     }
 }
 
@@ -170,8 +192,10 @@ struct Ticket {
 }
 
 /// Tells each batch what became of its messages.
-#[derive(Debug)]
-struct Reports;
+#[derive(Debug, Default)]
+struct Reports {
+    reach: Reach,
+}
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
@@ -180,6 +204,10 @@ impl ClientContext for Reports {
 
     fn error(&self, error: ClientError, reason: &str) {
         client::Log.error(error, reason);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.reach.note(statistics);
     }
 }
 

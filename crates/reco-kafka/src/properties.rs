@@ -52,6 +52,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("request.required.acks", "it is always all"),
     ("session.timeout.ms", "set session_timeout_ms"),
     ("socket.timeout.ms", "set answer_timeout_ms"),
+    ("statistics.interval.ms", "they tell whether a client has lost all brokers"),
     ("transactional.id", "events are not written in transactions"),
 ];
 

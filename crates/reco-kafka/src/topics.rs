@@ -2,7 +2,7 @@
 
 use crate::client::{self, Log};
 use crate::config::KafkaConfig;
-use crate::error::{KafkaError, code};
+use crate::error::{IS_THERE, KafkaError, code};
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
 };
@@ -226,7 +226,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn unreachable(&self, doing: &str, error: &ClientError) -> KafkaError {
-        let waited = format!("; answer_timeout_ms is {}, is there a broker?", self.config.answer_timeout_ms);
+        let waited = format!("; answer_timeout_ms is {}, {IS_THERE}", self.config.answer_timeout_ms);
         let hint = match code(error) {
             Code::OperationTimedOut | Code::BrokerTransportFailure | Code::AllBrokersDown => waited,
             _ => String::new(),

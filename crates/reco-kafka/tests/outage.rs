@@ -8,7 +8,7 @@ use reco_core::error::FaultKind;
 use reco_core::event::{Details, Event};
 use reco_core::store::{EventSink, EventSource};
 use reco_kafka::{KafkaConfig, KafkaSink, KafkaSource, topics};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -59,6 +59,65 @@ async fn a_broker_that_stops_answering_holds_nobody_for_ever() {
     tokio::time::timeout(Duration::from_secs(30), source.close()).await.expect("it leaves all the same");
     // So that it ends when it is told to.
     brokers.signal(0, "CONT");
+}
+
+/// Appends until that succeeds.
+async fn append_in_the_end(sink: &KafkaSink, batch: &[Event]) {
+    let begun = Instant::now();
+    while let Err(fault) = sink.append(batch).await {
+        assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.message());
+        assert!(begun.elapsed() < RECOVERY, "not written after {:?}: {}", begun.elapsed(), fault.message());
+    }
+}
+
+async fn read_in_the_end(source: &mut KafkaSource, wanted: std::ops::Range<u128>) {
+    let (begun, mut read) = (Instant::now(), BTreeSet::new());
+    while !wanted.clone().all(|id| read.contains(&id)) {
+        let polled = tokio::time::timeout(RECOVERY, source.poll(1_000)).await;
+        let polled = polled.unwrap_or_else(|_| panic!("not read after {:?}", begun.elapsed()));
+        read.extend(
+            polled.expect("reading goes on by itself").into_iter().map(|delivery| delivery.event.id.0),
+        );
+    }
+}
+
+/// A sink needs a batch that times out, two looks at the statistics and another batch: some eight seconds here. A reader
+/// needs the session of its predecessor to end, besides. The rest is for machines that run tests.
+const RECOVERY: Duration = Duration::from_mins(1);
+
+/// A broker that goes on after its session has ended tells for a moment that there are no brokers. Clients that ask for
+/// them all the time, as these do, often hear that, and librdkafka then forgets them all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_broker_that_goes_on_is_written_to_and_read_from_again() {
+    let Some(jars) = broker::jars() else { return };
+    let brokers = Brokers::start(&jars, 1);
+    let config = KafkaConfig {
+        delivery_timeout_ms: 3_000,
+        answer_timeout_ms: 2_000,
+        properties: [("topic.metadata.refresh.interval.ms", "20")].into_iter().collect(),
+        ..brokers.config("resumed")
+    };
+    topics::prepare(&config).await.unwrap();
+    let sink = KafkaSink::open(&config).unwrap();
+    let mut source = KafkaSource::open(&config, "features").unwrap();
+    let mut alone = KafkaSource::open_alone(&config, "live", &BTreeMap::new()).await.unwrap();
+    append_in_the_end(&sink, &events(0..10)).await;
+    read_in_the_end(&mut source, 0..10).await;
+    read_in_the_end(&mut alone, 0..10).await;
+    for round in 1..=3 {
+        brokers.signal(0, "STOP");
+        // The batch times out about when the broker's session does, and the second one after it.
+        for _ in 0..2 {
+            sink.append(&events(round * 1_000 + 500..round * 1_000 + 600))
+                .await
+                .expect_err("nobody acknowledged it");
+        }
+        brokers.signal(0, "CONT");
+        let wanted = round * 1_000..round * 1_000 + 100;
+        append_in_the_end(&sink, &events(wanted.clone())).await;
+        read_in_the_end(&mut source, wanted.clone()).await;
+        read_in_the_end(&mut alone, wanted).await;
+    }
 }
 
 /// Appends batch after batch until told to stop, each until it is accepted, and tells the ids that were.

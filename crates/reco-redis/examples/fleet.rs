@@ -1,14 +1,18 @@
 //! Two processes of one service share what they know: a cache, who asked how often, which events came, what trends,
-//! and lists computed at night.
+//! lists computed at night, and what is known of users and items.
 //!
 //! `redis-server --port 6379`, then `cargo run -p reco-redis --example fleet -- 127.0.0.1:6379`
 
 use reco_core::cache::Cache;
-use reco_core::event::EventId;
-use reco_core::id::UserKey;
+use reco_core::consume::Consumer;
+use reco_core::event::{Action, Event, EventId};
+use reco_core::features::FeatureRules;
+use reco_core::id::{ItemKey, UserKey};
+use reco_core::retrieve::StoredList;
+use reco_core::store::{Delivery, Place};
 use reco_core::time::{Clock, SystemClock};
+use reco_redis::{FeatureFeed, FeatureStore, ItemDocuments, Sighting, Trending, UserEmbeddings};
 use reco_redis::{PrecomputedLists, RateLimit, RedisCache, RedisClient, RedisConfig, SeenIds, Topology};
-use reco_redis::{Sighting, Trending};
 use std::error::Error;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -24,7 +28,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// One process: each has a client and a seed of its own.
 fn process(address: &str, seed: u64) -> Result<RedisClient, Box<dyn Error>> {
     let topology = Topology::Single { address: address.to_owned() };
-    let config = RedisConfig { topology, prefix: "fleet-example".to_owned(), ..RedisConfig::default() };
+    let prefix = "fleet-example".to_owned();
+    let config = RedisConfig { topology, documents_prefix: prefix.clone(), prefix, ..RedisConfig::default() };
     Ok(RedisClient::new(config, Arc::new(SystemClock), seed)?)
 }
 
@@ -57,10 +62,44 @@ pub(crate) async fn share(
     writeln!(out, "trending      {}", top[0].item)?;
 
     let items = [("tea".into(), 0.9, "you bought honey".to_owned()), ("jam".into(), 0.7, String::new())];
-    let list = PrecomputedLists::list(now, now.plus_days(1.0), items);
+    let list = StoredList::new(now, now.plus_days(1.0), items);
     PrecomputedLists::new(one, "nightly").write(&[(&ann, list)]).await?;
     if let Some(list) = PrecomputedLists::new(other, "nightly").read(&ann, 1).await? {
         writeln!(out, "list          {} ({})", list.items[0].item, list.items[0].explanation)?;
+    }
+    documents(one, other, out).await
+}
+
+/// What is known of users and items, in a form that programs in other languages read, too.
+async fn documents(
+    one: &RedisClient,
+    other: &RedisClient,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Box<dyn Error>> {
+    let (ann, tea, now) = (UserKey::from("ann"), ItemKey::from("tea"), SystemClock.wall());
+    let store = FeatureStore::new(one, FeatureStore::TTL)?;
+    store.forget(&ann).await?;
+    let mut feed = FeatureFeed::new(&store, FeatureRules::default(), |_| Some("drinks".into()));
+    // What `consume` would bring from a log.
+    let id = EventId::v7(now, u128::from(std::process::id()));
+    let (user, item, action) = (ann.clone(), tea.clone(), Action::View);
+    let event = Event { id, user, item, action, value: None, at: now, details: None };
+    let delivery = Delivery { place: Place { partition: 0, offset: 7 }, event };
+    feed.take(&[delivery.clone(), delivery]).await?;
+    feed.flush().await?;
+    let known = FeatureStore::new(other, FeatureStore::TTL)?.read_many(&[&ann]).await?;
+    let count = known.iter().flatten().map(|features| features.interactions()).sum::<u64>();
+    writeln!(out, "features      {count} event, though it came twice")?;
+
+    let week = Duration::from_hours(7 * 24);
+    let fields = [("content.category", "drinks"), ("popularity.views", "1")];
+    ItemDocuments::new(one, week)?.write_many(&[(&tea, &fields)]).await?;
+    if let Some(Some(item)) = ItemDocuments::new(other, week)?.read_many(&[&tea]).await?.first() {
+        writeln!(out, "item          {:?}", item.fields.get("content.category"))?;
+    }
+    UserEmbeddings::new(one, week)?.write_many(&[(&ann, &[0.5, -1.0])]).await?;
+    if let Some(Some(embedding)) = UserEmbeddings::new(other, week)?.read_many(&[&ann]).await?.first() {
+        writeln!(out, "vector        {:?}", embedding.vector)?;
     }
     Ok(())
 }

@@ -30,6 +30,8 @@ use std::path::{Path, PathBuf};
 #[serde(default, deny_unknown_fields)]
 pub struct RedisConfig {
     /// Which servers there are.
+    // Left out where it is the default, so that one of another kind can be laid over it entry by entry.
+    #[serde(skip_serializing_if = "Topology::is_default")]
     pub topology: Topology,
     /// Name of an ACL user; empty for the default user.
     pub user: String,
@@ -37,8 +39,11 @@ pub struct RedisConfig {
     pub password: Secret,
     /// Encrypted connections; none without.
     pub tls: Option<TlsConfig>,
-    /// What every key begins with, so that several applications can share a server.
+    /// What every key but those of documents begins with, so that several applications can share a server.
     pub prefix: String,
+    /// What the keys of documents (features of users and items, embeddings) begin with. Empty for nothing, which is
+    /// where other programs look for them.
+    pub documents_prefix: String,
     /// Connections kept to each server. Every one carries many calls at a time.
     pub pool: usize,
     /// Milliseconds in which a connection must be made.
@@ -62,6 +67,7 @@ impl Default for RedisConfig {
             password: Secret::default(),
             tls: None,
             prefix: "reco".to_owned(),
+            documents_prefix: String::new(),
             pool: 2,
             connect_ms: 1_000,
             answer_ms: 500,
@@ -100,6 +106,12 @@ pub enum Topology {
         /// Where some of its nodes are; they tell the others.
         addresses: Vec<String>,
     },
+}
+
+impl Topology {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Topology {
@@ -177,9 +189,8 @@ impl Serialize for Secret {
 impl RedisConfig {
     /// What is wrong with it, one line each.
     pub fn problems(&self) -> Vec<String> {
-        let Self {
-            user, password, tls, prefix, pool, connect_ms, answer_ms, call_ms, confirm_ms, retry, ..
-        } = self;
+        let Self { user, password, tls, prefix, documents_prefix, pool, connect_ms, answer_ms, .. } = self;
+        let Self { call_ms, confirm_ms, retry, .. } = self;
         let RetryConfig { attempts, base_ms, cap_ms } = retry;
         let mut problems = self.topology.problems();
         let mut check = |holds: bool, problem: String| {
@@ -195,6 +206,10 @@ impl RedisConfig {
         check(
             !prefix.is_empty() && !prefix.contains(['{', '}']),
             format!("prefix is `{prefix}`, must not be empty and have no braces"),
+        );
+        check(
+            !documents_prefix.contains(['{', '}']),
+            format!("documents_prefix is `{documents_prefix}`, must have no braces"),
         );
         check((1..=256).contains(pool), format!("pool is {pool}, must be between 1 and 256"));
         for (name, millis) in
@@ -286,6 +301,7 @@ mod tests {
             user: "reco".into(),
             tls: Some(TlsConfig { key: Some("key.pem".into()), ..TlsConfig::default() }),
             prefix: "a{b".into(),
+            documents_prefix: "c}d".into(),
             pool: 0,
             connect_ms: 0,
             answer_ms: 5_000,
@@ -301,6 +317,7 @@ mod tests {
             "topology.user is `watcher`",
             "user is `reco`",
             "prefix is `a{b`",
+            "documents_prefix is `c}d`",
             "pool is 0",
             "connect_ms is 0",
             "call_ms is 1000",
@@ -311,7 +328,7 @@ mod tests {
         ] {
             assert!(problems.iter().any(|problem| problem.contains(part)), "{part}: {problems:#?}");
         }
-        assert_eq!(problems.len(), 13, "{problems:#?}");
+        assert_eq!(problems.len(), 14, "{problems:#?}");
     }
 
     #[test]

@@ -2,20 +2,32 @@
 
 use std::fmt::Write;
 
-/// Makes keys under one prefix.
+/// Makes keys under one prefix, and those of documents under one of their own.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     prefix: String,
+    documents: String,
 }
 
 impl Keys {
-    pub(crate) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned() }
+    pub(crate) fn new(prefix: &str, documents: &str) -> Self {
+        let documents = if documents.is_empty() { String::new() } else { format!("{documents}:") };
+        Self { prefix: prefix.to_owned(), documents }
     }
 
     /// `prefix:room:name`, any text as the name.
     pub(crate) fn plain(&self, room: &str, name: &str) -> String {
         format!("{}:{room}:{name}", self.prefix)
+    }
+
+    /// `room:{owner}`, behind the documents' prefix if there is one.
+    pub(crate) fn document(&self, room: &str, owner: &str) -> String {
+        format!("{}{room}:{{{}}}", self.documents, tag(owner))
+    }
+
+    /// `prefix:room:{owner}`.
+    pub(crate) fn owner(&self, room: &str, owner: &str) -> String {
+        format!("{}:{room}:{{{}}}", self.prefix, tag(owner))
     }
 
     /// `prefix:room:{owner}:rest`: all keys of one owner are in one slot of a cluster.
@@ -75,12 +87,19 @@ mod tests {
         assert_eq!(slot(b"{}foo"), crc16(b"{}foo") % 16_384, "nothing between braces is no tag");
     }
 
+    #[test]
+    fn documents_have_a_prefix_if_one_is_wanted() {
+        assert_eq!(Keys::new("reco", "").document("user_features", "ann"), "user_features:{ann}");
+        assert_eq!(Keys::new("reco", "shop").document("user_features", "ann"), "shop:user_features:{ann}");
+    }
+
     proptest! {
         #[test]
         fn owners_keep_together_and_apart(a in "[a{}%:]{0,4}", b in "[a{}%:]{0,4}") {
-            let keys = Keys::new("reco");
+            let keys = Keys::new("reco", "");
             let (one, other) = (keys.owned("seen", &a, 1), keys.owned("seen", &a, 22));
             prop_assert_eq!(slot(one.as_bytes()), slot(other.as_bytes()));
+            prop_assert_eq!(slot(one.as_bytes()), slot(keys.document("user_features", &a).as_bytes()));
             prop_assert_eq!(a == b, keys.owned("seen", &a, 1) == keys.owned("seen", &b, 1));
         }
     }

@@ -1,5 +1,5 @@
-//! Redis as what the processes of a fleet share: a cache, rate limits, ids of events that came before, what trends, and
-//! lists computed in advance.
+//! Redis as what the processes of a fleet share: a cache, rate limits, ids of events that came before, what trends,
+//! lists computed in advance, and what is known of users and items.
 //!
 //! All parts use one [`RedisClient`], which knows the topology (one server, Sentinel, a cluster), follows a
 //! fail-over, repeats what failed for a reason that passes, and bounds every call in time. What cannot be done is a
@@ -13,9 +13,14 @@
 //! | [`Trending`] | `reco:trend:{SCOPE}:NAME` | sorted set, base-2 logarithms of decayed weight, expires |
 //! | | `reco:trend:{SCOPE}:NAME:added:TOKEN` | string, tells a repeated call, expires after a minute |
 //! | [`PrecomputedLists`] | `reco:list:{USER}:TYPE` | hash of plain fields and blocks of JSON, expires |
+//! | [`Exposures`] | `reco:exposures:{ITEM}` | hash, what is granted of an item's exposures and each lease of them, expires |
+//! | [`FeatureStore`], [`FeatureFeed`] | `user_features:{USER}` | hash of plain fields, state, and which events are in it, expires |
+//! | [`ItemDocuments`] | `item_features:{ITEM}` | hash of plain fields, expires |
+//! | [`UserEmbeddings`] | `user_embedding:{USER}` | hash with a vector, expires |
 //!
-//! `reco` is [`RedisConfig::prefix`]. What is in braces is what decides about the slot in a cluster, so that all
-//! that belongs to a user is in one place; in it, `{`, `}` and `%` are written as in URLs, and nothing as `%`.
+//! `reco` is [`RedisConfig::prefix`]; the last three have [`RedisConfig::documents_prefix`] before them, which is empty
+//! unless set. What is in braces is what decides about the slot in a cluster, so that all that belongs to a user is in
+//! one place; in it, `{`, `}` and `%` are written as in URLs, and nothing as `%`.
 //! `docs/redis.md` shows how to read all of it from elsewhere.
 //!
 //! ```no_run
@@ -38,7 +43,9 @@ mod backoff;
 mod cache;
 mod client;
 mod config;
+mod documents;
 mod error;
+mod exposures;
 mod keys;
 mod lists;
 mod rate_limit;
@@ -48,8 +55,10 @@ mod trending;
 pub use cache::RedisCache;
 pub use client::RedisClient;
 pub use config::{RedisConfig, RetryConfig, Secret, TlsConfig, Topology};
+pub use documents::{Embedding, FeatureFeed, FeatureStore, ItemDocument, ItemDocuments, UserEmbeddings};
 pub use error::{CallError, ConfigError, Trouble};
-pub use lists::{ListedItem, PrecomputedLists, StoredList};
+pub use exposures::Exposures;
+pub use lists::PrecomputedLists;
 pub use rate_limit::{Decision, RateLimit};
 pub use seen_ids::SeenIds;
 pub use trending::{Sighting, Trending, TrendingGenerator};

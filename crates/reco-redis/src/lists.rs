@@ -4,45 +4,10 @@ use crate::client::{Batch, RedisClient, Script, read};
 use crate::error::{CallError, Trouble};
 use async_trait::async_trait;
 use reco_core::error::{Fault, FaultKind};
-use reco_core::id::{ItemKey, UserKey};
-use reco_core::retrieve::{RemoteGenerator, RemoteHit};
+use reco_core::id::UserKey;
+use reco_core::retrieve::{ListedItem, RemoteGenerator, RemoteHit, StoredList};
 use reco_core::time::{Budget, Timestamp};
 use redis::Value;
-use serde::{Deserialize, Serialize};
-
-/// One place of a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ListedItem {
-    /// Its place, from 1.
-    pub rank: u32,
-    /// The item.
-    pub item: ItemKey,
-    /// What its order rests on, finite.
-    pub score: f32,
-    /// Why it is there, for people; empty if nobody said.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub explanation: String,
-}
-
-/// A list of a user's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredList {
-    /// When it was computed.
-    pub computed_at: Timestamp,
-    /// When it is not to be used any more.
-    pub expires_at: Timestamp,
-    /// How many items it has, read or not.
-    pub n_items: usize,
-    /// The items that were asked for, from rank 1 on.
-    pub items: Vec<ListedItem>,
-}
-
-impl StoredList {
-    fn truncated(mut self, count: usize) -> Self {
-        self.items.truncate(count);
-        self
-    }
-}
 
 /// Lists of up to a thousand items under `PREFIX:list:{USER}:TYPE`.
 ///
@@ -52,6 +17,7 @@ impl StoredList {
 ///
 /// ```no_run
 /// use reco_core::time::{Clock, SystemClock};
+/// use reco_core::retrieve::StoredList;
 /// use reco_redis::{PrecomputedLists, RedisClient, RedisConfig};
 /// use std::sync::Arc;
 ///
@@ -60,7 +26,7 @@ impl StoredList {
 /// let lists = PrecomputedLists::new(&client, "nightly");
 /// let now = SystemClock.wall();
 /// let items = [("tea".into(), 0.9, "you bought honey".to_owned()), ("jam".into(), 0.7, String::new())];
-/// lists.write(&[(&"ann".into(), PrecomputedLists::list(now, now.plus_days(1.0), items))]).await?;
+/// lists.write(&[(&"ann".into(), StoredList::new(now, now.plus_days(1.0), items))]).await?;
 /// let list = lists.read(&"ann".into(), 20).await?.expect("it has been written");
 /// assert_eq!(list.items[0].explanation, "you bought honey");
 /// # Ok(())
@@ -76,9 +42,6 @@ pub struct PrecomputedLists {
 impl PrecomputedLists {
     const NAME: &'static str = "redis_lists";
 
-    /// Most items of a list.
-    pub const LONGEST: usize = 1_000;
-
     /// Items in a field of the hash.
     const BLOCK: usize = 100;
 
@@ -90,19 +53,6 @@ impl PrecomputedLists {
         Self { client: client.clone(), kind: kind.to_owned(), script: Script::new(include_str!("lists.lua")) }
     }
 
-    /// A list of items with scores and explanations, best first.
-    pub fn list(
-        computed_at: Timestamp,
-        expires_at: Timestamp,
-        items: impl IntoIterator<Item = (ItemKey, f32, String)>,
-    ) -> StoredList {
-        let ranked = (1..).zip(items);
-        let items: Vec<ListedItem> = ranked
-            .map(|(rank, (item, score, explanation))| ListedItem { rank, item, score, explanation })
-            .collect();
-        StoredList { computed_at, expires_at, n_items: items.len(), items }
-    }
-
     /// Writes lists, each in place of the one before, in as few round trips as their size permits.
     ///
     /// # Errors
@@ -112,10 +62,10 @@ impl PrecomputedLists {
     /// finite, or ranks that do not count from 1.
     pub async fn write(&self, lists: &[(&UserKey, StoredList)]) -> Result<(), Fault> {
         for (user, list) in lists {
-            check(list).map_err(|problem| {
+            if let Some(problem) = list.problem() {
                 let problem = format!("list `{}` of user `{user}`: {problem}", self.kind);
-                Fault::new(Self::NAME, FaultKind::Invalid).because(problem)
-            })?;
+                return Err(Fault::new(Self::NAME, FaultKind::Invalid).because(problem));
+            }
         }
         for block in lists.chunks(Self::BATCH) {
             let mut batch = Batch::default();
@@ -146,7 +96,7 @@ impl PrecomputedLists {
         users: &[&UserKey],
         count: usize,
     ) -> Result<Vec<Option<StoredList>>, Fault> {
-        let blocks: Vec<String> = (0..count.min(Self::LONGEST).div_ceil(Self::BLOCK))
+        let blocks: Vec<String> = (0..count.min(StoredList::LONGEST).div_ceil(Self::BLOCK))
             .map(|block| format!("items:{block}"))
             .collect();
         let keys: Vec<String> = users.iter().map(|user| self.key(user)).collect();
@@ -161,7 +111,9 @@ impl PrecomputedLists {
         let list = |(key, answer): (&String, Value)| {
             let list = read(answer, key).and_then(|fields| decode(key, fields));
             let list = list.map_err(|error| error.fault(Self::NAME))?;
-            Ok(list.filter(|list| now < list.expires_at).map(|list| list.truncated(count)))
+            let mut list = list.filter(|list| now < list.expires_at);
+            list.iter_mut().for_each(|list| list.items.truncate(count));
+            Ok(list)
         };
         keys.iter().zip(answers).map(list).collect()
     }
@@ -197,23 +149,6 @@ impl PrecomputedLists {
     fn key(&self, user: &UserKey) -> String {
         self.client.keys().owned("list", user.as_str(), &self.kind)
     }
-}
-
-/// What is wrong with a list.
-fn check(list: &StoredList) -> Result<(), String> {
-    let longest = PrecomputedLists::LONGEST;
-    if list.items.len() > longest {
-        return Err(format!("it has {} items, must have at most {longest}", list.items.len()));
-    }
-    for (rank, item) in (1..).zip(&list.items) {
-        if item.rank != rank {
-            return Err(format!("rank of `{}` is {}, must be {rank}, its place", item.item, item.rank));
-        }
-        if !item.score.is_finite() {
-            return Err(format!("score of `{}` is {}, must be finite", item.item, item.score));
-        }
-    }
-    Ok(())
 }
 
 /// Reads the fields of a hash: computed_at, expires_at, n_items, then blocks.
@@ -255,13 +190,6 @@ impl RemoteGenerator for PrecomputedLists {
     async fn generate(&self, user: &UserKey, limit: usize, budget: &Budget) -> Result<Vec<RemoteHit>, Fault> {
         let read = budget.run(self.read(user, limit)).await;
         let list = read.unwrap_or_else(|| Err(Fault::new(Self::NAME, FaultKind::Timeout)))?;
-        let mut hits: Vec<RemoteHit> = list.into_iter().flat_map(|list| list.items).map(hit).collect();
-        // Lists are ordered by more than the score; hits are ordered by nothing else.
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score));
-        Ok(hits)
+        Ok(list.map(StoredList::into_hits).unwrap_or_default())
     }
-}
-
-fn hit(listed: ListedItem) -> RemoteHit {
-    RemoteHit { item: listed.item, score: listed.score }
 }

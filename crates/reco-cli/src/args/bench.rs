@@ -1,6 +1,6 @@
 //! What `reco bench` is told.
 
-use super::ModelArgs;
+use super::{DataArgs, ModelArgs};
 use clap::{Args, Subcommand, ValueEnum};
 use reco_core::index::Metric;
 use std::path::PathBuf;
@@ -36,14 +36,77 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 10)]
         count: usize,
     },
+    /// Latency of pages of which most were asked for before: in this process and, with cache.shared, from other processes.
+    Cache(CacheArgs),
     /// Events per second over HTTP, each on the disk when it is accepted, and how soon they can be read.
     Ingest(IngestArgs),
     /// How soon a server that was stopped knows its users again, and how long writing that down takes.
     Restart(RestartArgs),
     /// Build time, memory, recall and queries per second of vector indexes, on one thread.
     Index(IndexArgs),
+    /// What introducing new items costs until each is where it belongs, on users who are made up, beside other ways to do it.
+    Launch(LaunchArgs),
     /// Time of features and of the neural ranker for one request's candidates, on one thread.
     Rank(RankArgs),
+    /// What pages find for users who have just come, after so many items taken: popularity, factors folded in, and the
+    /// whole pipeline, which is served all events in the order of their times.
+    Newcomers(NewcomersArgs),
+    /// How often tests tell of a difference between arms that do not differ, when they are looked at every day.
+    Experiments(ExperimentsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  reco bench experiments\n  reco bench experiments --lift 0.1 --days 14")]
+pub(crate) struct ExperimentsArgs {
+    /// Experiments to simulate.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) runs: usize,
+    /// Days of each; a look on every one.
+    #[arg(long, default_value_t = 28)]
+    pub(crate) days: usize,
+    /// New users of each arm on a day.
+    #[arg(long, default_value_t = 1_000, value_name = "USERS")]
+    pub(crate) users_per_day: u32,
+    /// Share of the users who convert.
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
+    pub(crate) rate: f64,
+    /// By how much more of the other arm's do, as a share of the rate; 0 for arms that do not differ.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", allow_negative_numbers = true)]
+    pub(crate) lift: f64,
+    /// Share of experiments without a difference that a test may tell of one.
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
+    pub(crate) alpha: f64,
+    /// Seed of the users.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LaunchArgs {
+    /// Days, each ended by a training.
+    #[arg(long, default_value_t = 14)]
+    pub(crate) days: usize,
+    /// Pages of a day.
+    #[arg(long, default_value_t = 200_000)]
+    pub(crate) pages: usize,
+    /// Where chance begins.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Pages to find in this process, 10 to 10,000,000.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) requests: usize,
+    /// Share of the requests that come again, 1 to 99.
+    #[arg(long, default_value_t = 80)]
+    pub(crate) percent: usize,
+    /// Callers at a time, each of which waits for its answer, 1 to 1,000.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) callers: usize,
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +141,27 @@ pub(crate) struct RestartArgs {
     /// Where the checkpoint is written, and removed again.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewcomersArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Share of the interactions, the latest, that training does not see; who comes then is new.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub(crate) test_share: f64,
+    /// Numbers of items taken before which pages are asked for.
+    #[arg(long, value_delimiter = ',', default_value = "0,1,3,5,10", value_name = "N")]
+    pub(crate) after: Vec<usize>,
+    /// Length of the pages, and of what users take next.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) k: usize,
+    /// SVG file to draw the curves into.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Seed of training and of the bootstrap.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]

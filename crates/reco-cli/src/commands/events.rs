@@ -5,10 +5,12 @@ use crate::events::{Events, EventsConfig};
 use crate::output::table;
 use crate::{Failure, Session};
 use reco_core::event::{Event, SCHEMA};
-use reco_core::store::{DeadLetter, DeadLetters, Delivery, DurableLog, EventSink, Outstanding};
+use reco_core::store::{DeadLetter, DeadLetters, Delivery, DurableLog, Outstanding, ReplayError, Replayed};
+use reco_core::time::{Clock, SystemClock};
 use reco_train::data::written;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 pub(crate) fn run(session: &Session, args: &EventsArgs) -> Result<(), Failure> {
     let mut config = session.config.events.clone();
@@ -19,7 +21,12 @@ pub(crate) fn run(session: &Session, args: &EventsArgs) -> Result<(), Failure> {
         let schema: Value = serde_json::from_str(SCHEMA)?;
         return session.output.result(&schema, |_| SCHEMA.to_owned());
     }
-    if !config.path.is_dir() {
+    // Where the log is in Kafka, what was rejected is here all the same.
+    let is_there = match args.what {
+        What::Rejected => config.path.is_dir(),
+        _ => DurableLog::is_in(&config.path),
+    };
+    if !is_there {
         let path = config.path.display();
         return Err(format!("{path}: no events are kept here; `reco serve` keeps them in events.path").into());
     }
@@ -106,11 +113,11 @@ fn rejected(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
     unreadable.iter().for_each(|error| session.output.note(&error.to_string()));
     let numbered = letters.into_iter().map(|(number, letter)| Numbered { number, letter });
     session.output.result(&numbered.collect::<Vec<_>>(), |letters| {
-        let mut table = table(["number", "came", "wrong", "event"]);
-        for Numbered { number, letter: DeadLetter { at, event, problems } } in letters {
+        let mut table = table(["number", "came", "event", "wrong"]);
+        for Numbered { number, letter: DeadLetter { at, event, problems, .. } } in letters {
             let wrong = problems.iter().map(|wrong| format!("{} {}", wrong.field, wrong.problem));
-            let wrong = wrong.collect::<Vec<_>>().join("\n");
-            table.add_row([number.to_string(), written(*at), wrong, event.to_string()]);
+            let wrong: Vec<String> = wrong.collect();
+            table.add_row_with_lines([number.to_string(), written(*at), event.to_string()], &wrong);
         }
         table.to_string()
     })
@@ -122,35 +129,20 @@ fn dead(config: &EventsConfig, limit: usize) -> Result<Outstanding, Failure> {
     if folder.is_dir() { Ok(DeadLetters::look(&folder, None, limit)?) } else { Ok(Outstanding::default()) }
 }
 
-/// What became of another try.
-#[derive(Debug, Serialize)]
-struct Replayed {
-    settled: usize,
-    left: usize,
-}
-
-/// Letters that are tried at a time.
-const PAGE: usize = 1_000;
-
 fn replay(session: &Session, config: &EventsConfig) -> Result<(), Failure> {
     let events = Events::open(session, config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let (mut replayed, mut after) = (Replayed { settled: 0, left: 0 }, None);
-    loop {
-        let letters = events.dead.outstanding(after, PAGE)?.letters;
-        let Some((last, _)) = letters.last() else { break };
-        (after, replayed.left) = (Some(*last), replayed.left + letters.len());
-        let revived =
-            letters.into_iter().filter_map(|(number, letter)| Some((number, letter.revive(number).ok()?)));
-        let (settled, usable): (Vec<u64>, Vec<Event>) = revived.unzip();
-        let kept = runtime.block_on(async {
-            events.log.append(&usable).await?;
-            events.dead.settle(&settled).await
-        });
-        kept.map_err(|fault| fault.message())?;
-        replayed.settled += settled.len();
-        replayed.left -= settled.len();
-    }
+    let sink = events.log.sink();
+    let keep = |usable: Vec<Event>| {
+        let sink = &sink;
+        // Whatever is wrong with an event was found before.
+        async move { sink.append(&usable).await.map(|_| BTreeSet::new()) }
+    };
+    let replayed = runtime.block_on(events.dead.replay(SystemClock.wall(), keep));
+    let replayed = replayed.map_err(|error| match error {
+        ReplayError::Fault(fault) => fault.message(),
+        other => other.to_string(),
+    })?;
     session.output.result(&replayed, |Replayed { settled, left }| {
         format!("{settled} events count now; {left} still cannot be used (`reco events rejected` says why)")
     })

@@ -120,15 +120,8 @@ fn rendered(page: &Page, catalog: &reco_core::catalog::Catalog, why: bool) -> St
         let price = catalog.price(item.id).map(|price| format!("{price:.2}")).unwrap_or_default();
         let category = catalog.category().get(item.id).unwrap_or_default();
         let (rank, score) = (item.rank.to_string(), format!("{:.3}", item.score));
-        table.add_row([
-            &rank,
-            item.key.as_str(),
-            catalog.title(item.id),
-            category,
-            &price,
-            &score,
-            &lines.join("\n"),
-        ]);
+        let cells = [&rank, item.key.as_str(), catalog.title(item.id), category, &price, &score];
+        table.add_row_with_lines(cells, &lines);
     }
     let mut text = format!("{table}\nrung {}, snapshot {}", page.rung, page.snapshot);
     for answer in &page.why_not {

@@ -1,7 +1,7 @@
 //! `reco rebuild`: what is known of users, trends and new items, from the log alone.
 
 use crate::args::RebuildArgs;
-use crate::events::Events;
+use crate::events::{Events, EventsConfig, Keep};
 use crate::{Failure, Session, model};
 use reco_core::live::Live;
 use reco_core::snapshot::Snapshot;
@@ -22,10 +22,19 @@ struct Rebuilt {
 }
 
 pub(crate) fn run(session: &Session, args: &RebuildArgs) -> Result<(), Failure> {
-    let events = Events::open(session, &session.config.events)?;
-    let kept = events.live(session)?;
-    if let Some(kept) = kept.as_ref().filter(|_| !args.check && !args.force) {
-        nothing_is_gone(&events, kept)?;
+    let EventsConfig { keep, path, .. } = &session.config.events;
+    if *keep == Keep::Disk && !path.is_dir() {
+        return Err(format!("{}: no events are kept here", path.display()).into());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let events = Events::of(session, runtime.handle())?;
+    let events = events.ok_or("events.keep is `memory`, so nothing is kept to rebuild from")?;
+    if events.log.is_unused() {
+        return Err(format!("{}: there is no event to rebuild from", path.display()).into());
+    }
+    let kept = if args.force { None } else { events.live(session)? };
+    if let Some(kept) = &kept {
+        nothing_is_gone(&events, kept, args.check)?;
     }
     let snapshot = Arc::new(model::snapshot(session, &args.model)?);
     let begun = Instant::now();
@@ -62,19 +71,15 @@ pub(crate) fn run(session: &Session, args: &RebuildArgs) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Refuses to make anew what the log can no longer tell whole.
-fn nothing_is_gone(events: &Events, kept: &Live) -> Result<(), Failure> {
-    let first = events.log.range().start;
-    let n_gone = kept.applied().count_before(0, first);
+/// Refuses to make anew, or to compare with, what the log can no longer tell whole.
+fn nothing_is_gone(events: &Events, kept: &Live, is_check: bool) -> Result<(), Failure> {
+    let n_gone = events.gone(&kept.applied())?;
     if n_gone == 0 {
         return Ok(());
     }
-    Err(format!(
-        "{n_gone} events that {} holds have left the log, which begins at position {first}; \
-         add --force to do without them",
-        events.checkpoint.display()
-    )
-    .into())
+    let so = if is_check { "so that it cannot be checked" } else { "add --force to do without them" };
+    let checkpoint = events.checkpoint.display();
+    Err(format!("{n_gone} events that {checkpoint} holds have left the log; {so}").into())
 }
 
 /// A live layer that knows everything in the log.
@@ -86,8 +91,9 @@ fn told_all(
 ) -> Result<Arc<Live>, Failure> {
     let live = Arc::new(live);
     let builder = session.config.pipeline.builder(Arc::clone(snapshot))?;
-    let recommender = builder.live(Arc::clone(&live)).build()?;
-    events.restore(session, &recommender);
+    // Events of items that came while serving are counted apart.
+    let recommender = builder.live(Arc::clone(&live)).items(events.items()?).build()?;
+    events.restore(session, &recommender)?;
     Ok(live)
 }
 

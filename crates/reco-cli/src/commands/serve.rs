@@ -3,15 +3,24 @@
 use crate::args::{Role, ServeArgs};
 use crate::consumers::Consumers;
 use crate::events::{Events, EventsConfig, Keep};
+use crate::experiments::Trials;
+use crate::fleet::Fleet;
 use crate::output::{say, say_json};
 use crate::watch::Watch;
-use crate::{Failure, Session, model};
-use reco_core::pipeline::Recommender;
+use crate::{Failure, Session, exposures, model};
+use reco_core::launch::Leased;
+use reco_core::pipeline::{Recommender, RecommenderBuilder};
 use reco_core::registry::Alias;
 use reco_core::time::{Clock, SystemClock};
 use reco_http::{Api, Entrance, HttpConfig, Stopped, serve, shutdown_signal};
 use serde_json::json;
+use std::io::IsTerminal;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracing::warn;
 
 pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
     tracing_subscriber::fmt()
@@ -19,6 +28,7 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
             tracing_subscriber::EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| "info".into()),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let http = http(session, args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -26,23 +36,34 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
     let listener = runtime.block_on(listen(&http.listen))?;
     let address = listener.local_addr()?.to_string();
     let entrance = Entrance::default();
-    let (trained, training) = tokio::sync::oneshot::channel::<()>();
+    let (trained, training) = oneshot::channel::<Pin<Box<dyn Future<Output = ()> + Send>>>();
     let serving = runtime.spawn(serve(listener, entrance.router(), async {
-        // Until there is something to finish, a signal simply ends the process. An error is the end of training, too.
-        let _ = training.await;
-        shutdown_signal().await;
+        // Until there is something to finish, a signal simply ends the process.
+        if let Ok(signal) = training.await {
+            signal.await;
+        }
     }));
     // Nobody should wait for training to learn that another server keeps its events there, either.
-    let events = match session.config.events.keep {
-        Keep::Disk => Some(Events::open(session, &session.config.events)?),
-        Keep::Memory => None,
-    };
-    let (recommender, watch) = begun(session, args, events.as_ref())?;
+    let events = Events::of(session, runtime.handle())?;
+    let fleet = Fleet::connect(session, runtime.handle())?;
+    let exposures = exposures::leased(session, &fleet)?;
+    if let Some(exposures) = exposures.clone() {
+        runtime.spawn(async move { exposures.keep().await });
+    }
+    let (recommender, watch) = begun(session, args, events.as_ref(), &fleet, exposures.as_ref())?;
+    let trials =
+        Trials::start(session, &args.model, runtime.handle(), events.as_ref(), &recommender, &fleet)?;
     let consumers = events
         .as_ref()
-        .map(|events| Consumers::start(session, runtime.handle(), events, &recommender))
+        .map(|events| {
+            Consumers::start(session, runtime.handle(), events, &recommender, &fleet, trials.as_ref())
+        })
         .transpose()?;
     let mut api = Api::new(recommender.clone(), http);
+    let noted = trials.as_ref().map(|trials| trials.exposures.clone());
+    if let Some(Trials { variants, ledger, exposures, metrics }) = trials {
+        api = api.experiments(variants, ledger, exposures).metrics(metrics);
+    }
     if let Some(Events { dead, .. }) = events {
         api = api.dead_letters(dead);
     }
@@ -50,8 +71,9 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         api = api.consumers(consumers.progress.iter().cloned()).analytics(consumers.analytics.clone());
     }
     entrance.open(api.router());
-    drop(trained);
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
+        // From here on, not from when the server's task comes to it: whoever reads that it listens may ask it to stop.
+        let _ = trained.send(Box::pin(shutdown_signal()));
         announce(session, &recommender, &address);
         if let Some(watch) = watch {
             tokio::spawn(watch.run(recommender.clone()));
@@ -60,8 +82,21 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
             Stopped::Drained => "requests under way were finished",
             Stopped::Cut => "connections still open after ten seconds were cut",
         };
-        if let Some(consumers) = consumers {
-            consumers.stop().await;
+        if let Some(noted) = noted
+            && tokio::time::timeout(MOST_AT_THE_END, noted.flush()).await.is_err()
+        {
+            let n_left = noted.counts().waiting;
+            warn!("the log did not take {n_left} exposures to experiments within ten seconds");
+        }
+        if let Some(consumers) = consumers
+            && tokio::time::timeout(MOST_AT_THE_END, consumers.stop()).await.is_err()
+        {
+            warn!("consumers of events did not finish within ten seconds; they go on at the next start");
+        }
+        if let Some(exposures) = exposures
+            && tokio::time::timeout(Duration::from_secs(2), exposures.give_back()).await.is_err()
+        {
+            warn!("exposures of new items that were not used could not be given back; they count as used");
         }
         if session.output.json {
             say_json(&json!({ "stopped": how }));
@@ -69,8 +104,14 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
             say(&format!("stopped; {how}"));
         }
         Ok(())
-    })
+    });
+    // A thread that writes may take any time; what it leaves is gone on from.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }
+
+/// How long what was begun may take to finish after the last request. None of it is lost if it does not: events are in the log.
+const MOST_AT_THE_END: Duration = Duration::from_secs(10);
 
 /// What answers, and what looks for its successor: a version that was asked for stays, the champion gives way to the
 /// next.
@@ -78,15 +119,24 @@ fn begun(
     session: &Session,
     args: &ServeArgs,
     events: Option<&Events>,
+    fleet: &Fleet,
+    exposures: Option<&Arc<Leased>>,
 ) -> Result<(Recommender, Option<Watch>), Failure> {
+    let joined = |builder: RecommenderBuilder, clock: &_| {
+        let builder = fleet.joined(session, builder, clock);
+        match exposures {
+            Some(exposures) => builder.exposures(Arc::clone(exposures) as _),
+            None => builder,
+        }
+    };
     let versions = model::versions(session, &args.model)?.filter(|_| args.model.version.is_none());
     let Some(versions) = versions else {
         let snapshot = model::snapshot(session, &args.model)?;
-        return Ok((model::recommender_with(session, snapshot, events)?, None));
+        return Ok((model::recommender_with(session, snapshot, events, joined)?, None));
     };
     let champion = versions.number(Role::Named(Alias::Champion))?;
     let snapshot = model::version(session, &versions, champion)?;
-    let recommender = model::recommender_with(session, snapshot, events)?;
+    let recommender = model::recommender_with(session, snapshot, events, joined)?;
     Ok((recommender, Some(Watch::new(versions, champion, &session.config))))
 }
 
@@ -124,6 +174,7 @@ fn kept(config: &EventsConfig) -> String {
     match config.keep {
         Keep::Disk => format!("kept in {}", config.path.display()),
         Keep::Memory => "in memory, gone when the server ends".to_owned(),
+        Keep::Kafka => "kept in Kafka".to_owned(),
     }
 }
 

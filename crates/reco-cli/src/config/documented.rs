@@ -10,6 +10,9 @@ const DOCUMENT: &str = include_str!("../../../../docs/configuration.md");
 const OFF: [&str; 8] =
     ["autoencoder", "boosted", "bpr", "ease", "sequence", "spectral", "two_tower", "wide_deep"];
 
+/// Tables of parts that have a document of their own.
+const ELSEWHERE: [&str; 2] = ["kafka", "redis"];
+
 /// Tables by source, which have a table of their own in the document.
 const BY_SOURCE: [&str; 2] = ["pipeline.sources", "pipeline.votes.sources"];
 
@@ -20,7 +23,7 @@ fn rows(path: &str, value: &Value, rows: &mut Vec<String>) {
         Value::Object(inner) => {
             for (name, value) in inner {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                if !BY_SOURCE.contains(&&*path) {
+                if !BY_SOURCE.contains(&&*path) && !ELSEWHERE.contains(&&*path) {
                     self::rows(&path, value, rows);
                 }
             }

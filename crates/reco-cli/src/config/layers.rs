@@ -11,6 +11,14 @@ use std::path::Path;
 
 const DEFAULT_FILE: &str = "reco.toml";
 const PREFIX: &str = "RECO_";
+
+/// What begins like a setting and is none: the file of settings, and what `scripts/stack run` tells the programs that it runs.
+const NO_SETTINGS: [&str; 5] =
+    ["RECO_CONFIG", "RECO_STACK_CONFIG", "RECO_STACK_BROKERS", "RECO_STACK_SENTINELS", "RECO_STACK_PROXIED"];
+
+fn is_setting(variable: &str) -> bool {
+    variable.starts_with(PREFIX) && !NO_SETTINGS.contains(&variable)
+}
 /// The sections in which candidates may differ: all the others say what is judged, and how.
 const PATCHED: [&str; 2] = ["train", "pipeline"];
 /// The one name in what a bare date of TOML is to figment: a table with its text.
@@ -33,12 +41,11 @@ pub(super) fn settings(
     problems: &mut Vec<String>,
 ) -> Vec<Setting> {
     let mut layers = Layers { settings: Vec::new(), problems };
-    match &global.config {
-        Some(path) => layers.named_file(path),
-        None if Path::new(DEFAULT_FILE).is_file() => layers.file(Path::new(DEFAULT_FILE)),
-        None => {}
+    if global.config.is_empty() && Path::new(DEFAULT_FILE).is_file() {
+        layers.file(Path::new(DEFAULT_FILE));
     }
-    for (name, value) in environment.filter(|(name, _)| name.starts_with(PREFIX) && name != "RECO_CONFIG") {
+    global.config.iter().for_each(|path| layers.named_file(path));
+    for (name, value) in environment.filter(|(name, _)| is_setting(name)) {
         let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
         if !is_section(path.split('.').next().unwrap_or_default()) {
             // Other programs may use the prefix, too; a slip within a section of ours is an error.
@@ -98,6 +105,9 @@ fn with_powers(value: Value) -> Value {
     }
 }
 
+/// Tables that are one value: which of their entries there may be depends on one of them.
+const WHOLE: [&str; 1] = ["redis.topology"];
+
 struct Layers<'a> {
     settings: Vec<Setting>,
     problems: &'a mut Vec<String>,
@@ -135,6 +145,9 @@ impl Layers<'_> {
         if let Value::Dict(_, inner) = value {
             if let Some(date) = inner.get(TOML_DATE) {
                 return self.push(spelt, date.clone(), origin);
+            }
+            if WHOLE.contains(&spelt) {
+                return self.push(spelt, inner.into(), origin);
             }
             if !inner.is_empty() {
                 return self.table(spelt, inner, origin);

@@ -1,10 +1,8 @@
 //! Events that a real server keeps: killed, on a full disk, rejected and tried again.
 
-use crate::support::{Server, answer, refusal};
+use crate::support::{Server, answer, ask, reco, refusal, stop};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -23,25 +21,9 @@ fn serve(folder: &Path) -> Server {
     Server::start(folder, &DATA)
 }
 
-/// The status and body of an answer, or why there is none.
-fn ask(server: &Server, method: &str, target: &str, body: &str) -> std::io::Result<(u16, Value)> {
-    let mut stream = TcpStream::connect(&server.address)?;
-    let head = format!(
-        "{method} {target} HTTP/1.1\r\nhost: reco\r\nconnection: close\r\ncontent-type: application/json\r\n"
-    );
-    write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body);
-    let cut = || std::io::Error::other(format!("an answer that was cut: {answer}"));
-    let body = serde_json::from_str(body.ok_or_else(cut)?).map_err(|_| cut())?;
-    Ok((status.ok_or_else(cut)?, body))
-}
-
 fn events(from: u64, n: u64) -> String {
     let event = |number: u64| {
-        let id = format!("{number:032x}");
+        let id = format!("{:032x}", number + 1);
         json!({"id": id, "user_id": "ann", "item_id": format!("i{}", number % 5), "action": "click", "value": number})
     };
     Value::from((from..from + n).map(event).collect::<Vec<_>>()).to_string()
@@ -137,7 +119,7 @@ fn what_is_known_is_written_down_and_gone_on_from() {
 #[test]
 fn a_server_that_is_asked_to_stop_leaves_everything_to_go_on_from_and_to_train_on() {
     let folder = shop();
-    let mut server = serve(folder.path());
+    let server = serve(folder.path());
     ask(&server, "POST", "/interactions", &events(0, 10)).expect("an answer");
     eventually(&server, "/health", |health| {
         let taken = |consumer: &str| &health["consumers"][consumer]["taken"] == 10;
@@ -150,14 +132,43 @@ fn a_server_that_is_asked_to_stop_leaves_everything_to_go_on_from_and_to_train_o
         (&total["popular"][0], happened["hours"].as_array().map(Vec::len)),
         (&json!(["i0", 2]), Some(2))
     );
-    let stop = Command::new("kill").arg(server.pid().to_string()).status().expect("kill runs");
-    assert!(stop.success());
-    server.wait_for("stopped");
+    stop(server);
     let checked = answer(folder.path(), &[&["rebuild", "--check"], &DATA[..]].concat());
     assert_eq!((&checked["same"], &checked["events"]), (&json!(true), &json!(10)));
     let import = ["import", "--out", "all", "--set", "data.history=reco-events/history"];
     let read = answer(folder.path(), &[&import, &DATA[..]].concat());
     assert_eq!((&read["history"]["events"], &read["interactions"]), (&json!(10), &json!(50)), "{read}");
+}
+
+#[test]
+fn finished_sessions_are_written_once_whatever_was_damaged() {
+    let folder = shop();
+    let sessions = folder.path().join("reco-events/sessions");
+    let written = || fs::read_to_string(sessions.join("sessions-2023-11-14.jsonl")).unwrap_or_default();
+    let event = |user: &str, item: &str, minute: u64| {
+        let at = 1_699_956_000_000 + 60_000 * minute;
+        json!({"user_id": user, "item_id": item, "action": "click", "timestamp": at})
+    };
+    // A server that takes in these and as many events in all, and ends.
+    let run = |events: Value, taken: u64| {
+        let server = serve(folder.path());
+        if events != json!([]) {
+            assert_eq!(ask(&server, "POST", "/interactions", &events.to_string()).expect("an answer").0, 202);
+        }
+        eventually(&server, "/health", |health| health["consumers"]["sessions"]["taken"] == taken);
+        stop(server);
+    };
+    run(json!([event("ann", "i1", 0), event("ann", "i2", 29)]), 2);
+    assert_eq!(written(), "", "it may go on");
+    run(json!([event("bob", "i1", 120)]), 1);
+    let of_ann = written();
+    let line: Value = serde_json::from_str(&of_ann).expect("one line");
+    assert_eq!((&line["user"], &line["items"]), (&json!("ann"), &json!(["i1", "i2"])), "{line}");
+    // The log has everything.
+    fs::write(sessions.join("running.sessions"), "nothing").expect("a file");
+    run(json!([]), 3);
+    assert_eq!(written(), of_ann);
+    assert!(sessions.with_extension("damaged").exists());
 }
 
 #[test]
@@ -175,6 +186,55 @@ fn what_was_made_of_a_log_that_is_gone_is_not_taken_for_this_ones() {
     }
     let why = refusal(folder.path(), &[&["serve", "--listen", "127.0.0.1:0"], &DATA[..]].concat());
     assert!(why.contains("live.checkpoint of an earlier one; move"), "{why}");
+}
+
+#[test]
+fn nothing_is_rebuilt_from_nothing_and_nothing_is_lost_by_other_rules() {
+    let folder = shop();
+    let rebuild = |more: &[&str]| refusal(folder.path(), &[&["rebuild"], more, &DATA].concat());
+    assert!(rebuild(&[]).contains("reco-events: no events are kept here"));
+    assert!(!folder.path().join("reco-events").exists());
+    drop(serve(folder.path()));
+    assert!(rebuild(&[]).contains("there is no event to rebuild from"));
+    // A log of several files, the first of which leave when there is less room.
+    let small = [&DATA[..], &["--set", "events.log.segment_mb=1"]].concat();
+    let server = Server::start(folder.path(), &small);
+    for from in (0..20_000).step_by(1_000) {
+        assert_eq!(ask(&server, "POST", "/interactions", &events(from, 1_000)).expect("an answer").0, 202);
+    }
+    stop(server);
+    let smaller = [&small[..], &["--set", "events.log.keep_mb=1"]].concat();
+    drop(Server::start(folder.path(), &smaller));
+    let first = &answer(folder.path(), &["events", "list", "--limit", "1"])[0]["position"];
+    assert!(first.as_u64() > Some(0), "the first file is there");
+    let other = ["--set", "weights.view=0.3"];
+    assert!(rebuild(&other).contains("that it holds have left the log"), "{}", rebuild(&other));
+    assert!(rebuild(&["--check"]).contains("cannot be checked"));
+    let serve = refusal(folder.path(), &[&["serve", "--listen", "127.0.0.1:0"], &other[..], &DATA].concat());
+    assert!(serve.contains("reco rebuild --force"), "{serve}");
+    assert!(
+        answer(folder.path(), &[&["rebuild", "--force"], &other[..], &DATA].concat())["events"].as_u64()
+            < Some(20_000)
+    );
+}
+
+#[test]
+fn hours_that_are_gone_or_damaged_are_counted_anew() {
+    let folder = shop();
+    let counts = folder.path().join("reco-events/analytics.counts");
+    let all_counted = |total: &Value| total["total"]["actions"] == json!({"click": 10});
+    let server = serve(folder.path());
+    ask(&server, "POST", "/interactions", &events(0, 10)).expect("an answer");
+    eventually(&server, "/analytics", all_counted);
+    stop(server);
+    fs::remove_file(&counts).expect("it is there");
+    let server = serve(folder.path());
+    eventually(&server, "/analytics", all_counted);
+    stop(server);
+    fs::write(&counts, "no counts").expect("a file");
+    let server = serve(folder.path());
+    eventually(&server, "/analytics", all_counted);
+    assert!(counts.with_extension("damaged").exists());
 }
 
 #[test]
@@ -204,6 +264,24 @@ fn rejected_events_are_listed_and_tried_again() {
     drop(server);
     assert_eq!(answer(folder.path(), &["events", "replay"]), json!({"settled": 0, "left": 2}));
     assert!(refusal(folder.path(), &["events", "check", "--path", "nowhere"]).contains("nowhere"));
+    for what in ["check", "list", "replay"] {
+        let said = refusal(folder.path(), &["events", what, "--path", "."]);
+        assert!(said.contains("no events are kept here"), "{what}: {said}");
+    }
+}
+
+#[test]
+fn a_log_in_a_file_has_no_colours() {
+    let folder = shop();
+    let mut command = reco(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(DATA).args(["--json", "--quiet"]);
+    let child = command.env("RUST_LOG", "debug").stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut server = Server::listening(child.expect("the command runs"));
+    let batch = r#"[{"user_id": 7}]"#;
+    assert_eq!(ask(&server, "POST", "/interactions", batch).expect("an answer").0, 422);
+    ask(&server, "POST", "/interactions/rejected/replay", "").expect("an answer");
+    let line = server.wait_for("rejected events were tried again");
+    assert!(line.contains("INFO") && !line.contains('\u{1b}'), "{line:?}");
 }
 
 /// As on a full disk, no file may grow past a limit; then there is room again.
@@ -251,4 +329,22 @@ fn a_full_disk_refuses_events_and_nothing_else_until_there_is_room() {
     drop(server);
     assert_eq!(kept(folder.path()), (0..sent + 100).collect::<Vec<_>>());
     assert_eq!(answer(folder.path(), &["events", "check"])["damaged"], json!([]));
+}
+
+#[test]
+fn a_page_is_kept_until_its_user_does_something() {
+    let folder = shop();
+    let server = serve(folder.path());
+    let found = |target: &str| ask(&server, "GET", target, "").expect("an answer").1["found"].clone();
+    let (page, other) = ("/recommendations?user_id=u1&count=2", "/recommendations?user_id=u2&count=2");
+    assert_eq!((found(page), found(page), found(other)), (Value::Null, json!("near"), Value::Null));
+    let event = json!({"user_id": "u1", "item_id": "i3", "action": "purchase"}).to_string();
+    assert_eq!(ask(&server, "POST", "/interactions", &event).expect("an answer").0, 202);
+    assert_eq!((found(page), found(other)), (Value::Null, json!("near")));
+    let (_, health) = ask(&server, "GET", "/health", "").expect("an answer");
+    let pages = &health["caches"]["pages"];
+    assert_eq!(
+        (&pages["hit_rate"], &pages["near"]["hits"], &pages["made"]),
+        (&json!(0.4), &json!(2), &json!(3))
+    );
 }

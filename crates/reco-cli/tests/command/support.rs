@@ -1,9 +1,11 @@
 //! The command in a folder of its own, with an environment of its own, and what it answers.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
 
 /// The command, started in this folder.
 pub(crate) fn reco(folder: &Path) -> Command {
@@ -87,4 +89,35 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An answer that takes longer does not come.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The status and body of an answer, or why there is none.
+pub(crate) fn ask(server: &Server, method: &str, target: &str, body: &str) -> std::io::Result<(u16, Value)> {
+    ask_at(&server.address, method, target, body)
+}
+
+/// The same of whatever listens at an address.
+pub(crate) fn ask_at(address: &str, method: &str, target: &str, body: &str) -> std::io::Result<(u16, Value)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nhost: reco\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    );
+    write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let cut = || std::io::Error::other(format!("an answer that was cut: {answer}"));
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(cut)?;
+    let (_, body) = answer.split_once("\r\n\r\n").ok_or_else(cut)?;
+    Ok((status, serde_json::from_str(body).map_err(|_| cut())?))
+}
+
+/// Asks the server to end, and waits until it has.
+pub(crate) fn stop(mut server: Server) {
+    let asked = Command::new("kill").arg(server.pid().to_string()).status().expect("kill runs");
+    assert!(asked.success());
+    server.wait_for("stopped");
 }

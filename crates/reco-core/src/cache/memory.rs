@@ -1,12 +1,12 @@
 //! The cache of one process.
 
-use super::Cache;
+use super::hits::{CacheCounts, HitCounter};
+use super::{Cache, ENTRY_BYTES};
 use crate::error::Fault;
 use crate::time::Clock;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bytes in memory, bounded by their size; what is used least leaves first.
@@ -31,44 +31,23 @@ use std::time::{Duration, Instant};
 pub struct MemoryCache {
     entries: moka::sync::Cache<Arc<str>, (Instant, Bytes)>,
     clock: Arc<dyn Clock>,
-    hits: AtomicU64,
-    misses: AtomicU64,
-}
-
-/// How often a cache had what was asked for, since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheCounts {
-    /// Reads that found a value.
-    pub hits: u64,
-    /// Reads that found none, or an expired one.
-    pub misses: u64,
-}
-
-impl CacheCounts {
-    /// Share of reads that found a value, 0 to 1; `None` before the first read.
-    pub fn hit_rate(self) -> Option<f64> {
-        let reads = self.hits + self.misses;
-        (reads > 0).then(|| self.hits as f64 / reads as f64)
-    }
+    reads: HitCounter,
 }
 
 impl MemoryCache {
-    /// Bytes that an entry takes beside its key and its value, as measured with a million of them.
-    const ENTRY_BYTES: usize = 440;
-
     /// A cache that takes about `capacity` bytes for keys, values and their bookkeeping. Expiry goes by
     /// the monotonic time of `clock`.
     pub fn new(capacity: u64, clock: Arc<dyn Clock>) -> Self {
         let weigh = |key: &Arc<str>, (_, value): &(Instant, Bytes)| {
-            u32::try_from(Self::ENTRY_BYTES + key.len() + value.len()).unwrap_or(u32::MAX)
+            u32::try_from(ENTRY_BYTES + key.len() + value.len()).unwrap_or(u32::MAX)
         };
         let entries = moka::sync::Cache::builder().max_capacity(capacity).weigher(weigh).build();
-        Self { entries, clock, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Self { entries, clock, reads: HitCounter::default() }
     }
 
     /// Hits and misses so far.
     pub fn counts(&self) -> CacheCounts {
-        CacheCounts { hits: self.hits.load(Ordering::Relaxed), misses: self.misses.load(Ordering::Relaxed) }
+        self.reads.counts()
     }
 }
 
@@ -82,8 +61,11 @@ impl Cache for MemoryCache {
         // Expiry is read off the injected clock, so that tests and replays decide what time it is.
         let now = self.clock.now();
         let value = self.entries.get(key).filter(|(expires, _)| now < *expires).map(|(_, value)| value);
-        let counter = if value.is_some() { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
+        if value.is_some() {
+            self.reads.hit()
+        } else {
+            self.reads.miss()
+        }
         Ok(value)
     }
 

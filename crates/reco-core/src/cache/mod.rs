@@ -1,14 +1,21 @@
 //! Caches: bytes under a key for a while.
 
+mod hits;
+mod layered;
 mod memory;
 
-pub use memory::{CacheCounts, MemoryCache};
+pub use hits::CacheCounts;
+pub use layered::{Codec, Found, Layer, LayerCounts, Layered, Life, Made, Stale};
+pub use memory::MemoryCache;
 
 use crate::error::Fault;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::time::Duration;
+
+/// Bytes that an entry in memory takes beside its key and its value, as measured with a million of them.
+const ENTRY_BYTES: usize = 440;
 
 /// Bytes under a key for a while. Comfort is in [`CacheExt`], kept out of the trait so that
 /// implementors and wrappers have four methods to write and none to forget.

@@ -4,6 +4,7 @@ use super::{Catalog, Column, Labels, TagSets};
 use crate::id::{ItemId, ItemKey};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// One item as it enters the catalogue. Only the key is required.
@@ -56,6 +57,69 @@ impl ItemRecord {
     }
 }
 
+/// What is wrong with one field of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ItemProblem {
+    /// The field.
+    pub field: Cow<'static, str>,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl ItemRecord {
+    /// Longest key, title, label or tag, in bytes.
+    const LONGEST_NAME: usize = 256;
+
+    /// Longest text that describes it, in bytes.
+    const LONGEST_TEXT: usize = 65_536;
+
+    /// Most tags, and most extra attributes.
+    const MOST: usize = 256;
+
+    /// Everything that is wrong with one that comes while serving.
+    pub fn problems(&self) -> Vec<ItemProblem> {
+        let mut problems = Vec::new();
+        let mut check = |field, fine: bool, problem: String| {
+            if !fine {
+                problems.push(ItemProblem { field: Cow::Borrowed(field), problem });
+            }
+        };
+        let long = |text: &str, most: usize| {
+            (text.len() <= most, format!("has {} bytes, at most {most} are allowed", text.len()))
+        };
+        check("item_id", !self.key.is_empty(), "is empty".to_owned());
+        let names = [
+            ("item_id", Some(&self.key)),
+            ("title", self.title.as_ref()),
+            ("category", self.category.as_ref()),
+            ("subcategory", self.subcategory.as_ref()),
+            ("brand", self.brand.as_ref()),
+        ];
+        let tags = self.tags.iter().map(|tag| ("tags", Some(tag)));
+        for (field, text) in names.into_iter().chain(tags) {
+            let (fine, problem) = long(text.map_or("", String::as_str), Self::LONGEST_NAME);
+            check(field, fine, problem);
+        }
+        let (fine, problem) = long(self.text.as_deref().unwrap_or_default(), Self::LONGEST_TEXT);
+        check("text", fine, problem);
+        for (field, n) in [("tags", self.tags.len()), ("extra", self.extra.len())] {
+            check(field, n <= Self::MOST, format!("are {n}, at most {} are allowed", Self::MOST));
+        }
+        for (field, value, least) in
+            [("price", self.price, 0.0), ("stock", self.stock, 0.0), ("margin", self.margin, f32::MIN)]
+        {
+            let bound = if least == 0.0 { " not below 0" } else { "" };
+            let value = value.unwrap_or(0.0);
+            check(
+                field,
+                value.is_finite() && value >= least,
+                format!("is {value}, must be a finite number{bound}"),
+            );
+        }
+        problems
+    }
+}
+
 /// A value of an extra attribute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -72,7 +136,7 @@ pub enum Value {
 }
 
 impl Value {
-    fn into_label(self) -> String {
+    pub(super) fn into_label(self) -> String {
         match self {
             Self::Flag(flag) => flag.to_string(),
             Self::Number(number) => number.to_string(),
@@ -116,6 +180,13 @@ pub struct CatalogBuilder {
     extra: BTreeMap<String, Vec<Option<Value>>>,
 }
 
+impl From<Catalog> for CatalogBuilder {
+    /// Goes on from a catalogue.
+    fn from(catalog: Catalog) -> Self {
+        Self { catalog, extra: BTreeMap::new() }
+    }
+}
+
 impl CatalogBuilder {
     /// Appends an item.
     ///
@@ -124,7 +195,7 @@ impl CatalogBuilder {
     /// Refuses an empty or known key and a number that makes no sense; the catalogue is unchanged then.
     pub fn push(&mut self, item: ItemRecord) -> Result<ItemId, CatalogError> {
         check(&item)?;
-        if self.catalog.ids.contains_key(item.key.as_str()) {
+        if self.catalog.id(&item.key).is_some() {
             return Err(CatalogError::Duplicate { key: item.key });
         }
         Ok(self.append(item))
@@ -163,6 +234,26 @@ impl CatalogBuilder {
     pub fn build(self) -> Catalog {
         let Self { mut catalog, extra } = self;
         let n_items = catalog.len();
+        for (name, mut values) in extra {
+            values.resize(n_items, None);
+            catalog.extra.insert(name, column(values));
+        }
+        catalog.share();
+        catalog
+    }
+
+    /// The catalogue that it began [from](Self::from), with what was added to it. A value that is not of its column's type is
+    /// unknown, but for one that is a label.
+    pub(super) fn grown(self) -> Catalog {
+        let Self { mut catalog, mut extra } = self;
+        let n_items = catalog.len();
+        for (name, column) in &mut catalog.extra {
+            let values = extra.remove(name).unwrap_or_default();
+            let first = column.len();
+            let added = values.into_iter().skip(first).take(n_items - first);
+            added.for_each(|value| column.push(value));
+            *column = std::mem::replace(column, Column::Flags(Vec::new())).padded(n_items);
+        }
         for (name, mut values) in extra {
             values.resize(n_items, None);
             catalog.extra.insert(name, column(values));

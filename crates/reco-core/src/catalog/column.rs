@@ -1,20 +1,26 @@
 //! Column types of the catalogue.
 
+use super::Value;
+use super::rows::{Lookup, Rows};
 use crate::id::ItemId;
 use crate::time::Timestamp;
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One label per item, dictionary coded; an item may have none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Labels {
-    codes: Vec<u32>,
+    codes: Rows<u32>,
     dictionary: Dictionary,
 }
 
 impl Labels {
     const NONE: u32 = u32::MAX;
+
+    pub(super) fn share(&mut self) {
+        self.codes.share();
+        self.dictionary.share();
+    }
 
     /// Appends the next item's label.
     pub fn push(&mut self, label: Option<&str>) {
@@ -60,18 +66,24 @@ impl Labels {
 /// Any number of labels per item, dictionary coded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TagSets {
-    offsets: Vec<u32>,
-    codes: Vec<u32>,
+    offsets: Rows<u32>,
+    codes: Rows<u32>,
     dictionary: Dictionary,
 }
 
 impl Default for TagSets {
     fn default() -> Self {
-        Self { offsets: vec![0], codes: Vec::new(), dictionary: Dictionary::default() }
+        Self { offsets: vec![0].into(), codes: Rows::default(), dictionary: Dictionary::default() }
     }
 }
 
 impl TagSets {
+    pub(super) fn share(&mut self) {
+        self.offsets.share();
+        self.codes.share();
+        self.dictionary.share();
+    }
+
     /// Appends the next item's labels.
     pub fn push<'a>(&mut self, tags: impl IntoIterator<Item = &'a str>) {
         for tag in tags {
@@ -83,7 +95,7 @@ impl TagSets {
 
     /// Dictionary codes of the item's labels, in the order given.
     pub fn codes(&self, id: ItemId) -> &[u32] {
-        &self.codes[self.offsets[id.index()] as usize..self.offsets[id.index() + 1] as usize]
+        self.codes.slice(self.offsets[id.index()] as usize..self.offsets[id.index() + 1] as usize)
     }
 
     /// The item's labels, in the order given.
@@ -133,11 +145,45 @@ pub enum Column {
 }
 
 impl Column {
+    /// Number of cells.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Labels(labels) => labels.codes.len(),
+            Self::Tags(tags) => tags.offsets.len() - 1,
+            Self::Numbers(numbers) => numbers.len(),
+            Self::Flags(flags) => flags.len(),
+            Self::Times(times) => times.len(),
+        }
+    }
+
+    /// Appends the next item's cell, which knows nothing if the value is of another type.
+    pub(super) fn push(&mut self, value: Option<Value>) {
+        match (self, value) {
+            (Self::Labels(labels), value) => labels.push(value.map(Value::into_label).as_deref()),
+            (Self::Tags(tags), Some(Value::List(list))) => tags.push(list.iter().map(String::as_str)),
+            (Self::Tags(tags), _) => tags.push([]),
+            (Self::Numbers(numbers), Some(Value::Number(number))) => numbers.push(number),
+            (Self::Numbers(numbers), _) => numbers.push(f64::NAN),
+            (Self::Flags(flags), Some(Value::Flag(flag))) => flags.push(Some(flag)),
+            (Self::Flags(flags), _) => flags.push(None),
+            (Self::Times(times), _) => times.push(None),
+        }
+    }
+
+    /// Shares what can be shared with whoever is cloned from this.
+    pub(super) fn share(&mut self) {
+        match self {
+            Self::Labels(labels) => labels.share(),
+            Self::Tags(tags) => tags.share(),
+            Self::Numbers(_) | Self::Flags(_) | Self::Times(_) => {}
+        }
+    }
+
     /// The column with rows appended that know nothing, until there are `n_rows`.
     #[must_use]
     pub fn padded(mut self, n_rows: usize) -> Self {
         match &mut self {
-            Self::Labels(labels) => labels.codes.resize(n_rows.max(labels.codes.len()), Labels::NONE),
+            Self::Labels(labels) => (labels.codes.len()..n_rows).for_each(|_| labels.push(None)),
             Self::Tags(tags) => (tags.offsets.len()..=n_rows).for_each(|_| tags.push([])),
             Self::Numbers(numbers) => numbers.resize(n_rows.max(numbers.len()), f64::NAN),
             Self::Flags(flags) => flags.resize(n_rows.max(flags.len()), None),
@@ -178,11 +224,16 @@ impl Column {
 /// Distinct strings, coded in order of first sight.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Dictionary {
-    names: Vec<Arc<str>>,
-    codes: FxHashMap<Arc<str>, u32>,
+    names: Rows<Arc<str>>,
+    codes: Lookup<Arc<str>, u32>,
 }
 
 impl Dictionary {
+    fn share(&mut self) {
+        self.names.share();
+        self.codes.share();
+    }
+
     fn code_or_insert(&mut self, name: &str) -> u32 {
         if let Some(&code) = self.codes.get(name) {
             return code;

@@ -13,6 +13,7 @@
 //! | [`FeatureSource`](crate::features::FeatureSource) | [`feature_source`] | a way to feed it an event |
 //! | [`RemoteGenerator`](crate::retrieve::RemoteGenerator) | [`remote_generator`] | a user it has items for |
 //! | [`Experiment`](crate::experiment::Experiment) | [`experiment`] | the share of users each arm should get |
+//! | [`ExposureLedger`](crate::launch::ExposureLedger) | [`exposure_ledger`] | a fresh ledger |
 //! | [`CandidateGenerator`](crate::retrieve::CandidateGenerator) | [`candidate_generator`] | a query |
 //! | [`Filter`](crate::filter::Filter), [`Ranker`](crate::rank::Ranker), [`Reranker`](crate::rerank::Reranker) | [`filter`], [`ranker`], [`reranker`] | a query and candidates |
 //! | [`VectorIndex`](crate::index::VectorIndex) | [`vector_index`] | a function that builds one |
@@ -38,6 +39,7 @@
 mod cache;
 mod events;
 mod experiment;
+mod exposures;
 mod features;
 mod index;
 mod parts;
@@ -50,6 +52,7 @@ mod together;
 pub use cache::cache;
 pub use events::{OpenReader, deduplicating_log, event_log};
 pub use experiment::experiment;
+pub use exposures::exposure_ledger;
 pub use features::{Feed, feature_source};
 pub use index::vector_index;
 pub use parts::{candidate_generator, filter, ranker, reranker};

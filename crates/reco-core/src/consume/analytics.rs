@@ -14,10 +14,9 @@ use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Counts events, active users and popular items in tumbling windows of an hour, by the time at which events happened.
@@ -26,7 +25,9 @@ use std::sync::Arc;
 /// the log that it is of, so that every event counts once, whenever a process is killed.
 ///
 /// Bounded: hours older than [`DAYS`](Self::DAYS) days before the latest are forgotten. Of an hour that lies a day back
-/// the hundred most popular items stay, so that an event which comes later still counts, but not for another item.
+/// the hundred most popular items stay, so that an event which comes later still counts, but not for another item. Of
+/// one with more than [`MOST_ITEMS`](Self::MOST_ITEMS) items, the rarer half is forgotten each time there are so many.
+/// Actions of your own past the first [`MOST_ACTIONS`](Self::MOST_ACTIONS) of an hour count as [`OTHER`](Self::OTHER).
 #[derive(Clone, Debug)]
 pub struct Analytics {
     state: Arc<Mutex<State>>,
@@ -36,11 +37,12 @@ pub struct Analytics {
 /// The counts of some hours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Activity {
-    /// Events by action.
+    /// Events by action; those with rare names of your own together, where there are many such names.
     pub actions: BTreeMap<String, u64>,
     /// Users with an event: up to 1,024 exactly, of more within some 3 %.
     pub active_users: u64,
-    /// The items with the most events of users who chose them, most first; what was merely shown is left out.
+    /// The items with the most events of users who chose them, most first. What was merely shown is left out, and so is
+    /// what was rejected or taken back.
     pub popular: Vec<(ItemKey, u64)>,
 }
 
@@ -96,9 +98,9 @@ impl Hour {
     const KEPT_ITEMS: usize = 100;
 
     fn add(&mut self, event: &Event) {
-        *self.actions.entry(event.action.clone()).or_default() += 1;
+        self.count(&event.action);
         self.users.add(&event.user);
-        if event.action == Action::Impression {
+        if !chooses(event) {
             return;
         }
         match self.items.get_mut(&event.item) {
@@ -106,14 +108,57 @@ impl Hour {
             None if self.is_closed => {}
             None => {
                 self.items.insert(event.item.clone(), 1);
+                if self.items.len() > Analytics::MOST_ITEMS {
+                    self.keep_items(Analytics::MOST_ITEMS / 2);
+                }
             }
         }
     }
 
+    /// Counts an action under its name, as long as there is room for that.
+    fn count(&mut self, action: &Action) {
+        if let Some(count) = self.actions.get_mut(action) {
+            *count += 1;
+            return;
+        }
+        let n_own = self.actions.keys().filter(|action| is_own(action)).count();
+        let has_room = !is_own(action) || n_own < Analytics::MOST_ACTIONS;
+        let named = if has_room { action.clone() } else { Action::from(Analytics::OTHER) };
+        *self.actions.entry(named).or_default() += 1;
+    }
+
+    /// Leaves the names of the most frequent actions, as many as an hour may have.
+    fn bound_actions(&mut self) {
+        let own = self.actions.iter().filter(|(action, _)| is_own(action));
+        let mut own: Vec<(Action, u64)> = own.map(|(action, count)| (action.clone(), *count)).collect();
+        own.sort_by_key(|(_, count)| Reverse(*count));
+        for (action, count) in own.into_iter().skip(Analytics::MOST_ACTIONS) {
+            self.actions.remove(&action);
+            *self.actions.entry(Action::from(Analytics::OTHER)).or_default() += count;
+        }
+    }
+
+    fn keep_items(&mut self, n: usize) {
+        self.items = most_popular(&self.items, n).into_iter().collect();
+    }
+
     fn close(&mut self) {
-        self.items = most_popular(&self.items, Self::KEPT_ITEMS).into_iter().collect();
+        self.keep_items(Self::KEPT_ITEMS);
         self.is_closed = true;
     }
+}
+
+/// Whether its user chose the item.
+fn chooses(event: &Event) -> bool {
+    let takes_back = event.value.is_some_and(|value| value < 0.0);
+    !matches!(event.action, Action::Impression | Action::Exposure)
+        && !event.action.is_rejection()
+        && !takes_back
+}
+
+/// Whether the name is that of whoever sends events, one of any number.
+fn is_own(action: &Action) -> bool {
+    matches!(action, Action::Custom(name) if **name != *Analytics::OTHER)
 }
 
 /// Most events first; ties go to the smaller key.
@@ -151,6 +196,12 @@ impl Analytics {
     pub const NAME: &str = "analytics";
     /// Days that are kept.
     pub const DAYS: i64 = 35;
+    /// Names of actions of your own that an hour has at most, and as many has an answer.
+    pub const MOST_ACTIONS: usize = 64;
+    /// What all further actions count as.
+    pub const OTHER: &str = "other";
+    /// Items that an hour has at most.
+    pub const MOST_ITEMS: usize = 10_000;
 
     const HOURS: i64 = 24 * Self::DAYS;
 
@@ -161,12 +212,16 @@ impl Analytics {
     /// When the file cannot be read, or is none of these: remove it to count the log from its beginning.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        let state = match fs::read(&path) {
-            Ok(bytes) => read(&path, &bytes)?,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => State::default(),
-            Err(cause) => return Err(io::Error::new(cause.kind(), format!("{}: {cause}", path.display()))),
-        };
+        let remedy = "remove it to count the log from its beginning";
+        let mut state = file::kept::<State>(&path, remedy)?.unwrap_or_default();
+        // Earlier versions kept any number of names.
+        state.hours.values_mut().for_each(Hour::bound_actions);
         Ok(Self { state: Arc::new(Mutex::new(state)), path })
+    }
+
+    /// The places of the log that are counted.
+    pub fn counted(&self) -> Places {
+        self.state.lock().applied.clone()
     }
 
     /// The `n_hours` hours up to and with that of `now`, the latest first: when each began, and what happened in it, with
@@ -195,6 +250,7 @@ impl Analytics {
             hour.items.iter().for_each(|(item, n)| *total.items.entry(item.clone()).or_default() += n);
             hour.users.0.iter().for_each(|hash| total.users.insert(*hash));
         }
+        total.bound_actions();
         total.activity(n_items)
     }
 }
@@ -207,18 +263,6 @@ impl Hour {
             popular: most_popular(&self.items, n_items),
         }
     }
-}
-
-fn read(path: &Path, bytes: &[u8]) -> io::Result<State> {
-    let wrong = |problem: String| {
-        let problem = format!("{}: {problem}; remove it to count the log from its beginning", path.display());
-        io::Error::new(io::ErrorKind::InvalidData, problem)
-    };
-    let (sum, state) = bytes.split_first_chunk::<4>().ok_or_else(|| wrong("ends too early".to_owned()))?;
-    if crc32fast::hash(state) != u32::from_le_bytes(*sum) {
-        return Err(wrong("is not what was written: its checksum differs".to_owned()));
-    }
-    postcard::from_bytes(state).map_err(|cause| wrong(format!("cannot be understood: {cause}")))
 }
 
 #[async_trait]
@@ -239,21 +283,11 @@ impl Consumer for Analytics {
 
     async fn flush(&mut self) -> Result<(), Fault> {
         let this = self.clone();
-        let written = tokio::task::spawn_blocking(move || this.write()).await;
+        let written = tokio::task::spawn_blocking(move || file::keep(&this.path, &*this.state.lock())).await;
         let fault = |kind, cause: String| Fault::new(Self::NAME, kind).because(cause);
         written
             .map_err(|cause| fault(FaultKind::Internal, cause.to_string()))?
             .map_err(|cause| fault(FaultKind::Unavailable, cause.to_string()))
-    }
-}
-
-impl Analytics {
-    fn write(&self) -> io::Result<()> {
-        let bytes = postcard::to_allocvec(&*self.state.lock()).map_err(io::Error::other)?;
-        file::replace_through(&self.path.with_extension("unfinished"), &self.path, |file| {
-            io::Write::write_all(file, &crc32fast::hash(&bytes).to_le_bytes())?;
-            io::Write::write_all(file, &bytes)
-        })
     }
 }
 
@@ -263,6 +297,7 @@ mod tests {
     use crate::event::EventId;
     use crate::store::Place;
     use proptest::prelude::*;
+    use std::fs;
 
     const HOUR: i64 = 3_600;
 
@@ -309,6 +344,58 @@ mod tests {
         let total = analytics.total(now, 2, 9);
         assert_eq!((counts(&total), total.actions["view"]), ((5, 3), 3));
         assert_eq!(total.popular, [("jam".into(), 2), ("tea".into(), 2)]);
+    }
+
+    #[test]
+    fn what_was_rejected_or_taken_back_is_not_popular() {
+        let (_folder, mut analytics) = nowhere();
+        let mut taken_back = delivery(2, 1, "jam", Action::Purchase, HOUR);
+        taken_back.event.value = Some(-1.0);
+        let events = [
+            delivery(0, 1, "tea", Action::Hide, HOUR),
+            delivery(1, 1, "tea", Action::Dislike, HOUR),
+            taken_back,
+            delivery(3, 1, "bun", Action::Like, HOUR),
+        ];
+        block_on(analytics.take(&events)).unwrap();
+        let total = analytics.total(Timestamp::from_secs(HOUR), 1, 9);
+        assert_eq!(total.popular, [("bun".into(), 1)]);
+        assert_eq!(total.actions.values().sum::<u64>(), 4, "they happened nevertheless");
+    }
+
+    #[test]
+    fn names_of_actions_are_bounded_and_all_events_count() {
+        let (_folder, mut analytics) = nowhere();
+        let named = |n: u64| delivery(n, 1, "tea", Action::from(&*format!("a{n}")), n as i64 % 2 * HOUR);
+        let mut events: Vec<Delivery> = (0..1_000).map(named).collect();
+        // A name of ours always has room, and so has a frequent one in the answer.
+        events.push(delivery(1_000, 1, "tea", Action::Purchase, HOUR));
+        events.push(delivery(1_001, 1, "tea", Action::from("a127"), HOUR));
+        block_on(analytics.take(&events)).unwrap();
+        let now = Timestamp::from_secs(HOUR);
+        let total = analytics.total(now, 2, 1);
+        let hours = analytics.hours(now, 2, 1).into_iter().map(|(_, hour)| hour);
+        for activity in hours.chain([total.clone()]) {
+            assert!(activity.actions.len() <= Analytics::MOST_ACTIONS + 2, "{}", activity.actions.len());
+        }
+        assert_eq!(total.actions.values().sum::<u64>(), 1_002);
+        assert_eq!((total.actions["purchase"], total.actions["a127"]), (1, 2));
+        let n_named = Analytics::MOST_ACTIONS as u64 + 2;
+        assert_eq!(total.actions[Analytics::OTHER], 1_002 - n_named);
+    }
+
+    #[test]
+    fn items_of_an_hour_are_bounded_and_popular_ones_stay() {
+        let (_folder, mut analytics) = nowhere();
+        let n_items = 3 * Analytics::MOST_ITEMS as u64;
+        let view = |n: u64| {
+            let item = if n.is_multiple_of(10) { "tea".to_owned() } else { format!("item{n}") };
+            delivery(n, 1, &item, Action::View, HOUR)
+        };
+        block_on(analytics.take(&(0..n_items).map(view).collect::<Vec<_>>())).unwrap();
+        let state = analytics.state.lock();
+        assert!(state.hours[&1].items.len() <= Analytics::MOST_ITEMS);
+        assert_eq!(state.hours[&1].items["tea"], n_items / 10);
     }
 
     #[test]

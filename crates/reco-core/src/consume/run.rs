@@ -56,6 +56,8 @@ pub struct Stage {
     pub taken: u64,
     /// Those of them that are flushed.
     pub flushed: u64,
+    /// Events that wait to be taken in, where the source can tell.
+    pub behind: Option<u64>,
     /// Events passed over because the consumer says that it can never take them in.
     pub passed_over: u64,
     /// Failures since the last success; 0 for a consumer that is well.
@@ -81,13 +83,16 @@ pub async fn consume(
     clock: Arc<dyn Clock>,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let mut feeding = Feeding { source, consumer, pace, progress, clock, unflushed: None };
+    let mut feeding =
+        Feeding { source, consumer, pace, progress, clock, unflushed: None, in_hand: 0, is_behind: false };
     let mut stop = pin!(stop.fuse());
     while let Some(step) = feeding.next(stop.as_mut()).await {
         match step {
             Step::Flush => {}
             Step::Polled(Ok(deliveries)) => {
+                feeding.in_hand = deliveries.len();
                 if !feeding.take_all(&deliveries, stop.as_mut()).await {
+                    feeding.is_behind = true;
                     break;
                 }
             }
@@ -115,6 +120,10 @@ struct Feeding<S, C> {
     clock: Arc<dyn Clock>,
     /// When the first of what is not flushed was taken in, and how much that is.
     unflushed: Option<(Instant, usize)>,
+    /// Events that were polled and not taken in yet.
+    in_hand: usize,
+    /// Whether events were polled that were not taken in: how far it came is not to be stored then.
+    is_behind: bool,
 }
 
 enum Step {
@@ -186,16 +195,26 @@ impl<S: EventSource, C: Consumer> Feeding<S, C> {
     fn took(&mut self, n_events: usize) {
         let (since, n_before) = self.unflushed.unwrap_or_else(|| (self.clock.now(), 0));
         self.unflushed = Some((since, n_before + n_events));
+        self.in_hand = self.in_hand.saturating_sub(n_events);
+        let behind = self.behind();
         let mut stage = self.progress.0.lock();
         stage.taken += n_events as u64;
+        stage.behind = behind;
         stage.failures = 0;
+    }
+
+    fn behind(&self) -> Option<u64> {
+        Some(self.source.behind()? + self.in_hand as u64)
     }
 
     fn pass_over(&mut self, place: Place, fault: &Fault) {
         // Its place is stored as if it had been taken in.
         self.unflushed.get_or_insert_with(|| (self.clock.now(), 0));
+        self.in_hand = self.in_hand.saturating_sub(1);
+        let behind = self.behind();
         let mut stage = self.progress.0.lock();
         stage.passed_over += 1;
+        stage.behind = behind;
         stage.failures = 0;
         let Place { partition, offset } = place;
         let told = format!("passed over the event at {offset} of partition {partition}: {}", fault.message());
@@ -203,7 +222,9 @@ impl<S: EventSource, C: Consumer> Feeding<S, C> {
     }
 
     fn failed(&self, fault: &Fault) {
+        let behind = self.behind();
         let mut stage = self.progress.0.lock();
+        stage.behind = behind;
         stage.failures = stage.failures.saturating_add(1);
         stage.last_failure = Some(fault.message());
     }
@@ -217,7 +238,7 @@ impl<S: EventSource, C: Consumer> Feeding<S, C> {
     /// Makes durable what was taken in, and then how far that is.
     async fn flush(&mut self) -> bool {
         let mut flushed = guarded(self.consumer.name().to_owned(), || self.consumer.flush()).await;
-        if flushed.is_ok() {
+        if flushed.is_ok() && !self.is_behind {
             flushed = self.source.commit().await;
         }
         match flushed {

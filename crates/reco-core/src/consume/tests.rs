@@ -98,6 +98,23 @@ async fn what_fails_comes_again_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn how_much_waits_is_told_while_it_fails_and_after() {
+    let (notes, log, progress) = (Notes::default(), log_of(35).await, Arc::new(Progress::default()));
+    let clock = ManualClock::starting_at(Timestamp::default());
+    notes.0.lock().troubles = vec![Some(FaultKind::Timeout)];
+    let pace = Pace { batch: 10, ..Pace::default() };
+    let (reader, time) = (log.reader("notes"), Arc::new(clock.clone()));
+    let consuming = consume(reader, notes.clone(), pace, Arc::clone(&progress), time, pending());
+    let consuming = tokio::spawn(consuming);
+    settle().await;
+    assert_eq!((progress.stage().failures, progress.stage().behind), (1, Some(35)));
+    clock.advance(Pace::LONGEST);
+    settle().await;
+    assert_eq!((progress.stage().taken, progress.stage().behind), (35, Some(0)));
+    consuming.abort();
+}
+
+#[tokio::test]
 async fn what_can_never_be_taken_in_is_passed_over_alone() {
     let notes = Notes::default();
     notes.0.lock().refused = Some(17);
@@ -203,4 +220,49 @@ async fn a_source_that_cannot_be_read_now_is_asked_again() {
     drop(log);
     consume(reader, notes.clone(), pace(), Arc::default(), Arc::new(SystemClock), pending()).await;
     assert_eq!(notes.0.lock().taken.len(), 35);
+}
+
+#[tokio::test]
+async fn what_was_not_taken_in_when_it_was_stopped_comes_again() {
+    let log = log_of(4).await;
+    let notes = Notes::default();
+    // The first two are taken in, the others not until it is stopped.
+    let failing = Failing { notes: notes.clone(), left: 1 };
+    let stop = async {
+        settle().await;
+        settle().await;
+    };
+    let (progress, clock) =
+        (Arc::new(Progress::default()), Arc::new(ManualClock::starting_at(Timestamp::default())));
+    let pace = Pace { batch: 2, ..pace() };
+    consume(log.reader("notes"), failing, pace, Arc::clone(&progress), clock, stop).await;
+    assert_eq!(notes.0.lock().taken, [0, 1]);
+    consume_all(log, &notes).await;
+    assert_eq!(notes.0.lock().taken[2..], [0, 1, 2, 3], "the position was not stored");
+}
+
+/// Takes some batches in, and fails from then on.
+#[derive(Debug)]
+struct Failing {
+    notes: Notes,
+    left: usize,
+}
+
+#[async_trait]
+impl Consumer for Failing {
+    fn name(&self) -> &'static str {
+        "notes"
+    }
+
+    async fn take(&mut self, deliveries: &[Delivery]) -> Result<(), Fault> {
+        if self.left == 0 {
+            return Err(Fault::new("notes", FaultKind::Unavailable));
+        }
+        self.left -= 1;
+        self.notes.take(deliveries).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Fault> {
+        self.notes.flush().await
+    }
 }

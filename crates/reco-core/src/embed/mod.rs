@@ -1,8 +1,10 @@
 //! Text to vectors: TF-IDF over titles, descriptions and attributes.
 
+mod text_index;
 mod tfidf;
 mod words;
 
+pub use text_index::{TextIndex, terms};
 pub use tfidf::{TfIdf, TfIdfParams};
 pub use words::words;
 

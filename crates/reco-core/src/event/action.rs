@@ -28,12 +28,16 @@ pub enum Action {
     Dislike,
     /// "Do not show me this again."
     Hide,
+    /// Served by a variant of an experiment, which is what the event's item names.
+    Exposure,
+    /// Said to be interested in the category that the item stands for, as newcomers are asked; says nothing of the item.
+    Interest,
     /// Anything else, by name.
     Custom(Arc<str>),
 }
 
 impl Action {
-    const NAMED: [(Self, &'static str); 9] = [
+    const NAMED: [(Self, &'static str); 11] = [
         (Self::Impression, "impression"),
         (Self::View, "view"),
         (Self::Click, "click"),
@@ -43,6 +47,8 @@ impl Action {
         (Self::Like, "like"),
         (Self::Dislike, "dislike"),
         (Self::Hide, "hide"),
+        (Self::Exposure, "exposure"),
+        (Self::Interest, "interest"),
     ];
 
     /// The name in files and JSON.

@@ -62,6 +62,13 @@ impl EventId {
         Self::marked(hash.0, 8)
     }
 
+    /// The id of what `texts` name, whoever says so and whenever: a UUID of version 8 as [`derived`](Self::derived) ones.
+    pub(crate) fn named(texts: &[&str]) -> Self {
+        let mut hash = Fnv128::default();
+        texts.iter().for_each(|text| hash.text(text));
+        Self::marked(hash.0, 8)
+    }
+
     /// With the bits that a UUID of this version has set.
     fn marked(bits: u128, version: u128) -> Self {
         Self(bits & !(0xf << 76) & !(0x3 << 62) | version << 76 | 0b10 << 62)

@@ -1,6 +1,6 @@
 //! What an event must be like, field by field.
 
-use super::{Action, Details, Event};
+use super::{Action, Details, Event, EventId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -37,6 +37,7 @@ impl Event {
         let none = Details::default();
         let details = self.details.as_deref().unwrap_or(&none);
         let checks = [
+            ("id", id(self.id)),
             ("user_id", key(self.user.as_str())),
             ("item_id", key(self.item.as_str())),
             ("action", key(self.action.name())),
@@ -52,6 +53,15 @@ impl Event {
             .into_iter()
             .filter_map(|(field, checked)| Some(FieldProblem::new(field, checked.err()?)))
             .collect()
+    }
+}
+
+/// Libraries write the id of zeros where they have none; only the first event that has it would count.
+fn id(id: EventId) -> Result<(), String> {
+    if id == EventId(0) {
+        Err("is all zeros, must be an id of its own or left out".to_owned())
+    } else {
+        Ok(())
     }
 }
 

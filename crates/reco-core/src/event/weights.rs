@@ -70,6 +70,12 @@ impl Verdict {
         self.takes_back() || self.weight() > 0.0 || action.is_rejection() || action.is_consumption()
     }
 
+    /// Whether an event of that action is kept in mind of its user: what is part of a history, and what they said to be
+    /// interested in.
+    pub fn is_remembered(self, action: &Action) -> bool {
+        *action == Action::Interest || self.leaves_trace(action)
+    }
+
     /// Whether it undoes an earlier event.
     pub fn takes_back(self) -> bool {
         matches!(self, Self::TakesBack(_))

@@ -1,7 +1,29 @@
 //! Experiments: who sees which variant.
 
+mod assignment;
+mod bucket;
+mod config;
+mod decision;
+mod exposure;
+pub mod interleave;
+mod ledger;
+mod metrics;
 mod split;
+pub mod statistics;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use assignment::are_apart;
+pub use assignment::{Assignment, Experiments, How, Memory, NoMemory, Subject};
+pub use bucket::{HashVersion, bucket_ranges, choose_variation, equal_weights, in_namespace};
+pub use config::{ExperimentConfig, Holdout, Layer, Split, State, Unit, VariantConfig};
+pub use decision::{Decision, DecisionRules, Verdict};
+pub use exposure::{Asked, Exposure, ExposureCounts, Exposures, Served};
+pub use ledger::Ledger;
+pub use metrics::{
+    ArmReport, Better, Comparison, Effect, ExperimentReport, Measured, MetricConfig, MetricKind,
+    MetricReport, Metrics,
+};
 pub use split::{HashSplit, SplitError};
 
 use crate::id::UserKey;

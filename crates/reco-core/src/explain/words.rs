@@ -61,9 +61,11 @@ fn sentence(vote: &SourceReason, because: &[&Evidence], catalog: &Catalog) -> St
         (Neighbors::BY_VECTOR, false) => format!("Liked by the same people as {own}"),
         (Popularity::NAME, _) => "Popular with others".to_owned(),
         (Trends::NAME, _) => "Trending now".to_owned(),
+        (SourceReason::NEW, _) => "New here".to_owned(),
         (SourceReason::FILLER, _) if vote.score > 0.0 => "Popular with others, to fill the page".to_owned(),
         (SourceReason::FILLER, _) => "From the catalogue, to fill the page".to_owned(),
         ("pinned", _) => "Placed here by the shop".to_owned(),
+        ("lists" | "redis_lists", _) => "Picked for you ahead of time".to_owned(),
         (other, false) => format!("Suggested by {other} because of {own}"),
         (other, true) => format!("Suggested by {other}"),
     }

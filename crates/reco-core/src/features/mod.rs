@@ -26,4 +26,7 @@ pub use item_table::{ItemTable, ItemTableBuilder};
 pub use matrix::{Block, FeatureMatrix};
 pub use schema::{FeatureConfig, FeatureSchema};
 pub use sources::BLEND;
-pub use user_features::{FeatureSource, RecentEvent, Session, Tally, UserDocument, UserFeatures, Window};
+pub use user_features::{
+    FeatureRules, FeatureSource, RecentEvent, Session, StoredError, TakenEvents, Tally, UserDocument,
+    UserFeatures, UserRecord, Window,
+};

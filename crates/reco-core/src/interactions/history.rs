@@ -6,6 +6,7 @@ use crate::id::ItemId;
 use crate::time::Timestamp;
 use crate::trend::Trend;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Everything one user did with one item.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,11 +118,11 @@ impl Touch {
     }
 }
 
-/// The histories of all users of a snapshot, each newest first.
+/// The histories of all users of a snapshot, each newest first. Cheap to clone.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Histories {
-    offsets: Vec<usize>,
-    touches: Vec<Touch>,
+    offsets: Arc<[usize]>,
+    touches: Arc<[Touch]>,
 }
 
 impl Histories {
@@ -133,33 +134,32 @@ impl Histories {
             let row = row as usize;
             (log.user[row], log.item[row], log.at[row])
         });
-        let mut histories = Self { offsets: vec![0], touches: Vec::with_capacity(rows.len() / 2) };
+        let (mut offsets, mut touches) = (vec![0], Vec::<Touch>::with_capacity(rows.len() / 2));
         let mut rows = rows.into_iter().map(|row| row as usize).peekable();
         for user in 0..log.users.len() as u32 {
-            let (start, mut takes_back) = (histories.touches.len(), false);
+            let (start, mut takes_back) = (touches.len(), false);
             while let Some(row) = rows.next_if(|&row| log.user[row] == user) {
                 let (item, at, action) = (log.item[row], log.at[row], &log.actions[log.action[row] as usize]);
                 if !verdicts[row].leaves_trace(action) {
                     continue;
                 }
-                let open = histories.touches.len() > start
-                    && histories.touches.last().map(|touch| touch.item) == Some(item);
+                let open = touches.len() > start && touches.last().map(|touch| touch.item) == Some(item);
                 if !open {
-                    histories.touches.push(Touch::new(item, at));
+                    touches.push(Touch::new(item, at));
                 }
-                if let Some(touch) = histories.touches.last_mut() {
+                if let Some(touch) = touches.last_mut() {
                     touch.add(action, verdicts[row], at);
                     takes_back |= verdicts[row].takes_back();
                 }
             }
             if takes_back {
-                let touches = histories.touches.split_off(start);
-                histories.touches.extend(touches.into_iter().filter(|touch| !touch.is_void()));
+                let of_user = touches.split_off(start);
+                touches.extend(of_user.into_iter().filter(|touch| !touch.is_void()));
             }
-            newest_first(&mut histories.touches[start..]);
-            histories.offsets.push(histories.touches.len());
+            newest_first(&mut touches[start..]);
+            offsets.push(touches.len());
         }
-        histories
+        Self { offsets: offsets.into(), touches: touches.into() }
     }
 
     /// The touches of all users, in the order of their rows.

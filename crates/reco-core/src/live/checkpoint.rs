@@ -10,6 +10,7 @@ use crate::event::{Action, ActionWeights, EventId};
 use crate::features::{RecentEvent, Tally, UserFeatures};
 use crate::file;
 use crate::id::{ItemKey, UserKey};
+use crate::launch::Counts;
 use crate::time::Timestamp;
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -22,7 +23,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const FORMAT: &[u8] = b"reco live layer 1\n";
+const FORMAT: &[u8] = b"reco live layer 2\n";
 
 /// The live layer at one moment. Taking it holds events up for as long as it takes to count references to all users;
 /// they change on while it is written.
@@ -53,8 +54,13 @@ pub enum CheckpointError {
         problem: String,
     },
     /// Events were weighed or bounded in another way.
-    #[error("{}: it was made with other weights of actions, another half-life of trends or another bound", .0.display())]
-    OtherRules(PathBuf),
+    #[error("{}: it was made with other weights of actions, another half-life of trends or another bound", path.display())]
+    OtherRules {
+        /// The file.
+        path: PathBuf,
+        /// The events that it holds.
+        applied: Places,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,6 +74,7 @@ struct Head {
     categories: Vec<Arc<str>>,
     pulses: Vec<(ItemKey, Pulse)>,
     takers: Vec<(ItemKey, Arc<Takers>, Timestamp)>,
+    launches: Vec<(ItemKey, Counts)>,
     n_shards: usize,
 }
 
@@ -126,6 +133,7 @@ impl Live {
             categories: Vec::new(),
             pulses: board.pulses(),
             takers: self.newcomers.takers(),
+            launches: self.launches.all(),
             n_shards: self.shards.len(),
         };
         Checkpoint { head, shards }
@@ -154,7 +162,7 @@ impl Live {
         };
         let head: Head = frame(&mut rest).and_then(decode).map_err(damaged)?;
         if head.rules != Rules::new(&weights, half_life_days, &limits) {
-            return Err(CheckpointError::OtherRules(path.to_owned()));
+            return Err(CheckpointError::OtherRules { path: path.to_owned(), applied: head.applied });
         }
         if head.n_shards != Self::SHARDS {
             return Err(damaged(format!("has {} shards, must have {}", head.n_shards, Self::SHARDS)));
@@ -171,6 +179,7 @@ impl Live {
         };
         live.board.write().restore(head.pulses, &live.limits);
         live.newcomers.restore(head.takers);
+        live.launches.restore(head.launches);
         Ok(Some(live))
     }
 }

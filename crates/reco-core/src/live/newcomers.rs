@@ -82,6 +82,16 @@ impl Newcomers {
         takers.iter().for_each(|(key, takers)| self.put(key, snapshot, fold(takers)));
     }
 
+    /// Lets factors count under another snapshot with the same models.
+    pub(super) fn carry(&self, from: &Arc<Snapshot>, to: &Arc<Snapshot>) {
+        let _folding = self.folding.lock();
+        let mut items = self.items.write();
+        let factors = items.values_mut().filter_map(|item| item.factors.as_mut());
+        factors
+            .filter(|(of, _)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(from)))
+            .for_each(|(of, _)| *of = Arc::downgrade(to));
+    }
+
     /// The items with their factors under the models of `snapshot`, by id.
     pub(super) fn of(&self, snapshot: &Arc<Snapshot>) -> Vec<(ItemId, Arc<[f32]>)> {
         let items = self.items.read();

@@ -32,7 +32,8 @@ impl Places {
         }
     }
 
-    fn insert_range(&mut self, partition: u32, mut first: u64, mut behind: u64) {
+    /// Adds all from `first` up to what is `behind` them.
+    pub(super) fn insert_range(&mut self, partition: u32, mut first: u64, mut behind: u64) {
         let ranges = self.partitions.entry(partition).or_default();
         // Ranges that overlap it or touch it become part of it.
         while let Some((&other, &end)) = ranges.range(..=behind).next_back().filter(|(_, end)| **end >= first)

@@ -4,11 +4,13 @@ use super::{BuildError, Quotas, Recommender, RecommenderBuilder};
 use crate::error::OnFault;
 use crate::features::ItemTable;
 use crate::filter::{Availability, Excluded, OnSurface, Only, Rejected, Requested, Seen, SeenPolicy};
+use crate::launch::LaunchConfig;
+use crate::onboarding::OnboardingConfig;
 use crate::predicate::Predicate;
 use crate::rank::trees::Boosted;
 use crate::rank::{BlendRanker, LearnedRanker, VoteRanker, VoteWeights, WideDeep, open_model};
-use crate::rerank::{Pinned, RerankConfig};
-use crate::retrieve::CandidateGenerator;
+use crate::request::Surface;
+use crate::rerank::{Onboarding, Pinned, RerankConfig};
 use crate::retrieve::again::{AgainConfig, AgainGenerator};
 use crate::retrieve::als::AlsGenerator;
 use crate::retrieve::autoencoder::AutoencoderGenerator;
@@ -18,6 +20,7 @@ use crate::retrieve::popular::PopularGenerator;
 use crate::retrieve::spectral::SpectralGenerator;
 use crate::retrieve::trending::TrendingGenerator;
 use crate::retrieve::two_tower::TwoTowerGenerator;
+use crate::retrieve::{CandidateGenerator, ExploreGenerator, InterestsGenerator};
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,6 +66,11 @@ pub struct PipelineConfig {
     pub votes: VoteWeights,
     /// Rules for the page as a whole.
     pub rerank: RerankConfig,
+    /// How items that are new to the catalogue are introduced.
+    pub launch: LaunchConfig,
+    /// Pages for users who are new.
+    #[serde(with = "crate::switch")]
+    pub onboarding: Option<OnboardingConfig>,
 }
 
 /// The built-in rankers.
@@ -127,8 +135,6 @@ impl SourceConfig {
     }
 }
 
-const SURFACES: [&str; 3] = ["home", "similar", "category"];
-
 impl Default for PipelineConfig {
     fn default() -> Self {
         let sources = [
@@ -160,6 +166,8 @@ impl Default for PipelineConfig {
             quantized: false,
             votes: VoteWeights::default(),
             rerank: RerankConfig::default(),
+            launch: LaunchConfig::default(),
+            onboarding: Some(OnboardingConfig::default()),
         }
     }
 }
@@ -186,9 +194,11 @@ impl PipelineConfig {
             if !(source.weight.is_finite() && source.weight > 0.0) {
                 problems.push(format!("sources.{name}.weight is {}, must be above 0", source.weight));
             }
-            for surface in source.on.keys().filter(|surface| !SURFACES.contains(&surface.as_str())) {
-                problems
-                    .push(format!("sources.{name}.on.{surface}: the surfaces are {}", SURFACES.join(", ")));
+            for surface in source.on.keys().filter(|surface| !Surface::NAMES.contains(&surface.as_str())) {
+                problems.push(format!(
+                    "sources.{name}.on.{surface}: the surfaces are {}",
+                    Surface::NAMES.join(", ")
+                ));
             }
         }
         let under = |name: &'static str, lines: Vec<String>| {
@@ -198,6 +208,9 @@ impl PipelineConfig {
         problems.extend(under("seen", self.seen.problem().into_iter().collect()));
         problems.extend(under("votes", self.votes.problems()));
         problems.extend(under("rerank", self.rerank.problems()));
+        problems.extend(under("launch", self.launch.problems()));
+        let of_onboarding = self.onboarding.as_ref().map(OnboardingConfig::problems);
+        problems.extend(under("onboarding", of_onboarding.unwrap_or_default()));
         problems
     }
 
@@ -205,7 +218,20 @@ impl PipelineConfig {
     pub fn source_names(&self) -> Vec<Arc<str>> {
         let pins =
             (!self.rerank.pins.is_empty()).then(|| Pinned::new(self.rerank.pins.clone()).name().into());
-        self.sources.keys().map(|name| name.as_str().into()).chain(pins).collect()
+        let own = self.sources.keys().map(|name| name.as_str().into());
+        own.chain(pins).chain(self.for_newcomers().iter().map(|(source, _)| source.name().into())).collect()
+    }
+
+    /// Generators for users who are new, with their quotas.
+    fn for_newcomers(&self) -> Vec<(Arc<dyn CandidateGenerator>, Quotas)> {
+        let Some(config) = &self.onboarding else { return Vec::new() };
+        let at_home = |quota| Quotas::everywhere(0).on("home", quota);
+        let interests: Arc<dyn CandidateGenerator> = Arc::new(InterestsGenerator(config.clone()));
+        let mut sources = vec![(interests, at_home(30))];
+        if config.explores() {
+            sources.push((Arc::new(ExploreGenerator(config.clone())), at_home(100)));
+        }
+        sources
     }
 
     /// The ranker by features, if one is asked for. A snapshot without features, as before anything is fitted,
@@ -254,6 +280,7 @@ impl PipelineConfig {
             .deadline(Duration::from_millis(self.deadline_ms))
             .pool(self.threads, self.max_waiting)
             .max_count(self.max_count)
+            .launch(self.launch.clone())
             .filter(Availability, OnFault::Fail)
             .filter(OnSurface, OnFault::Fail)
             .filter(Excluded, OnFault::Fail)
@@ -279,7 +306,16 @@ impl PipelineConfig {
             let quotas = Quotas::everywhere(self.rerank.pins.len());
             builder = builder.generator(Pinned::new(self.rerank.pins.clone()), quotas);
         }
-        for (rule, on_fault) in self.rerank.build() {
+        for (generator, quotas) in self.for_newcomers() {
+            builder = builder.generator_with(generator, quotas, 1.0, OnFault::Skip);
+        }
+        let mut rules = self.rerank.build();
+        if let Some(config) = &self.onboarding {
+            // Pins are set last, whoever asks.
+            let at = rules.len() - usize::from(!self.rerank.pins.is_empty());
+            rules.insert(at, (Arc::new(Onboarding(config.clone())), OnFault::StepDown));
+        }
+        for (rule, on_fault) in rules {
             builder = builder.reranker_with(rule, on_fault);
         }
         Ok(builder)

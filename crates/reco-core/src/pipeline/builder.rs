@@ -1,18 +1,23 @@
 //! Registering the parts of a pipeline.
 
+use super::arrivals::Arrivals;
+use super::known::{self, Known};
+use super::pages::PageCache;
 use super::parts::{Limits, Parts, Policed, Quotas, Source};
 use super::pool::Pool;
-use super::swap::Swaps;
 use super::{DEFAULT_DEADLINE, Inner, Recommender};
+use crate::cache::Life;
+use crate::catalog::ItemRecord;
 use crate::error::OnFault;
 use crate::features::FeatureSource;
 use crate::filter::Filter;
+use crate::launch::{Counted, ExposureBudget, LaunchConfig};
 use crate::live::Live;
 use crate::rank::Ranker;
 use crate::rerank::Reranker;
 use crate::retrieve::{CandidateGenerator, RemoteGenerator};
 use crate::snapshot::Snapshot;
-use crate::store::{EventSink, MemoryLog};
+use crate::store::{EventSink, ItemLog, MemoryLog};
 use crate::time::{Clock, SystemClock};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -25,15 +30,13 @@ use std::time::Duration;
 #[must_use]
 pub struct RecommenderBuilder {
     snapshot: Arc<Snapshot>,
-    features: Option<Arc<dyn FeatureSource>>,
+    features: Option<(Arc<dyn FeatureSource>, Life)>,
+    pages: Option<PageCache>,
     live: Option<Arc<Live>>,
     events: Option<Arc<dyn EventSink>>,
-    generators: Vec<Source<dyn CandidateGenerator>>,
-    remotes: Vec<Source<dyn RemoteGenerator>>,
-    filters: Vec<Policed<dyn Filter>>,
-    rankers: Vec<Policed<dyn Ranker>>,
-    rerankers: Vec<Policed<dyn Reranker>>,
-    limits: Limits,
+    parts: Parts,
+    exposures: Option<Arc<dyn ExposureBudget>>,
+    items: Option<(ItemLog, Vec<ItemRecord>)>,
     threads: usize,
     max_waiting: usize,
     clock: Arc<dyn Clock>,
@@ -79,23 +82,34 @@ impl RecommenderBuilder {
         Self {
             snapshot,
             features: None,
+            pages: None,
             live: None,
             events: None,
-            generators: Vec::new(),
-            remotes: Vec::new(),
-            filters: Vec::new(),
-            rankers: Vec::new(),
-            rerankers: Vec::new(),
-            limits,
+            parts: Parts::none(limits),
+            exposures: None,
+            items: None,
             threads: 0,
             max_waiting: 1_024,
             clock: Arc::new(SystemClock),
         }
     }
 
-    /// Where user features come from; the live layer unless set.
-    pub fn features(mut self, source: impl FeatureSource) -> Self {
-        self.features = Some(Arc::new(source));
+    /// Where user features come from; the live layer unless set. When the source fails, the last that it said of a user is
+    /// used for a day, and the page says so.
+    pub fn features(self, source: impl FeatureSource) -> Self {
+        self.features_for(Arc::new(source), known::LAST_KNOWN)
+    }
+
+    /// The same for so long: [`Life::FEATURES`] asks the source every quarter of an hour, which is for sources whose events
+    /// reach the live layer, too.
+    pub fn features_for(mut self, source: Arc<dyn FeatureSource>, life: Life) -> Self {
+        self.features = Some((source, life));
+        self
+    }
+
+    /// Keeps finished pages for those who ask the same again; every page is computed unless set.
+    pub fn pages(mut self, pages: PageCache) -> Self {
+        self.pages = Some(pages);
         self
     }
 
@@ -126,7 +140,7 @@ impl RecommenderBuilder {
         on_fault: OnFault,
     ) -> Self {
         let policed = Policed { name: generator.name().into(), part: generator, on_fault };
-        self.generators.push(Source { policed, quotas, weight });
+        self.parts.generators.push(Source { policed, quotas, weight });
         self
     }
 
@@ -139,13 +153,13 @@ impl RecommenderBuilder {
         on_fault: OnFault,
     ) -> Self {
         let policed = Policed { name: generator.name().into(), part: generator, on_fault };
-        self.remotes.push(Source { policed, quotas, weight });
+        self.parts.remotes.push(Source { policed, quotas, weight });
         self
     }
 
     /// Adds a filter. With [`OnFault::Fail`] no page is served without it.
     pub fn filter(mut self, filter: impl Filter, on_fault: OnFault) -> Self {
-        self.filters.push(Policed { name: filter.name().into(), part: Arc::new(filter), on_fault });
+        self.parts.filters.push(Policed { name: filter.name().into(), part: Arc::new(filter), on_fault });
         self
     }
 
@@ -156,7 +170,7 @@ impl RecommenderBuilder {
 
     /// Adds a ranker with its policy; anything but [`OnFault::Fail`] tries the next one.
     pub fn ranker_with(mut self, ranker: Arc<dyn Ranker>, on_fault: OnFault) -> Self {
-        self.rankers.push(Policed { name: ranker.name().into(), part: ranker, on_fault });
+        self.parts.rankers.push(Policed { name: ranker.name().into(), part: ranker, on_fault });
         self
     }
 
@@ -164,7 +178,7 @@ impl RecommenderBuilder {
     /// take its place.
     pub fn ranker_first(mut self, ranker: impl Ranker) -> Self {
         let name = ranker.name().into();
-        self.rankers.insert(0, Policed { name, part: Arc::new(ranker), on_fault: OnFault::StepDown });
+        self.parts.rankers.insert(0, Policed { name, part: Arc::new(ranker), on_fault: OnFault::StepDown });
         self
     }
 
@@ -175,19 +189,38 @@ impl RecommenderBuilder {
 
     /// Adds a re-ranker with its policy; unless that is [`OnFault::Skip`], it runs even when time is up.
     pub fn reranker_with(mut self, reranker: Arc<dyn Reranker>, on_fault: OnFault) -> Self {
-        self.rerankers.push(Policed { name: reranker.name().into(), part: reranker, on_fault });
+        self.parts.rerankers.push(Policed { name: reranker.name().into(), part: reranker, on_fault });
         self
     }
 
     /// Time for a request that does not bring its own; 50 ms unless set.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.limits.deadline = deadline;
+        self.parts.limits.deadline = deadline;
+        self
+    }
+
+    /// How items that are new to the catalogue are introduced; as [`LaunchConfig::default`] says unless set. They need
+    /// [`Slots`](crate::rerank::Slots) among the re-rankers.
+    pub fn launch(mut self, launch: LaunchConfig) -> Self {
+        self.parts.launch = Arc::new(launch);
+        self
+    }
+
+    /// What grants their exposures; a count of this process alone unless set.
+    pub fn exposures(mut self, exposures: Arc<dyn ExposureBudget>) -> Self {
+        self.exposures = Some(exposures);
+        self
+    }
+
+    /// Where items are kept that come while serving, with those that came before; they are gone with the process unless set.
+    pub fn items(mut self, (log, items): (ItemLog, Vec<ItemRecord>)) -> Self {
+        self.items = Some((log, items));
         self
     }
 
     /// Most items one request may ask for; 1,000 unless set.
     pub fn max_count(mut self, max_count: usize) -> Self {
-        self.limits.max_count = max_count;
+        self.parts.limits.max_count = max_count;
         self
     }
 
@@ -211,53 +244,67 @@ impl RecommenderBuilder {
     /// [`BuildError`] for names used twice, weights that make no sense, or threads that cannot start.
     pub fn build(self) -> Result<Recommender, BuildError> {
         let live = self.live.unwrap_or_default();
-        let sources: Vec<(Arc<str>, f32)> = (self.generators.iter())
-            .map(|source| (Arc::clone(&source.policed.name), source.weight))
-            .chain(self.remotes.iter().map(|source| (Arc::clone(&source.policed.name), source.weight)))
-            .collect();
-        if let Some((name, weight)) =
-            sources.iter().find(|(_, weight)| !(weight.is_finite() && *weight > 0.0))
-        {
-            return Err(BuildError::Weight { name: Arc::clone(name), weight: *weight });
-        }
-        let source_names: Arc<[Arc<str>]> = sources.into_iter().map(|(name, _)| name).collect();
-        unique("generators", source_names.iter())?;
-        unique("filters", self.filters.iter().map(|filter| &filter.name))?;
-        unique("rankers", self.rankers.iter().map(|ranker| &ranker.name))?;
-        unique("re-rankers", self.rerankers.iter().map(|rule| &rule.name))?;
-        let parts = Parts {
-            features: self.features.unwrap_or_else(|| Arc::<Live>::clone(&live)),
-            generators: self.generators,
-            remotes: self.remotes,
-            source_names,
-            filters: self.filters,
-            rankers: self.rankers,
-            rerankers: self.rerankers,
-            limits: self.limits,
+        let known = match self.features {
+            Some((source, life)) => Known::outside(source, life, &live, &self.clock),
+            None => Known::live(&live),
         };
-        let events = self.events.unwrap_or_else(|| Arc::new(MemoryLog::default()));
         let recommender = Recommender(Arc::new(Inner {
-            parts: Arc::new(parts),
-            snapshot: ArcSwap::new(self.snapshot),
+            parts: Arc::new(self.parts.checked()?),
+            known: Arc::new(known),
+            pages: self.pages,
+            snapshot: Arc::new(ArcSwap::new(Arc::clone(&self.snapshot))),
             live,
-            events,
+            events: self.events.unwrap_or_else(|| Arc::new(MemoryLog::default())),
+            exposures: self.exposures.unwrap_or_else(|| Arc::new(Counted::default())),
+            arrivals: Arc::new(Arrivals::new(self.items)),
             clock: self.clock,
-            pool: Pool::new(self.threads, self.max_waiting)?,
-            swaps: Swaps::default(),
+            pool: Arc::new(Pool::new(self.threads, self.max_waiting)?),
+            swaps: Arc::default(),
         }));
         // The live layer may know from before what is new to this snapshot.
-        recommender.fold_newcomers(&recommender.snapshot());
+        recommender.put(self.snapshot);
         Ok(recommender)
+    }
+
+    /// The parts beside another recommender, which brings everything else: its live layer, events, clock, threads, and
+    /// what it knows of users. Pages are kept with those of that one, under a name of their own.
+    pub(super) fn build_beside(
+        self,
+        main: &Recommender,
+        name: &str,
+        model: Model,
+    ) -> Result<Recommender, BuildError> {
+        let main = &main.0;
+        Ok(Recommender(Arc::new(Inner {
+            parts: Arc::new(self.parts.checked()?),
+            known: Arc::clone(&main.known),
+            pages: main.pages.as_ref().map(|pages| pages.of_variant(name)),
+            snapshot: match model {
+                Model::Shared => Arc::clone(&main.snapshot),
+                Model::Own => Arc::new(ArcSwap::new(self.snapshot)),
+            },
+            live: Arc::clone(&main.live),
+            events: Arc::clone(&main.events),
+            exposures: Arc::clone(&main.exposures),
+            arrivals: match model {
+                Model::Shared => Arc::clone(&main.arrivals),
+                Model::Own => Arc::new(Arrivals::beside()),
+            },
+            clock: Arc::clone(&main.clock),
+            pool: Arc::clone(&main.pool),
+            swaps: match model {
+                Model::Shared => Arc::clone(&main.swaps),
+                Model::Own => Arc::default(),
+            },
+        })))
     }
 }
 
-fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a Arc<str>>) -> Result<(), BuildError> {
-    let mut seen: Vec<&Arc<str>> = Vec::new();
-    for name in names {
-        if seen.contains(&name) {
-            return Err(BuildError::Duplicate { kind, name: Arc::clone(name) });
-        }
-        seen.push(name);
-    }
-    Ok(())
+/// Which snapshot answers in a pipeline beside another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Model {
+    /// That of the other, whatever takes its place.
+    Shared,
+    /// One of its own.
+    Own,
 }

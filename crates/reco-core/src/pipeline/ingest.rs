@@ -106,9 +106,7 @@ impl Recommender {
         kept: impl IntoIterator<Item = (Place, &'a Event)>,
     ) -> BTreeSet<ItemKey> {
         let catalog = &snapshot.catalog;
-        let category = |item: &ItemKey| {
-            catalog.category().code(catalog.id(item.as_str())?).map(|code| catalog.category().name(code))
-        };
+        let category = |item: &ItemKey| catalog.category_of(item.as_str());
         self.0.live.apply_kept(kept, category, |item| als::is_new(snapshot, item))
     }
 }
@@ -117,12 +115,16 @@ impl Ingested {
     /// Notes what an accepted event cannot do.
     fn remark(&mut self, snapshot: &Snapshot, weights: &ActionWeights, event: &Event) {
         let key = event.item.as_str();
+        if event.action == Action::Exposure {
+            return;
+        }
         if snapshot.catalog.id(key).is_none() && !self.unknown_items.iter().any(|known| known == key) {
             self.unknown_items.push(key.to_owned());
         }
         let action = &event.action;
-        let says_nothing =
-            weights.get(action) <= 0.0 && !action.is_rejection() && *action != Action::Impression;
+        let says_nothing = weights.get(action) <= 0.0
+            && !action.is_rejection()
+            && !matches!(action, Action::Impression | Action::Interest);
         if says_nothing && !self.unweighted_actions.contains(action) {
             self.unweighted_actions.push(action.clone());
         }

@@ -124,5 +124,7 @@ pub(super) fn static_page(parts: &Parts, query: &Query, faults: Vec<Fault>) -> R
         faults,
         remarks: query.remarks(),
         snapshot: Arc::clone(&query.snapshot.version),
+        introduced: Vec::new(),
+        found: None,
     })
 }

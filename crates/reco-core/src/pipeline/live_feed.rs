@@ -3,8 +3,9 @@
 use super::Recommender;
 use crate::consume::Consumer;
 use crate::error::{Fault, FaultKind};
-use crate::store::Delivery;
+use crate::store::{Delivery, Place};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Feeds a recommender's live layer from the log, and writes [checkpoints](crate::live::Checkpoint) of it, from which the
@@ -17,6 +18,8 @@ use std::path::PathBuf;
 pub struct LiveFeed {
     recommender: Recommender,
     checkpoint: PathBuf,
+    /// By partition the offset that would come next, where that is known.
+    next: BTreeMap<u32, u64>,
 }
 
 impl LiveFeed {
@@ -25,7 +28,25 @@ impl LiveFeed {
 
     /// Feeds `recommender` and writes to the file `checkpoint`.
     pub fn new(recommender: Recommender, checkpoint: PathBuf) -> Self {
-        Self { recommender, checkpoint }
+        Self { recommender, checkpoint, next: BTreeMap::new() }
+    }
+
+    /// Says where in each partition its reader begins. Where an offset is missing in what follows, it is not that of an event,
+    /// and will not be waited for by who goes on from a checkpoint.
+    #[must_use]
+    pub fn reading_from(mut self, starts: BTreeMap<u32, u64>) -> Self {
+        self.next = starts;
+        self
+    }
+
+    /// Takes note of offsets that no event has.
+    fn pass_over_gaps(&mut self, deliveries: &[Delivery]) {
+        for Delivery { place: Place { partition, offset }, .. } in deliveries {
+            let next = self.next.insert(*partition, offset + 1);
+            if let Some(next) = next.filter(|next| next < offset) {
+                self.recommender.live().pass_over(*partition, next..*offset);
+            }
+        }
     }
 }
 
@@ -36,6 +57,7 @@ impl Consumer for LiveFeed {
     }
 
     async fn take(&mut self, deliveries: &[Delivery]) -> Result<(), Fault> {
+        self.pass_over_gaps(deliveries);
         let snapshot = self.recommender.snapshot();
         self.recommender.feel(&snapshot, deliveries.iter().map(|Delivery { place, event }| (*place, event)));
         Ok(())

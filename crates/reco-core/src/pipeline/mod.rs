@@ -1,12 +1,16 @@
 //! From a request to a page: the only room that knows all others.
 
+mod arrivals;
 mod assembly;
 mod builder;
 mod guarded;
 mod ingest;
+mod known;
 mod ladder;
 mod live_feed;
 mod merge;
+mod onboarding;
+mod pages;
 mod parts;
 mod pool;
 mod reasons;
@@ -16,18 +20,24 @@ mod stages;
 mod swap;
 #[cfg(test)]
 mod tests;
+mod variants;
 
+pub use arrivals::{Arrived, Launch};
 pub use assembly::{PipelineConfig, RankerName, SourceConfig};
 pub use builder::{BuildError, RecommenderBuilder};
 pub use ingest::{EventProblem, Ingested};
 pub use live_feed::LiveFeed;
+pub use pages::PageCache;
 pub use parts::Quotas;
 pub use swap::{SwapGuard, SwapOutcome, SwapRefused, SwapReport};
+pub use variants::{VariantError, Variants};
 
+use crate::cache::LayerCounts;
 use crate::candidate::{Candidates, Hits};
 use crate::error::{Fault, FaultKind, RecommendError};
 use crate::features::UserFeatures;
-use crate::id::ItemKey;
+use crate::id::{ItemKey, UserKey};
+use crate::launch::{self, ExposureBudget, Showing};
 use crate::live::Live;
 use crate::page::Page;
 use crate::predicate::PredicateError;
@@ -39,7 +49,9 @@ use crate::snapshot::Snapshot;
 use crate::store::EventSink;
 use crate::time::{Budget, Clock};
 use arc_swap::ArcSwap;
+use arrivals::Arrivals;
 use futures_util::future::{FutureExt, join, join_all};
+use known::Known;
 use parking_lot::Mutex;
 use parts::{Parts, Source};
 use pool::Pool;
@@ -59,16 +71,31 @@ pub struct Recommender(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: Arc<Parts>,
-    snapshot: ArcSwap<Snapshot>,
+    known: Arc<Known>,
+    pages: Option<PageCache>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
     live: Arc<Live>,
     events: Arc<dyn EventSink>,
+    exposures: Arc<dyn ExposureBudget>,
+    arrivals: Arc<Arrivals>,
     clock: Arc<dyn Clock>,
-    pool: Pool,
-    swaps: Swaps,
+    pool: Arc<Pool>,
+    swaps: Arc<Swaps>,
 }
 
+/// A request, and what answers it by when.
+#[derive(Clone)]
+struct Asking {
+    request: Arc<Request>,
+    snapshot: Arc<Snapshot>,
+    budget: Budget,
+}
+
+/// What is known of whoever asks, and why it may be less than it should be.
+type KnownUser = (Arc<UserFeatures>, Option<Fault>);
+
 /// What a remote generator has answered, by source number.
-type Arrived = Vec<(usize, Result<Hits, Fault>)>;
+type Answered = Vec<(usize, Result<Hits, Fault>)>;
 
 impl Recommender {
     /// Starts an empty pipeline over a snapshot. For the usual one see [`PipelineConfig`].
@@ -87,12 +114,6 @@ impl Recommender {
         self.put(Arc::new(next));
     }
 
-    fn put(&self, next: Arc<Snapshot>) {
-        self.0.snapshot.store(Arc::clone(&next));
-        // After the swap, so that no event can come in between for the old one alone.
-        self.fold_newcomers(&next);
-    }
-
     /// Makes factors of all items that are new to a snapshot, of those who took them since.
     fn fold_newcomers(&self, snapshot: &Arc<Snapshot>) {
         let is_new = |item: &ItemKey| als::is_new(snapshot, item);
@@ -102,6 +123,11 @@ impl Recommender {
     /// The live layer.
     pub fn live(&self) -> &Arc<Live> {
         &self.0.live
+    }
+
+    /// Where events go before they count.
+    pub fn events(&self) -> &Arc<dyn EventSink> {
+        &self.0.events
     }
 
     /// The clock everything here is timed by.
@@ -137,14 +163,95 @@ impl Recommender {
     ) -> Result<Page, RecommendError> {
         self.check(&request, &snapshot)?;
         self.0.swaps.note(&request);
-        let place = self.0.pool.admit()?;
-        let request = Arc::new(request);
         let budget = self.budget(&request);
-        let waiting = budget.slice(budget.left().mul_f64(self.0.parts.limits.waiting_share));
-        let (features, arrived) =
-            join(self.features(&request, &waiting), self.remote_hits(&request, &snapshot, &waiting)).await;
-        let (run, faults) = self.run(request, snapshot, budget, features, arrived);
-        let answer = self.compute(Arc::new(run), faults).await;
+        let asking = Asking { request: Arc::new(request), snapshot, budget };
+        match &self.0.pages {
+            Some(pages) => self.kept(pages, asking).await,
+            None => self.computed(asking, None).await,
+        }
+    }
+
+    /// What pages know of a user beyond the snapshot, and what went wrong on the way to it.
+    pub async fn known(&self, user: &UserKey) -> (Arc<UserFeatures>, Option<Fault>) {
+        let budget = Budget::start(Arc::clone(&self.0.clock), self.0.parts.limits.deadline);
+        self.0.known.of(user, &budget).await
+    }
+
+    /// What was found in the caches of this recommender so far, by the name of the cache.
+    pub fn caches(&self) -> Vec<(&str, LayerCounts)> {
+        let pages = self.0.pages.as_ref().map(|pages| ("pages", pages.counts()));
+        let features = self.0.known.counts().map(|counts| ("features", counts));
+        pages.into_iter().chain(features).collect()
+    }
+
+    /// A page that is kept, or else computed and kept.
+    async fn kept(&self, pages: &PageCache, asking: Asking) -> Result<Page, RecommendError> {
+        let Asking { request, snapshot, budget } = &asking;
+        let (features, fault) = self.0.known.of(&request.user, &self.waiting(budget)).await;
+        let asked = pages.asked(request, snapshot, &features);
+        let Some(asked) = asked.filter(|_| fault.is_none()) else {
+            return self.computed(asking, Some((features, fault))).await;
+        };
+        let make = || {
+            let (this, own, known) = (self.clone(), asking.clone(), Arc::clone(&features));
+            async move { this.computed(own, Some((known, None))).await }
+        };
+        match budget.run(pages.get_or(asked, request, snapshot, make)).await {
+            Some(Ok(Some(page))) if page.as_ref().map_or(true, |page| self.may_show(page, &request.user)) => {
+                page
+            }
+            Some(Ok(_) | Err(_)) => self.computed(asking, Some((features, None))).await,
+            None => {
+                let late = Fault::new("pipeline", FaultKind::Timeout);
+                let (run, faults) = self.run(asking, (features, Some(late)), Answered::new());
+                ladder::static_page(&run.parts, &run.query, faults)
+            }
+        }
+    }
+
+    /// Whether a page may be shown: what is new on one that was kept costs one more of its exposures.
+    fn may_show(&self, page: &Page, user: &UserKey) -> bool {
+        if page.introduced.is_empty() || page.found.is_none() {
+            return true;
+        }
+        let launches = self.0.live.launches();
+        let showing = self.showing();
+        let is_granted = |item: &ItemKey| {
+            let counts =
+                launches.iter().find(|(key, _)| key == item).map(|(_, counts)| showing.stage(*counts));
+            counts.is_some_and(|stage| {
+                launch::place(user, item) < showing.share_of(stage) && showing.reserve(item, stage)
+            })
+        };
+        let is_granted = page.introduced.iter().all(is_granted);
+        if is_granted {
+            showing.spend(&page.introduced);
+        }
+        is_granted
+    }
+
+    fn showing(&self) -> Showing {
+        Showing::new(Arc::clone(&self.0.parts.launch), Arc::clone(&self.0.exposures))
+    }
+
+    /// A page computed for this request. What is known of the user is asked for, unless it is `known` by now.
+    async fn computed(&self, asking: Asking, known: Option<KnownUser>) -> Result<Page, RecommendError> {
+        let place = self.0.pool.admit()?;
+        let waiting = self.waiting(&asking.budget);
+        let known = async {
+            match known {
+                Some(known) => known,
+                None => self.0.known.of(&asking.request.user, &waiting).await,
+            }
+        };
+        let (known, arrived) =
+            join(known, self.remote_hits(&asking.request, &asking.snapshot, &waiting)).await;
+        let (run, faults) = self.run(asking, known, arrived);
+        let run = Arc::new(run);
+        let answer = self.compute(Arc::clone(&run), faults).await;
+        if let Ok(page) = &answer {
+            run.query.showing.spend(&page.introduced);
+        }
         drop(place);
         answer
     }
@@ -160,7 +267,9 @@ impl Recommender {
     pub fn recommend_now(&self, request: Request) -> Result<Page, RecommendError> {
         self.0.swaps.note(&request);
         let (run, faults) = self.retrieved(self.snapshot(), request)?;
-        run.finish(faults)
+        let page = run.finish(faults)?;
+        run.query.showing.spend(&page.introduced);
+        Ok(page)
     }
 
     /// What the ranker is given for a request, and the query it answers: the merged candidates that all
@@ -182,13 +291,15 @@ impl Recommender {
         request: Request,
     ) -> Result<(Run, Vec<Fault>), RecommendError> {
         self.check(&request, &snapshot)?;
-        let request = Arc::new(request);
         let budget = self.budget(&request);
-        let features = self.features(&request, &budget).now_or_never().unwrap_or_else(|| {
-            Err(Fault::new(self.0.parts.features.name(), FaultKind::Timeout).because("it would have to wait"))
+        let asking = Asking { request: Arc::new(request), snapshot, budget };
+        let Asking { request, snapshot, budget } = &asking;
+        let known = self.0.known.of(&request.user, budget).now_or_never().unwrap_or_else(|| {
+            let fault = Fault::new(self.0.known.name(), FaultKind::Timeout).because("it would have to wait");
+            (Arc::default(), Some(fault))
         });
-        let arrived = self.remote_hits(&request, &snapshot, &budget).now_or_never().unwrap_or_default();
-        let (run, faults) = self.run(request, snapshot, budget, features, arrived);
+        let arrived = self.remote_hits(request, snapshot, budget).now_or_never().unwrap_or_default();
+        let (run, faults) = self.run(asking, known, arrived);
         run.retrieve(false);
         Ok((run, faults))
     }
@@ -198,23 +309,19 @@ impl Recommender {
         Budget::start(Arc::clone(&self.0.clock), total)
     }
 
-    fn run(
-        &self,
-        request: Arc<Request>,
-        snapshot: Arc<Snapshot>,
-        budget: Budget,
-        features: Result<Arc<UserFeatures>, Fault>,
-        arrived: Arrived,
-    ) -> (Run, Vec<Fault>) {
-        let (features, faults) = match features {
-            Ok(features) => (features, Vec::new()),
-            Err(fault) => (Arc::default(), vec![fault]),
-        };
+    /// The part of the time that is for what other machines know.
+    fn waiting(&self, budget: &Budget) -> Budget {
+        budget.slice(budget.left().mul_f64(self.0.parts.limits.waiting_share))
+    }
+
+    fn run(&self, asking: Asking, (features, fault): KnownUser, arrived: Answered) -> (Run, Vec<Fault>) {
+        let Asking { request, snapshot, budget } = asking;
         let Inner { parts, live, .. } = &*self.0;
         let by = budget.left().mul_f64(parts.limits.retrieval_share);
         let mut query = Query::new(request, snapshot, Arc::clone(live), &features, budget);
         query.retrieval = query.budget.slice(by);
-        (Run::new(Arc::clone(parts), Arc::new(query), arrived), faults)
+        query.showing = self.showing();
+        (Run::new(Arc::clone(parts), Arc::new(query), arrived), fault.into_iter().collect())
     }
 
     /// Computes on the pool and keeps the two deadlines: that of the candidates, after which the
@@ -248,14 +355,8 @@ impl Recommender {
         }
     }
 
-    async fn features(&self, request: &Request, budget: &Budget) -> Result<Arc<UserFeatures>, Fault> {
-        let source = &self.0.parts.features;
-        let fetched = within(source.name(), budget, source.user(&request.user, budget)).await;
-        fetched.map(Option::unwrap_or_default)
-    }
-
     /// Asks all remote generators at once; those that do not answer in time have no entry.
-    async fn remote_hits(&self, request: &Request, snapshot: &Snapshot, budget: &Budget) -> Arrived {
+    async fn remote_hits(&self, request: &Request, snapshot: &Snapshot, budget: &Budget) -> Answered {
         let asked = self.0.parts.remote(&request.surface).map(|(number, source, quota)| async move {
             (number, ask(source, request, quota, snapshot, budget).await)
         });

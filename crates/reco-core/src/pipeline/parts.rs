@@ -1,8 +1,9 @@
 //! The parts of a pipeline as registered, each with its policy.
 
+use super::BuildError;
 use crate::error::OnFault;
-use crate::features::FeatureSource;
 use crate::filter::Filter;
+use crate::launch::LaunchConfig;
 use crate::rank::Ranker;
 use crate::request::Surface;
 use crate::rerank::Reranker;
@@ -11,10 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything a request runs through; plain data, filled in by the builder.
+/// Everything a request runs through; plain data, filled in by the builder and [checked](Self::checked) once it is there.
 #[derive(Debug)]
 pub(super) struct Parts {
-    pub(super) features: Arc<dyn FeatureSource>,
     /// Local generators first, then remote ones: the position is the source number of a candidate.
     pub(super) generators: Vec<Source<dyn CandidateGenerator>>,
     pub(super) remotes: Vec<Source<dyn RemoteGenerator>>,
@@ -24,6 +24,8 @@ pub(super) struct Parts {
     pub(super) rankers: Vec<Policed<dyn Ranker>>,
     pub(super) rerankers: Vec<Policed<dyn Reranker>>,
     pub(super) limits: Limits,
+    /// How items that are new are introduced.
+    pub(super) launch: Arc<LaunchConfig>,
 }
 
 /// A part, the name it is known by and what its failure means.
@@ -92,6 +94,39 @@ pub(super) struct Limits {
 }
 
 impl Parts {
+    /// Nothing yet.
+    pub(super) fn none(limits: Limits) -> Self {
+        Self {
+            generators: Vec::new(),
+            remotes: Vec::new(),
+            source_names: Arc::default(),
+            filters: Vec::new(),
+            rankers: Vec::new(),
+            rerankers: Vec::new(),
+            limits,
+            launch: Arc::default(),
+        }
+    }
+
+    /// The parts, if they go together.
+    pub(super) fn checked(self) -> Result<Self, BuildError> {
+        let sources: Vec<(Arc<str>, f32)> = (self.generators.iter())
+            .map(|source| (Arc::clone(&source.policed.name), source.weight))
+            .chain(self.remotes.iter().map(|source| (Arc::clone(&source.policed.name), source.weight)))
+            .collect();
+        if let Some((name, weight)) =
+            sources.iter().find(|(_, weight)| !(weight.is_finite() && *weight > 0.0))
+        {
+            return Err(BuildError::Weight { name: Arc::clone(name), weight: *weight });
+        }
+        let source_names: Arc<[Arc<str>]> = sources.into_iter().map(|(name, _)| name).collect();
+        unique("generators", source_names.iter())?;
+        unique("filters", self.filters.iter().map(|filter| &filter.name))?;
+        unique("rankers", self.rankers.iter().map(|ranker| &ranker.name))?;
+        unique("re-rankers", self.rerankers.iter().map(|rule| &rule.name))?;
+        Ok(Self { source_names, ..self })
+    }
+
     /// Local generators in use on a surface, with their source numbers and quotas.
     pub(super) fn local(
         &self,
@@ -127,4 +162,15 @@ fn in_use<'a, P: ?Sized>(
     numbered
         .map(move |(i, source)| (first + i, source, source.quotas.get(surface)))
         .filter(|(_, _, quota)| *quota > 0)
+}
+
+fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a Arc<str>>) -> Result<(), BuildError> {
+    let mut seen: Vec<&Arc<str>> = Vec::new();
+    for name in names {
+        if seen.contains(&name) {
+            return Err(BuildError::Duplicate { kind, name: Arc::clone(name) });
+        }
+        seen.push(name);
+    }
+    Ok(())
 }

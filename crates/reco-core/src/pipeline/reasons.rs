@@ -6,6 +6,7 @@ use crate::candidate::Candidates;
 use crate::explain::Trail;
 use crate::page::{Evidence, SourceReason, Why};
 use crate::query::Query;
+use crate::rerank::place_among_new;
 use crate::retrieve::Support;
 use crate::retrieve::popular::Popularity;
 use std::sync::Arc;
@@ -24,6 +25,10 @@ pub(super) fn why(parts: &Parts, query: &Query, set: &Candidates, row: usize, tr
             Some((number, SourceReason { source, rank: hit.rank + 1, score: hit.score }))
         })
         .collect();
+    if let Some(place) = place_among_new(query, set.ids()[row]) {
+        let source = Arc::from(SourceReason::NEW);
+        sources.push((set.sources().len(), SourceReason { source, rank: place as u32 + 1, score: 1.0 }));
+    }
     if sources.is_empty() {
         sources.push((set.sources().len(), filler(query, set, row)));
     }

@@ -8,6 +8,7 @@ use crate::candidate::{Candidates, Hits};
 use crate::error::{Fault, FaultKind, RecommendError, Rung};
 use crate::page::Page;
 use crate::query::Query;
+use crate::rerank::launched_for;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -100,10 +101,12 @@ impl Run {
         let mut stages = Stages::new(self, faults);
         let mut merge = stages.merge()?;
         let want = self.query.request.count;
+        let is_personal = !merge.set().is_empty();
+        // What is new is proposed by nobody: a slot brings it on a page.
+        merge.fill(&launched_for(&self.query));
         let mut set = stages.arrange(merge.set().clone())?;
         // Filters and rules may leave the page short. What is popular fills it, ever more of it as long as
         // rules still take it away again.
-        let is_personal = !merge.set().is_empty();
         let mut popular = ladder::popular_items(&self.query);
         let mut more = 4 * want.max(8);
         while set.len() < want && more <= Self::MOST_FILLERS && !self.query.budget.is_spent() {

@@ -10,7 +10,7 @@ use crate::explain::Trail;
 use crate::id::ItemId;
 use crate::page::{Page, PageItem};
 use crate::request::Surface;
-use crate::rerank::Reranker;
+use crate::rerank::{Reranker, place_among_new};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -248,7 +248,9 @@ impl<'a> Stages<'a> {
                 request.explain.then(|| super::reasons::why(&self.run.parts, query, set, row, &self.trail));
             PageItem { id, key: catalog.key(id).clone(), rank: row as u32 + 1, score: set.scores()[row], why }
         });
-        let items = items.collect();
+        let items: Vec<PageItem> = items.collect();
+        let is_introduced = |item: &&PageItem| place_among_new(query, item.id).is_some();
+        let introduced = items.iter().filter(is_introduced).map(|item| item.key.clone()).collect();
         let filters = &self.run.parts.filters;
         let words = |name: &str, code| {
             let filter = filters.iter().find(|filter| &*filter.name == name);
@@ -260,6 +262,6 @@ impl<'a> Stages<'a> {
         let snapshot = Arc::clone(&query.snapshot.version);
         let mut remarks = query.remarks();
         remarks.extend(self.shortage(n_shown));
-        Page { items, why_not, rung: self.rung, faults, remarks, snapshot }
+        Page { items, why_not, rung: self.rung, faults, remarks, snapshot, introduced, found: None }
     }
 }

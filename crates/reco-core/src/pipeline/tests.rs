@@ -1,9 +1,13 @@
 //! What the pipeline promises, whatever its parts do.
 
+mod arrivals;
 mod assess;
 mod fill;
+mod kept;
 mod moods;
 mod newcomers;
+mod onboarding;
+mod variants;
 
 use super::*;
 use crate::candidate::{Candidates, DropCode, KeepMask};

@@ -19,6 +19,7 @@
 //! `"2017-06-01T14:30:00+02:00"`, in UTC unless it has an offset, or with milliseconds since 1970; a date
 //! without a time is its first moment, also behind `=`.
 
+mod attributes;
 mod bind;
 mod lex;
 mod near;

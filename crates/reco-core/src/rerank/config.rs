@@ -1,16 +1,16 @@
 //! Which rules run, in which order.
 
 use super::{
-    BrandVariety, CategoryCap, FreshnessBoost, LowMargin, Mmr, Pin, Pinned, Reranker, TrendingBoost,
-    pins_first::PinsFirst,
+    BrandVariety, CategoryCap, FreshnessBoost, LowMargin, Mmr, Pin, Pinned, Reranker, SlotConfig, Slots,
+    TrendingBoost, pins_first::PinsFirst,
 };
 use crate::error::OnFault;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The rules for the page as a whole; `false` in configuration switches one off. They run in the order of the fields: scores
-/// are changed first, then variety is made, then the caps count, pinned items before all others, and the
-/// pins are set last. A pinned item thus keeps its place against others of its kind; of pins beyond a cap
+/// are changed first, then variety is made, then the caps count, pinned items before all others, then what has a slot
+/// takes it, and the pins are set last. A pinned item thus keeps its place against others of its kind; of pins beyond a cap
 /// the later ones leave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,6 +39,9 @@ pub struct RerankConfig {
     pub per_brand: Option<usize>,
     /// Whether the two caps give way where a page would stay short otherwise.
     pub caps_yield: bool,
+    /// Places that are kept for what is new and for what trends.
+    #[serde(with = "crate::switch")]
+    pub slots: Option<SlotConfig>,
     /// Items with a fixed place.
     pub pins: Vec<Pin>,
 }
@@ -52,6 +55,7 @@ impl Default for RerankConfig {
             freshness_gain: None,
             freshness_half_life_days: 14.0,
             mmr_lambda: None,
+            slots: Some(SlotConfig::default()),
             pins: Vec::new(),
             per_category: Some(3),
             per_brand: None,
@@ -94,6 +98,8 @@ impl RerankConfig {
             let surface = pin.surface.clone().unwrap_or_default();
             check(known, &path("surface"), surface, "home, similar or category");
         }
+        let of_slots = self.slots.iter().flat_map(SlotConfig::problems);
+        problems.extend(of_slots.map(|line| format!("slots.{line}")));
         problems
     }
 
@@ -115,19 +121,22 @@ impl RerankConfig {
         }
         let (pins, yields) = (Pinned::new(self.pins.clone()), self.caps_yield);
         if let Some(per_category) = self.per_category {
-            rules.push((counting(CategoryCap { per_category, yields }, &pins), OnFault::StepDown));
+            rules.push((self.counting(CategoryCap { per_category, yields }, &pins), OnFault::StepDown));
         }
         if let Some(per_brand) = self.per_brand {
-            rules.push((counting(BrandVariety { per_brand, yields }, &pins), OnFault::StepDown));
+            rules.push((self.counting(BrandVariety { per_brand, yields }, &pins), OnFault::StepDown));
+        }
+        if let Some(slots) = self.slots {
+            rules.push((Arc::new(Slots(slots)), OnFault::StepDown));
         }
         if !self.pins.is_empty() {
             rules.push((Arc::new(pins), OnFault::StepDown));
         }
         rules
     }
-}
 
-/// A cap that counts the pinned items first.
-fn counting(cap: impl Reranker, pins: &Pinned) -> Arc<dyn Reranker> {
-    Arc::new(PinsFirst { rule: cap, pins: pins.clone() })
+    /// A cap that counts the pinned items first, and those that are new.
+    fn counting(&self, cap: impl Reranker, pins: &Pinned) -> Arc<dyn Reranker> {
+        Arc::new(PinsFirst { rule: cap, pins: pins.clone(), slots: self.slots })
+    }
 }

@@ -4,9 +4,11 @@ mod boost;
 mod cap;
 mod config;
 mod mmr;
+mod onboarding;
 mod pinned;
 mod pins_first;
 mod similarity;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +16,11 @@ pub use boost::{FreshnessBoost, LowMargin, TrendingBoost};
 pub use cap::{BrandVariety, CategoryCap};
 pub use config::RerankConfig;
 pub use mmr::Mmr;
+pub use onboarding::Onboarding;
 pub use pinned::{Pin, Pinned};
 pub use similarity::attribute_similarity;
+pub use slots::{SlotConfig, Slots};
+pub(crate) use slots::{launched_for, place_among_new};
 
 use crate::candidate::Candidates;
 use crate::error::Fault;

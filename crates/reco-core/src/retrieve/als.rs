@@ -221,7 +221,7 @@ fn compute_user_vector(query: &Query, model: &AlsModel) -> Option<Arc<[f32]>> {
 pub(crate) fn is_new(snapshot: &Snapshot, item: &ItemKey) -> bool {
     let Some(model) = snapshot.models.get::<AlsModel>(AlsModel::NAME) else { return false };
     let row = snapshot.catalog.id(item.as_str()).map(ItemId::index);
-    row.is_some_and(|row| row < model.items.n_rows() && is_zero(model.items.row(row)))
+    row.is_some_and(|row| row >= model.items.n_rows() || is_zero(model.items.row(row)))
 }
 
 /// The factors of a new item under the model of `snapshot`; None where training knew none of its takers.
@@ -290,9 +290,9 @@ impl CandidateGenerator for AlsGenerator {
         let mut scores = vec![0.0; model.items.n_rows()];
         scan(&model.items, &vector, &mut scores);
         for (id, factors) in query.live.newcomers(&query.snapshot) {
-            if id.index() < scores.len() {
-                scores[id.index()] = dot(&factors, &vector);
-            }
+            // Items that came after the model was fitted have rows behind its own.
+            scores.resize(scores.len().max(id.index() + 1), 0.0);
+            scores[id.index()] = dot(&factors, &vector);
         }
         // Items nobody touched have zero factors; content and freshness are their way in.
         taste::propose(query, &scores, |score| score != 0.0, limit, out);

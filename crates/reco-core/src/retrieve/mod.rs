@@ -5,7 +5,9 @@ pub mod als;
 pub mod autoencoder;
 pub mod bpr;
 pub mod curated;
+mod listed;
 pub mod neighbors;
+mod onboarding;
 pub mod popular;
 pub mod repeats;
 pub mod spectral;
@@ -14,6 +16,9 @@ mod taste;
 mod tests;
 pub mod trending;
 pub mod two_tower;
+
+pub use listed::{ListFile, ListFileError, ListWriter, ListedItem, StoredList};
+pub use onboarding::{ExploreGenerator, InterestsGenerator};
 
 use crate::candidate::Hits;
 use crate::error::Fault;

@@ -13,8 +13,19 @@ use std::sync::Arc;
 
 /// For every item the items nearest to it, nearest first, with similarities; by regression the weights
 /// that are largest by amount, below 0 for items that speak against one another.
+///
+/// [More](Self::add) can be added to what was fitted, which is shared then.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Neighbors {
+    fitted: Arc<Lists>,
+    /// Behind those that were fitted.
+    #[serde(skip)]
+    added: FxHashMap<ItemId, Vec<(ItemId, f32)>>,
+}
+
+/// One list per item, one behind the other.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Lists {
     offsets: Vec<u32>,
     items: Vec<ItemId>,
     similarities: Vec<f32>,
@@ -34,23 +45,35 @@ impl Neighbors {
 
     /// One list per item, in the order of their ids.
     pub fn new(lists: impl IntoIterator<Item = Vec<(f32, ItemId)>>) -> Self {
-        let mut neighbors = Self { offsets: vec![0], ..Self::default() };
+        let mut neighbors = Lists { offsets: vec![0], ..Lists::default() };
         for list in lists {
             neighbors.similarities.extend(list.iter().map(|row| row.0));
             neighbors.items.extend(list.iter().map(|row| row.1));
             neighbors.offsets.push(neighbors.items.len() as u32);
         }
-        neighbors
+        Self { fitted: Arc::new(neighbors), added: FxHashMap::default() }
     }
 
-    /// The neighbours of an item with their similarities, nearest first.
+    /// Adds an item beside those that it is near to: it has them in its list, and each of them has it.
+    pub fn add(&mut self, item: ItemId, near: &[(f32, ItemId)]) {
+        self.added.entry(item).or_default().extend(near.iter().map(|(similarity, id)| (*id, *similarity)));
+        for (similarity, other) in near {
+            self.added.entry(*other).or_default().push((item, *similarity));
+        }
+    }
+
+    /// The neighbours of an item with their similarities, nearest first, and then those that were added.
     pub fn of(&self, item: ItemId) -> impl Iterator<Item = (ItemId, f32)> + '_ {
-        let bounds = (self.offsets.get(item.index()), self.offsets.get(item.index() + 1));
+        let Lists { offsets, items, similarities } = &*self.fitted;
+        let bounds = (offsets.get(item.index()), offsets.get(item.index() + 1));
         let range = match bounds {
             (Some(&start), Some(&end)) => start as usize..end as usize,
             _ => 0..0,
         };
-        self.items[range.clone()].iter().copied().zip(self.similarities[range].iter().copied())
+        let fitted = items[range.clone()].iter().copied().zip(similarities[range].iter().copied());
+        // Most often nothing was added at all, which costs no look-up then.
+        let added = if self.added.is_empty() { None } else { self.added.get(&item) };
+        fitted.chain(added.into_iter().flatten().copied())
     }
 
     /// Hands the neighbours of all items of a basis to `add`, each with its similarity times the item's weight.

@@ -66,10 +66,14 @@ impl Popularity {
         })
     }
 
+    /// Distinct users of an item within the window.
+    pub fn users(&self, item: ItemId) -> u32 {
+        self.users.get(item.index()).copied().unwrap_or(0)
+    }
+
     /// Distinct users of an item as a share of those of the most popular one, 0..1.
     pub fn share(&self, item: ItemId) -> f32 {
-        let users = self.users.get(item.index()).copied().unwrap_or(0);
-        users as f32 / self.most.max(1) as f32
+        self.users(item) as f32 / self.most.max(1) as f32
     }
 }
 

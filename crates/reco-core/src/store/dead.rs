@@ -1,5 +1,9 @@
 //! Where events go that cannot be used, until somebody has looked at them.
 
+mod replay;
+
+pub use replay::{ReplayError, Replayed};
+
 use super::journal::{Journal, JournalError, LogConfig, Record, Records, Recovery, ScanError};
 use crate::error::{Fault, FaultKind};
 use crate::event::{Arrival, Draft, Event, EventId, FieldProblem};
@@ -13,12 +17,16 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Mutex;
 
 /// An event that could not be used, as it came, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// When it came.
     pub at: Timestamp,
+    /// What the client's clock said then, where the batch told: its times are put right by the difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
     /// What came.
     pub event: Value,
     /// Everything that was wrong with it.
@@ -26,18 +34,23 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// The event, if it can be read by now, as if it came when it did. `number` is the letter's: an event without an id
-    /// gets one made of it, so that it counts once however often it is tried.
+    /// The event, if it can be used by now. `now` is what it is judged by, for the clock that it was refused by may have
+    /// been wrong; where it does not say when it happened, that is when it came. `number` is the letter's: an event
+    /// without an id gets one made of it, so that it counts once however often it is tried.
     ///
     /// # Errors
     ///
     /// Everything that is still wrong with it.
-    pub fn revive(&self, number: u64) -> Result<Event, Vec<FieldProblem>> {
-        let arrival = Arrival::at(self.at);
-        let draft = Draft::read(&self.event, arrival)?;
-        let mut event = draft.complete(arrival, || EventId::v7(self.at, number.into()));
-        event.at = event.at.min(self.at);
-        Ok(event)
+    pub fn revive(&self, number: u64, now: Timestamp) -> Result<Event, Vec<FieldProblem>> {
+        let came = Arrival { now: self.at.min(now), sent_at: self.sent_at };
+        let since = now.millis().saturating_sub(came.now.millis());
+        // What the client's clock says by now.
+        let told = |sent_at: Timestamp| Timestamp::from_millis(sent_at.millis().saturating_add(since));
+        let draft = Draft::read(&self.event, Arrival { now, sent_at: self.sent_at.map(told) })?;
+        let mut event = draft.complete(came, || EventId::v7(self.at, number.into()));
+        let problems = event.problems(now);
+        event.at = event.at.min(now);
+        if problems.is_empty() { Ok(event) } else { Err(problems) }
     }
 }
 
@@ -52,7 +65,7 @@ impl DeadLetter {
 /// # let folder = tempfile::tempdir()?;
 /// let (dead, _) = DeadLetters::open(folder.path(), &LogConfig::default(), Arc::new(SystemClock))?;
 /// let event = serde_json::json!({"item_id": "tea"});
-/// let letter = DeadLetter { at: Timestamp::from_secs(7), event, problems: vec![] };
+/// let letter = DeadLetter { at: Timestamp::from_secs(7), sent_at: None, event, problems: vec![] };
 /// dead.put(&[letter.clone()]).await?;
 /// let outstanding = dead.outstanding(None, 10)?;
 /// assert_eq!((outstanding.total, &outstanding.letters[..]), (1, &[(0, letter)][..]));
@@ -68,6 +81,8 @@ pub struct DeadLetters {
     clock: Arc<dyn Clock>,
     ids: RandomState,
     calls: AtomicU64,
+    /// Held by whoever tries the letters again.
+    replaying: Mutex<()>,
 }
 
 /// Some of the dead letters that are not settled.
@@ -105,7 +120,16 @@ impl DeadLetters {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Recovery), JournalError> {
         let (journal, recovery) = Journal::open(folder, config, Arc::clone(&clock))?;
-        Ok((Self { journal, clock, ids: RandomState::new(), calls: AtomicU64::new(0) }, recovery))
+        Ok((
+            Self {
+                journal,
+                clock,
+                ids: RandomState::new(),
+                calls: AtomicU64::new(0),
+                replaying: Mutex::default(),
+            },
+            recovery,
+        ))
     }
 
     /// Keeps letters; they are on the disk once this returns.
@@ -178,8 +202,17 @@ fn outstanding<E>(
     after: Option<u64>,
     limit: usize,
 ) -> Result<Outstanding, E> {
+    let (left, unreadable) = left(records()?);
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let wanted: BTreeSet<u64> = left.range((from, Bound::Unbounded)).take(limit).copied().collect();
+    let letters = letters(records()?, &wanted).collect();
+    Ok(Outstanding { total: left.len(), letters, unreadable })
+}
+
+/// Numbers of the letters that are not settled, and what cannot be read.
+fn left(records: Records) -> (BTreeSet<u64>, Vec<ScanError>) {
     let (mut left, mut settled, mut unreadable) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-    for found in records()?.map(understood) {
+    for found in records.map(understood) {
         match found {
             Ok((number, Entry::Letter(_))) => {
                 left.insert(number);
@@ -189,14 +222,16 @@ fn outstanding<E>(
         }
     }
     left.retain(|number| !settled.contains(number));
-    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let wanted: BTreeSet<u64> = left.range((from, Bound::Unbounded)).take(limit).copied().collect();
+    (left, unreadable)
+}
+
+/// The letters with these numbers.
+fn letters(records: Records, wanted: &BTreeSet<u64>) -> impl Iterator<Item = (u64, DeadLetter)> {
     let letter = |found| match understood(found) {
         Ok((number, Entry::Letter(letter))) if wanted.contains(&number) => Some((number, letter)),
         _ => None,
     };
-    let letters = records()?.filter_map(letter).take(wanted.len()).collect();
-    Ok(Outstanding { total: left.len(), letters, unreadable })
+    records.filter_map(letter).take(wanted.len())
 }
 
 fn understood(found: Result<(u64, Record), ScanError>) -> Result<(u64, Entry), ScanError> {
@@ -216,7 +251,8 @@ mod tests {
         let (dead, _) =
             DeadLetters::open(folder.path(), &LogConfig::default(), Arc::new(SystemClock)).unwrap();
         let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(126), "]".repeat(126))).unwrap();
-        let letter = |event| DeadLetter { at: Timestamp::from_secs(7), event, problems: vec![] };
+        let letter =
+            |event| DeadLetter { at: Timestamp::from_secs(7), sent_at: None, event, problems: vec![] };
         let same = letter(Value::from("the same"));
         dead.put(&[letter(deep.clone()), same.clone(), same.clone()]).await.unwrap();
         dead.put(std::slice::from_ref(&same)).await.unwrap();

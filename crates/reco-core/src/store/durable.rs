@@ -6,9 +6,10 @@ use crate::error::{Fault, FaultKind};
 use crate::event::Event;
 use crate::time::Clock;
 use async_trait::async_trait;
+use std::fs;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Keeps events in a folder: what was appended is on the disk, whatever happens to the process.
@@ -96,6 +97,17 @@ impl DurableLog {
         Ok(Scan { records: Records::new(Journal::look(folder, position)?) })
     }
 
+    /// Whether there is a log in a folder, by the names of its files.
+    pub fn is_in(folder: &Path) -> bool {
+        let is_segment = |path: PathBuf| {
+            let is_number = |stem: &str| stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            path.extension().is_some_and(|ending| ending == "log") && stem.is_some_and(is_number)
+        };
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        entries.flatten().any(|entry| is_segment(entry.path()))
+    }
+
     /// Stops keeping events for `group` and says whether there was such a group. Readers it still has go on, but what they
     /// have not read may leave, and they can no longer commit.
     ///
@@ -166,6 +178,10 @@ impl EventSource for DurableReader {
 
     async fn commit(&mut self) -> Result<(), Fault> {
         self.0.commit()
+    }
+
+    fn behind(&self) -> Option<u64> {
+        Some(self.0.behind())
     }
 }
 

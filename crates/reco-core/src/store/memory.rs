@@ -216,6 +216,11 @@ impl EventSource for MemoryReader {
         }
         Ok(())
     }
+
+    fn behind(&self) -> Option<u64> {
+        let state = self.log.state.lock();
+        Some((state.first + state.events.len() as u64).saturating_sub(self.next.max(state.first)))
+    }
 }
 
 #[cfg(test)]

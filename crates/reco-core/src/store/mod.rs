@@ -2,11 +2,13 @@
 
 mod dead;
 mod durable;
+mod items;
 mod journal;
 mod memory;
 
-pub use dead::{DeadLetter, DeadLetters, Outstanding};
+pub use dead::{DeadLetter, DeadLetters, Outstanding, ReplayError, Replayed};
 pub use durable::{DurableLog, DurableReader, Scan};
+pub use items::{ItemLog, ItemLogError};
 pub use journal::{Damage, JournalError, LogConfig, Recovery, ScanError};
 pub use memory::{MemoryLog, MemoryReader};
 
@@ -154,4 +156,9 @@ pub trait EventSource: Debug + Send + 'static {
     ///
     /// A [`Fault`] when the position may not have been stored; the events come again then.
     async fn commit(&mut self) -> Result<(), Fault>;
+
+    /// How many events wait behind those polled so far, as far as that is known without asking anybody.
+    fn behind(&self) -> Option<u64> {
+        None
+    }
 }

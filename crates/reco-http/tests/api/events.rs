@@ -97,7 +97,7 @@ async fn rejected_events_are_kept_and_can_be_tried_again() {
 
     // What an older server could not use.
     let event = serde_json::from_str(EVENT).expect("JSON");
-    let letter = DeadLetter { at: Timestamp::from_millis(NOW), event, problems: vec![] };
+    let letter = DeadLetter { at: Timestamp::from_millis(NOW), sent_at: None, event, problems: vec![] };
     dead.put(&[letter]).await.expect("there is room");
     for settled in [1, 0] {
         let (_, outcome) = post_to(app.clone(), "/interactions/rejected/replay", "").await;
@@ -105,6 +105,77 @@ async fn rejected_events_are_kept_and_can_be_tried_again() {
     }
     let (_, history) = send(app, get_request("/history?user_id=ann")).await;
     assert_eq!(history["items"][0]["count"], 2, "one at once and the one that was tried again: {history}");
+}
+
+#[tokio::test]
+async fn what_is_misspelt_beside_events_loses_none_of_them() {
+    for (field, known) in [("version", false), ("sent_At", false), ("user_id", false), ("sent_at", true)] {
+        let batch = format!(r#"{{"events": [{EVENT}], "{field}": {NOW}}}"#);
+        let (status, outcome) = post(app(), &batch).await;
+        assert_eq!((status, &outcome["accepted"]), (StatusCode::ACCEPTED, &json!(1)), "{field}: {outcome}");
+        let unknown = if known { json!([]) } else { json!([field]) };
+        assert_eq!(outcome["unknown_fields"], unknown);
+    }
+    let own = EVENT.replace('{', r#"{"events": [1], "#);
+    let (_, outcome) = post(app(), &own).await;
+    assert_eq!(
+        (&outcome["accepted"], &outcome["unknown_fields"]),
+        (&json!(1), &json!(["events"])),
+        "a field of one's own"
+    );
+}
+
+#[tokio::test]
+async fn parameters_that_nobody_knows_are_refused() {
+    let (status, answer) = post_to(app(), "/interactions?foo=1", EVENT).await;
+    assert_eq!((status.as_u16(), &answer["error"]["field"]), (400, &json!("foo")));
+    assert_eq!(answer["error"]["message"], "there is no parameter `foo`; there are none");
+}
+
+#[tokio::test]
+async fn the_id_that_means_none_is_refused() {
+    let named = EVENT.replace('{', r#"{"id":"00000000-0000-0000-0000-000000000000","#);
+    let (status, answer) = post(app(), &named).await;
+    assert_eq!((status.as_u16(), &answer["rejected"][0]["field"]), (422, &json!("id")), "{answer}");
+}
+
+#[tokio::test]
+async fn a_time_that_looks_like_seconds_is_remarked() {
+    for (timestamp, n_remarks) in [(NOW / 1_000, 1), (NOW, 0), (NOW - 86_400_000, 0)] {
+        let event = json!({"user_id": "ann", "item_id": "item3", "action": "click", "timestamp": timestamp});
+        let (status, outcome) = post(app(), &event.to_string()).await;
+        assert_eq!((status, &outcome["accepted"]), (StatusCode::ACCEPTED, &json!(1)), "{outcome}");
+        let remarks = outcome["remarks"].as_array().expect("a list");
+        assert_eq!(remarks.len(), n_remarks, "{outcome}");
+        assert!(
+            remarks.iter().all(|remark| remark.as_str().is_some_and(|text| text.contains("milliseconds")))
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_replay_at_a_time_goes_on_when_who_asked_has_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(NOW)));
+    let (dead, _) = DeadLetters::open(folder.path(), &LogConfig::default(), clock).expect("it opens");
+    let dead = Arc::new(dead);
+    let event = serde_json::from_str(EVENT).expect("JSON");
+    let letter = DeadLetter { at: Timestamp::from_millis(NOW), sent_at: None, event, problems: vec![] };
+    dead.put(&[letter]).await.expect("there is room");
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let sink = Slow { log: MemoryLog::default(), go: Arc::clone(&go) };
+    let config = HttpConfig { timeout_ms: 200, ..CONFIG() };
+    let recommender = recommender(snapshot(), Some(Arc::new(sink)));
+    let app = Api::new(recommender, config).dead_letters(Arc::clone(&dead)).router();
+    let again = || post_to(app.clone(), "/interactions/rejected/replay", "");
+    assert_eq!(again().await.0, StatusCode::REQUEST_TIMEOUT);
+    let (status, answer) = again().await;
+    assert_eq!((status, &answer["error"]["code"]), (StatusCode::CONFLICT, &json!("under_way")));
+    go.add_permits(1);
+    while again().await.0 == StatusCode::CONFLICT {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(dead.outstanding(None, 1).expect("it can be read").total, 0);
 }
 
 #[tokio::test]

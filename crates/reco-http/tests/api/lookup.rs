@@ -1,7 +1,7 @@
 //! What the page looks up, and the probes.
 
-use crate::world::{CONFIG, NOW, get, get_request, recommender, send, snapshot};
-use axum::http::header;
+use crate::world::{CONFIG, NOW, app, get, get_request, post, recommender, send, snapshot};
+use axum::http::{StatusCode, header};
 use reco_core::pipeline::SwapGuard;
 use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, SystemClock};
@@ -108,4 +108,16 @@ async fn health_says_how_the_last_swap_ended() {
     assert_eq!(health["swap"]["problem"], "it has no items");
     assert_eq!(health["status"], before["status"], "the old one serves as well as before");
     assert_eq!(health["snapshot"]["version"], "v2");
+}
+
+#[tokio::test]
+async fn features_are_those_of_a_session_too() {
+    let app = app();
+    let event = json!({"session_id": "s1", "item_id": "item3", "action": "view"}).to_string();
+    assert_eq!(post(app.clone(), &event).await.0, StatusCode::ACCEPTED);
+    let (status, known) = send(app.clone(), get_request("/features?session_id=s1")).await;
+    assert_eq!((status, &known["user_id"]), (StatusCode::OK, &json!("session:s1")));
+    assert_eq!((&known["interactions"], &known["last_items"]), (&json!(1), &json!(["item3"])), "{known}");
+    let (status, answer) = send(app, get_request("/features")).await;
+    assert_eq!((status.as_u16(), &answer["error"]["field"]), (400, &json!("user_id")));
 }

@@ -1,7 +1,10 @@
 //! Every route and every way it can refuse, through the router as a server would call it.
 
 mod events;
+mod experiments;
+mod items;
 mod lookup;
+mod onboarding;
 mod pages;
 mod protocol;
 mod robust;

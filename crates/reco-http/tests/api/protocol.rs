@@ -1,10 +1,13 @@
 //! What is the same for all routes: ids, methods, headers, the end.
 
 use crate::world::{app, exchange, get_request, send};
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
+use flate2::read::GzDecoder;
 use reco_http::{Stopped, serve};
 use serde_json::json;
+use std::io::Read;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -41,7 +44,11 @@ async fn the_page_brings_its_policy_and_nothing_from_elsewhere() {
         std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/assets")).expect("the folder is there");
     for file in assets {
         let name = file.expect("a readable entry").file_name().into_string().expect("a plain name");
-        let path = if name == "index.html" { "/".to_owned() } else { format!("/assets/{name}") };
+        let path = match &*name {
+            "index.html" => "/".to_owned(),
+            "reco.js" => "/reco.js".to_owned(),
+            name => format!("/assets/{name}"),
+        };
         let response = exchange(app(), get_request(&path)).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("plain text");
@@ -52,6 +59,31 @@ async fn the_page_brings_its_policy_and_nothing_from_elsewhere() {
             assert!(!text.contains(elsewhere), "{path} contains {elsewhere}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_script_for_other_pages_comes_packed() {
+    let plain = exchange(app(), get_request("/reco.js")).await;
+    let packed = Request::get("/reco.js").header(header::ACCEPT_ENCODING, "gzip, br").body(Body::empty());
+    let packed = exchange(app(), packed.expect("a valid request")).await;
+    for response in [&plain, &packed] {
+        let said =
+            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert!(said(header::CONTENT_TYPE).starts_with("text/javascript"));
+        assert_eq!(
+            (said(header::VARY), said(header::CACHE_CONTROL)),
+            ("accept-encoding", "public, max-age=3600")
+        );
+    }
+    assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
+    assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
+    let body =
+        |response: Response| async { to_bytes(response.into_body(), 1 << 20).await.expect("a small file") };
+    let (plain, packed) = (body(plain).await, body(packed).await);
+    assert!(packed.len() <= 2_048, "{} bytes", packed.len());
+    let mut text = String::new();
+    GzDecoder::new(&packed[..]).read_to_string(&mut text).expect("it is gzip");
+    assert_eq!(text.as_bytes(), plain);
 }
 
 #[tokio::test]

@@ -60,6 +60,11 @@ impl Fetched {
         }
     }
 
+    /// Forgets what was not handed out, which will be read again.
+    pub(super) fn forget_the_rest(&mut self) {
+        self.queue.clear();
+    }
+
     pub(super) fn dead(&self) -> Vec<&DeadLetter> {
         let contents = self.queue.iter().map(|(_, content)| content);
         contents.filter_map(Content::letter).collect()
@@ -86,6 +91,10 @@ impl Fetched {
             }
         }
         deliveries
+    }
+
+    pub(super) fn positions(&self) -> BTreeMap<u32, u64> {
+        self.next.clone()
     }
 
     /// By partition, the offset to be committed, where it is not yet.

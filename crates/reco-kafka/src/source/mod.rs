@@ -1,6 +1,8 @@
 //! Events out of Kafka, as a member of a consumer group.
 
+mod connection;
 mod dead;
+mod ends;
 mod fetched;
 mod lag;
 mod ownership;
@@ -14,9 +16,11 @@ use crate::error::{KafkaError, NAME, code, fault};
 use async_trait::async_trait;
 use dead::Graveyard;
 use fetched::Fetched;
+use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt};
 use ownership::Owned;
-use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -24,6 +28,8 @@ use reco_core::error::{Fault, FaultKind};
 use reco_core::store::{Delivery, EventSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -41,14 +47,20 @@ use tokio::time::{Instant, sleep};
 /// * Messages of transactions that were not committed are not read.
 /// * Who polls too rarely ([`poll_interval_ms`](KafkaConfig::poll_interval_ms)) is left by its partitions; the next
 ///   poll tells so, and the one after joins again.
+/// * Should its client lose all brokers, a new one takes its place and joins the group as another reader: what was
+///   not committed comes again.
 /// * Dropping leaves the group in the background; [`close`](Self::close) waits for it.
 pub struct KafkaSource {
     /// There until it is closed.
     consumer: Option<Arc<StreamConsumer<Owned>>>,
+    /// What consumers are made of.
+    client: ClientConfig,
     fetched: Fetched,
     graveyard: Graveyard,
     config: KafkaConfig,
     group: String,
+    /// Where it began, by partition, if it reads all of them by itself and belongs to no group.
+    alone: Option<BTreeMap<u32, u64>>,
 }
 
 /// Events that a poll hands out at most, so that it does not keep a thread of the runtime for long.
@@ -74,7 +86,7 @@ impl KafkaSource {
     /// [`KafkaError::Config`] with all that is wrong, and [`KafkaError::Client`] for properties that the client library
     /// does not take, and outside of a tokio runtime.
     pub fn open(config: &KafkaConfig, group: &str) -> Result<Self, KafkaError> {
-        Self::open_with(config, group, None)
+        Self::open_as(config, group, None, None)
     }
 
     /// A reader that tells `ownership` about its partitions, and starts in them where that says.
@@ -98,12 +110,33 @@ impl KafkaSource {
         group: &str,
         ownership: impl Ownership,
     ) -> Result<Self, KafkaError> {
-        Self::open_with(config, group, Some(Arc::new(ownership)))
+        Self::open_as(config, group, None, Some(Arc::new(ownership)))
     }
 
-    fn open_with(
+    /// A reader of all partitions there are, which belongs to no group: for who keeps what events amount to in the process
+    /// itself, so that each process needs all of them. It starts where `from` says, else with the oldest event kept;
+    /// committing does nothing. A message that is no event is passed over: it is for a group to keep it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open), and [`KafkaError::Cluster`] when the cluster does not tell which partitions there are.
+    pub async fn open_alone(
+        config: &KafkaConfig,
+        name: &str,
+        from: &BTreeMap<u32, u64>,
+    ) -> Result<Self, KafkaError> {
+        let mut partitions = ranges(config).await?;
+        for (partition, range) in &mut partitions {
+            range.start = from.get(partition).map_or(range.start, |start| (*start).max(range.start));
+        }
+        let starts = partitions.into_iter().map(|(partition, range)| (partition, range.start)).collect();
+        Self::open_as(config, name, Some(starts), None)
+    }
+
+    fn open_as(
         config: &KafkaConfig,
         group: &str,
+        alone: Option<BTreeMap<u32, u64>>,
         ownership: Option<Arc<dyn Ownership>>,
     ) -> Result<Self, KafkaError> {
         let client = client::consumer(config, group)?;
@@ -114,22 +147,27 @@ impl KafkaSource {
             let cause = ClientError::ClientCreation("a source is opened within a tokio runtime".to_owned());
             return Err(KafkaError::client(config, cause));
         }
-        let consumer: StreamConsumer<Owned> = client
-            .create_with_context(Owned::new(&config.topic, ownership))
-            .map_err(|cause| KafkaError::client(config, cause))?;
-        consumer.subscribe(&[&config.topic]).map_err(|cause| KafkaError::client(config, cause))?;
-        Ok(Self {
-            consumer: Some(Arc::new(consumer)),
+        let mut source = Self {
+            consumer: None,
+            client,
             fetched: Fetched::default(),
             graveyard: Graveyard::new(config),
             config: config.clone(),
             group: group.to_owned(),
-        })
+            alone,
+        };
+        source.connect(ownership).map_err(|cause| KafkaError::client(config, cause))?;
+        Ok(source)
     }
 
     /// Partitions that are ours, as of the last poll.
     pub fn partitions(&self) -> BTreeSet<u32> {
         self.consumer().context().partitions()
+    }
+
+    /// By partition, the offset behind what was handed out or passed over so far.
+    pub fn positions(&self) -> BTreeMap<u32, u64> {
+        self.fetched.positions()
     }
 
     /// How many messages the group has not committed, by partition of the topic, whoever reads it. Those that are no
@@ -163,12 +201,21 @@ impl KafkaSource {
 
     /// Waits for a message, unless one is there already, and takes what else has come, up to `max`.
     async fn fetch(&mut self, max: usize) -> Result<(), Fault> {
-        let consumer = Arc::clone(self.consumer());
-        let mut stream = consumer.stream();
+        let mut consumer = Arc::clone(self.consumer());
         while self.fetched.is_empty() {
-            let message = stream.next().await.expect("a consumer's stream does not end");
-            self.keep(&consumer, message)?;
+            let message = {
+                let (mut stream, lost) = (consumer.stream(), pin!(consumer.context().reach.lost()));
+                match select(stream.next(), lost).await {
+                    Either::Left((message, _)) => Some(message.expect("a consumer's stream does not end")),
+                    Either::Right(_) => None,
+                }
+            };
+            match message {
+                Some(message) => self.keep(&consumer, message)?,
+                None => consumer = self.begin_anew()?,
+            }
         }
+        let mut stream = consumer.stream();
         while self.fetched.len() < max
             && let Some(Some(message)) = stream.next().now_or_never()
         {
@@ -211,10 +258,33 @@ impl KafkaSource {
 
     /// Sees to it that messages that are no events are kept elsewhere.
     async fn bury(&mut self) -> Result<(), Fault> {
-        self.graveyard.take(&self.fetched.dead()).await?;
+        if self.alone.is_none() {
+            self.graveyard.take(&self.fetched.dead()).await?;
+        }
         self.fetched.bury();
         Ok(())
     }
+}
+
+/// Where the events that are kept begin and end, by partition of the topic.
+///
+/// # Errors
+///
+/// [`KafkaError::Cluster`] when the cluster does not tell; [`KafkaError::Config`] and [`KafkaError::Client`] as for opening
+/// a source.
+pub async fn ranges(config: &KafkaConfig) -> Result<BTreeMap<u32, Range<u64>>, KafkaError> {
+    let mut client = client::admin(config)?;
+    // The end of what has been committed, where others write in transactions.
+    client.set("isolation.level", "read_committed");
+    let consumer: BaseConsumer<client::Log> =
+        client.create_with_context(client::Log).map_err(|cause| KafkaError::client(config, cause))?;
+    let (topic, patience) =
+        (config.topic.clone(), Duration::from_millis(u64::from(config.answer_timeout_ms)));
+    let asked = spawn_blocking(move || lag::ranges(&consumer, &topic, patience)).await;
+    let doing = format!("asking where topic {} begins and ends", config.topic);
+    asked
+        .map_err(|cause| KafkaError::cluster(config, &doing, cause))?
+        .map_err(|cause| KafkaError::cluster(config, &doing, cause))
 }
 
 /// The library sees to it by itself, and one broker's absence is no fault while there are others.
@@ -273,7 +343,7 @@ impl EventSource for KafkaSource {
         let consumer = Arc::clone(self.consumer());
         self.settle(&consumer)?;
         let offsets = self.fetched.uncommitted();
-        if offsets.is_empty() {
+        if offsets.is_empty() || self.alone.is_some() {
             return Ok(());
         }
         let deadline = Instant::now() + Duration::from_millis(u64::from(self.config.answer_timeout_ms));
@@ -296,6 +366,14 @@ impl EventSource for KafkaSource {
         self.fetched.committed(offsets);
         Ok(())
     }
+
+    /// As of some seconds ago, of the partitions that are ours.
+    fn behind(&self) -> Option<u64> {
+        let context = self.consumer().context();
+        let mut positions = self.alone.clone().unwrap_or_default();
+        positions.extend(self.fetched.positions());
+        context.ends.behind(&context.partitions(), &positions)
+    }
 }
 
 impl KafkaSource {
@@ -316,11 +394,7 @@ impl KafkaSource {
 impl Drop for KafkaSource {
     fn drop(&mut self) {
         if let Some(consumer) = self.consumer.take() {
-            // Leaving waits for the cluster: not on a thread of the runtime.
-            let leaving = std::thread::Builder::new().name("reco-kafka-leave".to_owned());
-            if let Err(cause) = leaving.spawn(move || drop(consumer)) {
-                tracing::warn!(target: "reco_kafka", group = self.group, "left without a word: {cause}");
-            }
+            connection::leave(consumer, &self.group);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Which partitions a reader has.
 
+use super::ends::Ends;
 use crate::client;
+use crate::reach::Reach;
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -64,6 +66,8 @@ pub(super) struct Owned {
     topic: String,
     ownership: Option<Arc<dyn Ownership>>,
     state: Mutex<State>,
+    pub(super) reach: Reach,
+    pub(super) ends: Ends,
 }
 
 #[derive(Debug, Default)]
@@ -72,11 +76,25 @@ struct State {
     /// Since this was last asked for.
     revoked: BTreeSet<u32>,
     failed: Option<ClientError>,
+    /// Another consumer has taken over, and what becomes of this one is nobody's business.
+    retired: bool,
 }
 
 impl Owned {
     pub(super) fn new(topic: &str, ownership: Option<Arc<dyn Ownership>>) -> Self {
-        Self { topic: topic.to_owned(), ownership, state: Mutex::default() }
+        Self { ownership, ..Self::all(topic, std::iter::empty()) }
+    }
+
+    /// Of a reader that has these partitions for ever.
+    pub(super) fn all(topic: &str, partitions: impl Iterator<Item = u32>) -> Self {
+        let state = State { owned: partitions.collect(), ..State::default() };
+        Self {
+            topic: topic.to_owned(),
+            ownership: None,
+            state: Mutex::new(state),
+            reach: Reach::default(),
+            ends: Ends::default(),
+        }
     }
 
     pub(super) fn has(&self, partition: u32) -> bool {
@@ -97,6 +115,21 @@ impl Owned {
         self.state.lock().failed.take()
     }
 
+    /// Hands over to a successor: all partitions count as lost, and what happens while this consumer ends is not told.
+    pub(super) fn retire(&self) -> Option<Arc<dyn Ownership>> {
+        let partitions: Vec<u32> = {
+            let mut state = self.state.lock();
+            state.retired = true;
+            std::mem::take(&mut state.owned).into_iter().collect()
+        };
+        if let Some(ownership) = &self.ownership
+            && !partitions.is_empty()
+        {
+            ownership.revoked(&partitions, true);
+        }
+        self.ownership.clone()
+    }
+
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> KafkaResult<()> {
         let partitions = partitions(list);
         tracing::info!(target: "reco_kafka", topic = self.topic, ?partitions, "assigned");
@@ -113,12 +146,15 @@ impl Owned {
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> KafkaResult<()> {
         let (partitions, lost) = (partitions(list), consumer.assignment_lost());
         tracing::info!(target: "reco_kafka", topic = self.topic, ?partitions, lost, "revoked");
-        {
+        let is_retired = {
             let mut state = self.state.lock();
             state.owned.retain(|partition| !partitions.contains(partition));
             state.revoked.extend(&partitions);
-        }
-        if let Some(ownership) = &self.ownership {
+            state.retired
+        };
+        if let Some(ownership) = &self.ownership
+            && !is_retired
+        {
             ownership.revoked(&partitions, lost);
         }
         consumer.incremental_unassign(list)
@@ -136,6 +172,11 @@ impl ClientContext for Owned {
 
     fn error(&self, error: ClientError, reason: &str) {
         client::Log.error(error, reason);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.reach.note(statistics);
+        self.ends.note(statistics, &self.topic);
     }
 }
 

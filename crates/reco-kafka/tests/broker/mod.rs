@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use reco_core::event::{Action, Event, EventId};
 use reco_core::time::Timestamp;
-use reco_kafka::KafkaConfig;
+use reco_kafka::{KafkaConfig, Properties};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -36,6 +36,32 @@ pub struct Brokers {
     nodes: Vec<Node>,
     bootstrap: String,
     folder: TempDir,
+    /// What clients must say to be let in.
+    properties: Properties,
+}
+
+/// How brokers are talked to.
+pub struct Access {
+    /// `PLAINTEXT`, `SASL_SSL` and so on.
+    pub protocol: &'static str,
+    /// Lines of the brokers' settings about it.
+    pub settings: String,
+    /// Users that are there from the beginning, as Kafka's `format --add-scram` takes them.
+    pub scram: Vec<String>,
+    /// What clients must say.
+    pub properties: Properties,
+}
+
+impl Access {
+    /// Everybody is let in, in the open.
+    fn open() -> Self {
+        Self {
+            protocol: "PLAINTEXT",
+            settings: String::new(),
+            scram: Vec::new(),
+            properties: Properties::default(),
+        }
+    }
 }
 
 struct Node {
@@ -48,12 +74,17 @@ struct Node {
 
 impl Brokers {
     pub fn start(jars: &Path, n_nodes: usize) -> Self {
+        Self::start_with(jars, n_nodes, &Access::open())
+    }
+
+    pub fn start_with(jars: &Path, n_nodes: usize, access: &Access) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ports: Vec<(u16, u16)> =
             free_ports(2 * n_nodes).chunks(2).map(|pair| (pair[0], pair[1])).collect();
-        let nodes = (0..n_nodes).map(|node| Node::start(jars, folder.path(), node, &ports)).collect();
+        let nodes = (0..n_nodes).map(|node| Node::start(jars, folder.path(), node, &ports, access)).collect();
         let addresses: Vec<String> = ports.iter().map(|(port, _)| format!("127.0.0.1:{port}")).collect();
-        let mut brokers = Self { nodes, bootstrap: addresses.join(","), folder };
+        let properties = access.properties.clone();
+        let mut brokers = Self { nodes, bootstrap: addresses.join(","), folder, properties };
         brokers.wait_until_ready();
         brokers
     }
@@ -61,8 +92,9 @@ impl Brokers {
     /// Asks until all nodes are there; asking waits by itself.
     fn wait_until_ready(&mut self) {
         let started = Instant::now();
+        let mut client: ClientConfig = self.properties.0.clone().into_iter().collect();
         let client: BaseConsumer =
-            ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().expect("a client");
+            client.set("bootstrap.servers", &self.bootstrap).create().expect("a client");
         loop {
             let metadata = client.fetch_metadata(None, Duration::from_secs(1));
             if metadata.is_ok_and(|metadata| metadata.brokers().len() == self.nodes.len()) {
@@ -89,6 +121,7 @@ impl Brokers {
             replication: 1,
             min_in_sync: 1,
             session_timeout_ms: 6_000,
+            properties: self.properties.clone(),
             ..KafkaConfig::default()
         }
     }
@@ -101,16 +134,17 @@ impl Brokers {
 }
 
 impl Node {
-    fn start(jars: &Path, folder: &Path, node: usize, ports: &[(u16, u16)]) -> Self {
+    fn start(jars: &Path, folder: &Path, node: usize, ports: &[(u16, u16)], access: &Access) -> Self {
         let folder = folder.join(node.to_string());
         fs::create_dir(&folder).expect("a folder");
         let settings = folder.join("server.properties");
-        fs::write(&settings, properties(&folder, node, ports)).expect("settings");
+        fs::write(&settings, properties(&folder, node, ports, access)).expect("settings");
         let class_path = format!("{}/*", jars.display());
         let formatted = Command::new("java")
             .args(["-cp", &class_path, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"])
             .args(["-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"])
             .arg(&settings)
+            .args(access.scram.iter().flat_map(|user| ["--add-scram", user]))
             .output()
             .expect("java runs");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
@@ -158,10 +192,11 @@ impl Drop for Brokers {
     }
 }
 
-fn properties(folder: &Path, node: usize, ports: &[(u16, u16)]) -> String {
+fn properties(folder: &Path, node: usize, ports: &[(u16, u16)], access: &Access) -> String {
     let (port, controller) = ports[node];
     let voters: Vec<String> =
         ports.iter().enumerate().map(|(id, (_, port))| format!("{id}@127.0.0.1:{port}")).collect();
+    let Access { protocol, settings, .. } = access;
     let copies = ports.len();
     let least = if copies > 1 { 2 } else { 1 };
     format!(
@@ -169,9 +204,10 @@ fn properties(folder: &Path, node: usize, ports: &[(u16, u16)]) -> String {
          node.id={node}\n\
          controller.quorum.voters={}\n\
          controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners={protocol}://127.0.0.1:{port}\n\
+         listener.security.protocol.map={protocol}:{protocol},CONTROLLER:PLAINTEXT\n\
+         inter.broker.listener.name={protocol}\n\
          log.dirs={}/data\n\
          offsets.topic.num.partitions=3\n\
          offsets.topic.replication.factor={copies}\n\
@@ -182,7 +218,8 @@ fn properties(folder: &Path, node: usize, ports: &[(u16, u16)]) -> String {
          group.min.session.timeout.ms=1000\n\
          broker.session.timeout.ms=3000\n\
          broker.heartbeat.interval.ms=500\n\
-         auto.create.topics.enable=true\n",
+         auto.create.topics.enable=true\n\
+         {settings}",
         voters.join(","),
         folder.display(),
     )

@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use reco_core::store::{Delivery, EventSink, EventSource, Place};
-use reco_kafka::{KafkaConfig, KafkaSink, KafkaSource, Ownership, origin, topics};
+use reco_kafka::{KafkaConfig, KafkaSink, KafkaSource, Ownership, origin, ranges, topics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -258,6 +258,23 @@ async fn lag_is_what_the_group_has_not_committed() {
     assert!(source.lag().await.unwrap().values().all(|lag| *lag == 0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_told_by_the_client_itself() {
+    let Some(brokers) = shared() else { return };
+    let config = brokers.config("behind");
+    open(&config).await.append(&events(0..500)).await.unwrap();
+    let mut source = KafkaSource::open(&config, "features").unwrap();
+    // It looks every two seconds, and is asked meanwhile.
+    for polled in 1..=300 {
+        assert_eq!(source.poll(1).await.unwrap().len(), 1);
+        match source.behind() {
+            Some(behind) if behind == 500 - polled => return,
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    panic!("500 less 300 is not {:?}", source.behind());
+}
+
 /// Counts by partition with the offset behind the last event counted, as kept by somebody who never commits.
 #[derive(Clone, Debug, Default)]
 struct Counts(Arc<Mutex<BTreeMap<u32, (u64, u64)>>>, Arc<Mutex<Vec<Told>>>);
@@ -313,4 +330,37 @@ async fn who_keeps_offsets_with_the_state_goes_on_from_there() {
     };
     assert_eq!(of(true).collect::<Vec<_>>(), vec![all.clone(); 3]);
     assert_eq!(of(false).collect::<Vec<_>>(), vec![all; 3], "closing gives them back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_alone_gets_everything_from_where_it_was() {
+    let Some(brokers) = shared() else { return };
+    let config = KafkaConfig { partitions: 5, ..brokers.config("alone") };
+    let sink = open(&config).await;
+    sink.append(&events(0..100)).await.unwrap();
+    let all = ranges(&config).await.unwrap();
+    assert_eq!(all.len(), 5);
+    assert_eq!(all.values().map(|range| range.end - range.start).sum::<u64>(), 100);
+    // Two processes, each of which needs all.
+    for _ in 0..2 {
+        let mut source = KafkaSource::open_alone(&config, "live", &BTreeMap::new()).await.unwrap();
+        assert_eq!(source.partitions().len(), 5);
+        read(&mut source, 100).await;
+        source.commit().await.unwrap();
+    }
+    let behind = all.into_iter().map(|(partition, range)| (partition, range.end)).collect();
+    let mut source = KafkaSource::open_alone(&config, "live", &behind).await.unwrap();
+    sink.append(&events(100..130)).await.unwrap();
+    let ids: BTreeSet<u128> =
+        read(&mut source, 30).await.iter().map(|delivery| delivery.event.id.0).collect();
+    assert_eq!(ids, (100..130).collect());
+    // What is no event holds nobody up, and is for a group to keep.
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", &config.brokers).create().unwrap();
+    producer.send(BaseRecord::<(), _>::to(&config.topic).payload("no event")).unwrap();
+    producer.flush(PATIENCE).unwrap();
+    sink.append(&events(130..131)).await.unwrap();
+    assert_eq!(read(&mut source, 1).await[0].event.id.0, 130);
+    let dead = KafkaConfig { topic: config.dead_letters, dead_letters: "another".to_owned(), ..config };
+    assert_eq!(ranges(&dead).await.unwrap().values().map(|range| range.end).sum::<u64>(), 0);
 }

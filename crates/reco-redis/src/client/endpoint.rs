@@ -44,9 +44,18 @@ impl Endpoint {
 
     /// Connects to one server.
     pub(crate) async fn open(&self, address: &Address) -> Result<MultiplexedConnection, CallError> {
+        self.open_patient(address, Duration::ZERO).await
+    }
+
+    /// Connects to one server that may take longer than others to answer.
+    pub(crate) async fn open_patient(
+        &self,
+        address: &Address,
+        longer: Duration,
+    ) -> Result<MultiplexedConnection, CallError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect))
-            .set_response_timeout(Some(self.answer));
+            .set_response_timeout(Some(self.answer + longer));
         let opened = async {
             let client = self.client(address)?;
             client.get_multiplexed_async_connection_with_config(&config).await

@@ -4,8 +4,10 @@ mod batch;
 mod endpoint;
 mod pool;
 mod sentinels;
+mod witness;
 
 pub(crate) use batch::{Batch, Script};
+pub(crate) use witness::Witness;
 
 use crate::address::Address;
 use crate::backoff::Backoff;
@@ -61,7 +63,8 @@ impl RedisClient {
         }
         let pool = Pool::new(source(&config, &clock)?, config.pool);
         let backoff = Backoff::new(config.retry, seed);
-        let (keys, call) = (Keys::new(&config.prefix), Duration::from_millis(config.call_ms));
+        let keys = Keys::new(&config.prefix, &config.documents_prefix);
+        let call = Duration::from_millis(config.call_ms);
         Ok(Self(Arc::new(Inner { pool, keys, backoff, clock, call })))
     }
 
@@ -119,6 +122,25 @@ impl RedisClient {
         }
     }
 
+    /// Connections of their own to all primaries, on which replicas can be waited for.
+    pub(crate) async fn witnesses(&self) -> Result<Vec<Witness>, CallError> {
+        self.0.pool.witnesses(Witness::PATIENCE).await
+    }
+
+    /// Whether what a witness said, or how it failed, is to be taken for the primary's.
+    pub(crate) async fn hear<T>(
+        &self,
+        witness: &Witness,
+        said: Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let pool = &self.0.pool;
+        let said = said.inspect_err(|error| pool.doubt(witness, error))?;
+        if pool.believes(witness).await {
+            return Ok(said);
+        }
+        Err(CallError::new(Trouble::ReadOnly, witness.place(), "another is primary since"))
+    }
+
     /// The answer to the only command of a batch.
     pub(crate) async fn one<T: FromRedisValue>(&self, batch: &Batch) -> Result<T, CallError> {
         let answer = self.run(batch).await?.pop().unwrap_or(Value::Nil);
@@ -171,7 +193,7 @@ fn source(config: &RedisConfig, clock: &Arc<dyn Clock>) -> Result<Source, Config
         Topology::Cluster { addresses } => {
             let client = endpoint.cluster(&all(addresses)?);
             let wrong = |error: redis::RedisError| ConfigError::Invalid(vec![format!("topology: {error}")]);
-            Source::Cluster(Box::new(client.map_err(wrong)?))
+            Source::Cluster(endpoint, Box::new(client.map_err(wrong)?))
         }
     })
 }

@@ -3,6 +3,7 @@
 use super::batch::Batch;
 use super::endpoint::Endpoint;
 use super::sentinels::Sentinels;
+use super::witness::{Witness, primaries};
 use crate::address::Address;
 use crate::error::{CallError, Trouble};
 use futures_util::future::try_join_all;
@@ -14,6 +15,7 @@ use redis::{RedisResult, Value};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Where connections lead.
 pub(crate) enum Source {
@@ -22,7 +24,7 @@ pub(crate) enum Source {
     /// To whom the sentinels say.
     Sentinel(Endpoint, Arc<Sentinels>),
     /// To all nodes of a cluster.
-    Cluster(Box<ClusterClient>),
+    Cluster(Endpoint, Box<ClusterClient>),
 }
 
 /// Connections that take turns.
@@ -85,12 +87,55 @@ impl Pool {
         Ok(link)
     }
 
+    /// A connection of its own to each primary, which may take so much longer to answer than others.
+    pub(crate) async fn witnesses(&self, longer: Duration) -> Result<Vec<Witness>, CallError> {
+        match &self.source {
+            Source::Single(endpoint, address) => {
+                let connection = endpoint.open_patient(address, longer).await?;
+                Ok(vec![Witness::of_all(connection, address, 0)])
+            }
+            Source::Sentinel(endpoint, sentinels) => {
+                let (address, term) = sentinels.primary().await?;
+                let opened = endpoint.open_patient(&address, longer).await;
+                let connection = opened.inspect_err(|_| sentinels.doubt(term))?;
+                Ok(vec![Witness::of_all(connection, &address, term)])
+            }
+            Source::Cluster(endpoint, _) => {
+                let Link { wire: Wire::Cluster(connection), .. } = self.link().await? else {
+                    return Ok(Vec::new());
+                };
+                let open = |(address, slots): (Address, Vec<_>)| async move {
+                    let connection = endpoint.open_patient(&address, longer).await?;
+                    Ok::<_, CallError>(Witness::new(connection, &address, slots))
+                };
+                try_join_all(primaries(connection).await?.into_iter().map(open)).await
+            }
+        }
+    }
+
+    /// What a witness said is to be taken for what the primary said.
+    pub(crate) async fn believes(&self, witness: &Witness) -> bool {
+        match &self.source {
+            Source::Sentinel(_, sentinels) => sentinels.heard(witness.term()).await,
+            Source::Single(..) | Source::Cluster(..) => true,
+        }
+    }
+
+    /// A witness failed.
+    pub(crate) fn doubt(&self, witness: &Witness, error: &CallError) {
+        if let Source::Sentinel(_, sentinels) = &self.source
+            && error.trouble.doubts_primary()
+        {
+            sentinels.doubt(witness.term());
+        }
+    }
+
     /// An answer came by `link`. True if it counts: if not, whoever gave it may not be the primary any more, and what
     /// it took would be lost.
     pub(crate) async fn counts(&self, link: &Link) -> bool {
         match &self.source {
             Source::Sentinel(_, sentinels) => sentinels.heard(link.term).await,
-            Source::Single(..) | Source::Cluster(_) => true,
+            Source::Single(..) | Source::Cluster(..) => true,
         }
     }
 
@@ -102,18 +147,16 @@ impl Pool {
         if let Source::Sentinel(_, sentinels) = &self.source {
             sentinels.doubt(link.term);
         }
-        // Connections to clusters mend themselves, unless what drives them is gone.
-        if matches!(link.wire, Wire::Node(_)) || error.said.contains("redis_cluster") {
-            for slot in &self.slots {
-                slot.link.lock().take_if(|kept| kept.serial == link.serial);
-            }
+        // Connections to clusters mend themselves, but not always: after a primary died they may go on asking for it.
+        for slot in &self.slots {
+            slot.link.lock().take_if(|kept| kept.serial == link.serial);
         }
     }
 
     fn usable(&self, slot: &Slot) -> Option<Link> {
         let leads_there = |link: &Link| match &self.source {
             Source::Sentinel(_, sentinels) => sentinels.term() == link.term,
-            Source::Single(..) | Source::Cluster(_) => true,
+            Source::Single(..) | Source::Cluster(..) => true,
         };
         slot.link.lock().clone().filter(leads_there)
     }
@@ -132,7 +175,7 @@ impl Pool {
                     term,
                 )
             }
-            Source::Cluster(client) => {
+            Source::Cluster(_, client) => {
                 let opened = client.get_async_connection().await;
                 let place = "the cluster";
                 (Wire::Cluster(opened.map_err(|error| CallError::read(&error, place))?), place.to_owned(), 0)

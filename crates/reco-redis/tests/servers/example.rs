@@ -21,9 +21,16 @@ pub(crate) async fn share(one: &RedisClient, other: &RedisClient) {
     let mut out = Vec::new();
     fleet::share(one, other, &mut out).await.expect("all parts work");
     let said = String::from_utf8(out).expect("text");
-    for part in
-        ["[\"tea\"]", "98 left", "new true, sent again false", "trending      tea", "(you bought honey)"]
-    {
+    for part in [
+        "[\"tea\"]",
+        "98 left",
+        "new true, sent again false",
+        "trending      tea",
+        "(you bought honey)",
+        "1 event, though",
+        "Some(\"drinks\")",
+        "[0.5, -1.0]",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }

@@ -5,8 +5,9 @@ use crate::rig::{Server, age, present};
 use reco_core::conformance;
 use reco_core::error::FaultKind;
 use reco_core::id::UserKey;
+use reco_core::retrieve::StoredList;
 use reco_core::time::{Budget, Clock, SystemClock, Timestamp};
-use reco_redis::{PrecomputedLists, StoredList};
+use reco_redis::PrecomputedLists;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ fn list(n: u16, computed_at: Timestamp) -> StoredList {
         let why = if place % 2 == 0 { format!("because of \"{place}\" é") } else { String::new() };
         (format!("item {place}").into(), 1.0 / f32::from(place + 1), why)
     });
-    PrecomputedLists::list(computed_at, computed_at.plus_days(1.0), items)
+    StoredList::new(computed_at, computed_at.plus_days(1.0), items)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,7 @@
 //! The same data, options and seed give the same figures, except times and memory, on any number of threads.
 
 mod acclaim;
+mod arrivals;
 mod blend;
 mod bootstrap;
 mod calibration;
@@ -42,6 +43,7 @@ mod tests;
 mod views;
 
 pub use crate::data::{Split, Target};
+pub use arrivals::{ArrivalOptions, ArrivalReport, BASELINES, Curve, Point, arrivals};
 pub use bootstrap::mean_intervals;
 pub(crate) use calibration::BINS;
 pub use calibration::{Bin, calibration_error, expected_calibration_error, reliability};

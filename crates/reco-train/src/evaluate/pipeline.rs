@@ -110,7 +110,7 @@ fn snapshot(
 }
 
 /// A pipeline that answers the question.
-fn asked(builder: RecommenderBuilder, target: Target) -> RecommenderBuilder {
+pub(super) fn asked(builder: RecommenderBuilder, target: Target) -> RecommenderBuilder {
     match target {
         Target::All => builder,
         Target::New => builder.filter(NewToUser, OnFault::Fail),

@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use rayon::prelude::*;
 use reco_core::candidate::top_k;
 use reco_core::catalog::Catalog;
-use reco_core::embed::{SparseVector, TfIdf, TfIdfParams, words};
+use reco_core::embed::{SparseVector, TfIdf, TfIdfParams, terms};
 use reco_core::id::ItemId;
 use reco_core::retrieve::neighbors::Neighbors;
 use serde::{Deserialize, Serialize};
@@ -77,19 +77,6 @@ pub fn fit(
         .collect();
     progress.end(&format!("{} terms over {n_items} items", model.n_terms()));
     Ok(Neighbors::new(lists))
-}
-
-/// An item's words, and its attributes as one term each, so that "store brand" stays one thing.
-pub(super) fn terms(catalog: &Catalog, id: ItemId) -> Vec<String> {
-    let mut terms: Vec<String> = words(catalog.title(id)).chain(words(catalog.text(id))).collect();
-    let labels = [
-        ("category", catalog.category()),
-        ("subcategory", catalog.subcategory()),
-        ("brand", catalog.brand()),
-    ];
-    terms.extend(labels.iter().filter_map(|(name, column)| Some(format!("{name}={}", column.get(id)?))));
-    terms.extend(catalog.tags().get(id).map(|tag| format!("tag={tag}")));
-    terms
 }
 
 /// Per term the items that hold it, with their weights.

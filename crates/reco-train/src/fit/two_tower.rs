@@ -5,12 +5,12 @@ mod pairs;
 #[cfg(test)]
 mod tests;
 
-use super::{FitError, bad, content};
+use super::{FitError, bad};
 use crate::progress::Progress;
 use network::Network;
 use pairs::Pairs;
 use reco_core::catalog::Catalog;
-use reco_core::embed::words;
+use reco_core::embed::{self, words};
 use reco_core::interactions::Histories;
 use reco_core::linalg::Matrix;
 use reco_core::retrieve::two_tower::TwoTowerModel;
@@ -134,7 +134,7 @@ fn contents(catalog: &Catalog) -> Matrix {
         let key = catalog.key(id).as_str();
         let says_nothing: Vec<String> =
             if catalog.title(id) == key { words(key).collect() } else { Vec::new() };
-        for term in content::terms(catalog, id).into_iter().filter(|term| !says_nothing.contains(term)) {
+        for term in embed::terms(catalog, id).into_iter().filter(|term| !says_nothing.contains(term)) {
             let hash = crc32fast::hash(term.as_bytes());
             row[hash as usize % CONTENT] += if hash >> 31 == 0 { 1.0 } else { -1.0 };
         }

@@ -21,15 +21,17 @@ pub use append::{HistoryReport, append};
 pub use part::PartError;
 
 use async_trait::async_trait;
-use date::{DateFolder, date_of};
+use date::DateFolder;
+pub(crate) use date::date_of;
 use parking_lot::Mutex;
-use part::Part;
 use reco_core::consume::Consumer;
 use reco_core::error::{Fault, FaultKind};
+use reco_core::event::Action;
 use reco_core::live::Places;
 use reco_core::store::Delivery;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,15 +77,21 @@ struct Folders {
     root: PathBuf,
     /// Those that were written to, by date.
     dates: BTreeMap<String, DateFolder>,
+    /// Whether nothing is left of a process that was killed.
+    is_repaired: bool,
 }
 
 impl HistoryWriter {
     /// The name of its group in the log.
     pub const NAME: &str = "history";
 
-    /// Writes below a folder, which is made with the first event.
+    /// Writes below a folder, which is made with the first event. What a process that was killed has left there is
+    /// finished now or, where that fails, tried again when something is written.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        let folders = Folders { root: folder.into(), dates: BTreeMap::new() };
+        let mut folders = Folders { root: folder.into(), dates: BTreeMap::new(), is_repaired: false };
+        if let Err(error) = folders.repair() {
+            tracing::warn!("the history is not repaired yet: {error}");
+        }
         Self { folders: Arc::new(Mutex::new(folders)), waiting: Vec::new(), places: Places::default() }
     }
 }
@@ -96,7 +104,8 @@ impl Consumer for HistoryWriter {
 
     async fn take(&mut self, deliveries: &[Delivery]) -> Result<(), Fault> {
         for delivery in deliveries {
-            if self.places.insert(delivery.place) {
+            // Who was in which experiment is nothing to learn from.
+            if self.places.insert(delivery.place) && delivery.event.action != Action::Exposure {
                 self.waiting.push(delivery.clone());
             }
         }
@@ -126,6 +135,7 @@ impl Consumer for HistoryWriter {
 impl Folders {
     /// Writes events of a part of the log, all that there are between its places.
     fn write(&mut self, deliveries: &[Delivery], places: &Places) -> Result<(), PartError> {
+        self.repair()?;
         let mut by_date: BTreeMap<String, Vec<&Delivery>> = BTreeMap::new();
         for delivery in deliveries {
             by_date.entry(date_of(delivery.event.at)).or_default().push(delivery);
@@ -135,34 +145,52 @@ impl Folders {
                 let folder = DateFolder::open(self.root.join(format!("date={date}")))?;
                 self.dates.insert(date.clone(), folder);
             }
-            if let Some(folder) = self.dates.get_mut(&date) {
-                folder.write(deliveries, places)?;
+            if let Some(folder) = self.dates.get_mut(&date)
+                && let Err(error) = folder.write(deliveries, places)
+            {
+                // Some of its files may be gone: next time it is looked at again.
+                self.dates.remove(&date);
+                return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    /// Finishes what a process that was killed has left, on all dates.
+    fn repair(&mut self) -> Result<(), PartError> {
+        if !self.is_repaired {
+            let dates = match date_folders(&self.root) {
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
+                dates => dates.map_err(|cause| PartError::io(&self.root, cause))?,
+            };
+            dates.iter().try_for_each(|date| date::finish(date))?;
+            self.is_repaired = true;
         }
         Ok(())
     }
 }
 
-/// The finished files of a history, in the order of their dates.
+/// Files that have every event of a history once, in the order of their dates.
 ///
 /// # Errors
 ///
-/// What the system says of the folders.
-pub fn parts(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// What the system says of the folders, and which of the files is damaged.
+pub fn parts(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut parts = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let is_date = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("date="));
-        if !is_date {
-            continue;
-        }
-        for entry in fs::read_dir(path)? {
-            let path = entry?.path();
-            if Part::is_finished(&path) {
-                parts.push(path);
-            }
-        }
+    for date in date_folders(folder)? {
+        parts.extend(date::readable(&date)?);
     }
-    parts.sort();
     Ok(parts)
+}
+
+/// The folders of all dates, in order.
+fn date_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_date = |path: &PathBuf| {
+        let named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("date="));
+        named && path.is_dir()
+    };
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut dates: Vec<PathBuf> = paths.into_iter().filter(is_date).collect();
+    dates.sort();
+    Ok(dates)
 }

@@ -16,6 +16,7 @@ use reco_core::file;
 use reco_core::live::Places;
 use reco_core::store::Delivery;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ const ENDING: &str = ".parquet";
 const MERGE: &str = "_merged-";
 const UNFINISHED: &str = "_unfinished-";
 const BEGINNING: &str = "events-";
+const DAMAGED: &str = "_damaged-";
 
 /// Why the history cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +60,31 @@ impl PartError {
         Self { path: path.to_owned(), cause }
     }
 
+    /// The file can be opened, but not understood.
+    fn damaged(path: &Path, cause: impl fmt::Display) -> Self {
+        let problem = format!("no file of a history, or damaged: {cause}; move it away to go on without it");
+        Self::io(path, io::Error::new(io::ErrorKind::InvalidData, problem))
+    }
+
+    /// Whether it is the file rather than the system.
+    pub(super) fn is_damage(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::InvalidData
+    }
+
     fn parquet(path: &Path, cause: ParquetError) -> Self {
-        Self::io(path, io::Error::other(cause))
+        match cause {
+            // What the system says while a file is read or written.
+            ParquetError::External(cause) if cause.is::<io::Error>() => {
+                Self::io(path, io::Error::other(cause))
+            }
+            cause => Self::damaged(path, cause),
+        }
+    }
+}
+
+impl From<PartError> for io::Error {
+    fn from(error: PartError) -> Self {
+        Self::new(error.cause.kind(), error)
     }
 }
 
@@ -103,9 +128,8 @@ impl Part {
         let metadata = builder.metadata().file_metadata();
         let marks = metadata.key_value_metadata().into_iter().flatten();
         let about = marks.into_iter().find(|mark| mark.key == ABOUT).and_then(|mark| mark.value.as_deref());
-        let about: About = serde_json::from_str(about.unwrap_or_default()).map_err(|cause| {
-            PartError::io(path, io::Error::other(format!("no file of a history: {cause}")))
-        })?;
+        let about: About = serde_json::from_str(about.unwrap_or_default())
+            .map_err(|cause| PartError::damaged(path, cause))?;
         let rows = u64::try_from(metadata.num_rows()).unwrap_or_default();
         Ok(Self { path: path.to_owned(), rows, places: about.places, replaces: about.replaces })
     }
@@ -148,9 +172,32 @@ impl Part {
         Ok(Self { path, ..self })
     }
 
+    /// Whether all its rows can be read.
+    pub(super) fn is_sound(&self) -> bool {
+        batches(&self.path).is_ok_and(|mut batches| batches.all(|batch| batch.is_ok()))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of files that it takes the place of.
+    pub(super) fn replaces(&self) -> &[String] {
+        &self.replaces
+    }
+
     fn name(&self) -> Option<String> {
         Some(self.path.file_name()?.to_string_lossy().into_owned())
     }
+}
+
+/// Gives a damaged file a name that nobody reads. Returns the new one.
+pub(super) fn set_aside(path: &Path) -> Result<PathBuf, PartError> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let aside = path.with_file_name(format!("{DAMAGED}{name}"));
+    fs::rename(path, &aside).map_err(|cause| PartError::io(path, cause))?;
+    Ok(aside)
 }
 
 /// The rows of a file.

@@ -1,3 +1,4 @@
+use super::part::Part;
 use super::*;
 use crate::data::Dataset;
 use crate::progress::Silent;
@@ -112,42 +113,88 @@ fn many_small_files_become_few() {
 }
 
 #[test]
-fn a_merge_that_was_cut_off_is_finished() {
-    let folder = tempfile::tempdir().expect("a folder");
-    write(&mut HistoryWriter::new(folder.path()), 0..60, 30);
-    let date = folder.path().join("date=2024-10-04");
-    let read = |path: &PathBuf| Part::read(path).expect("a part");
-    let small: Vec<PathBuf> =
-        parts(folder.path()).expect("a list").into_iter().filter(|part| part.starts_with(&date)).collect();
-    assert_eq!(small.len(), 2);
-    let copies: Vec<Vec<u8>> = small.iter().map(|path| fs::read(path).expect("bytes")).collect();
-    let merged = Part::merge(&date, &small.iter().map(read).collect::<Vec<_>>()).expect("it merges");
-    assert_eq!(merged.rows, 20);
-    // As it is when the process ends after the first of the small files was removed.
-    let whole = small.iter().min().expect("two").clone();
-    fs::rename(&whole, date.join(format!("_merged-{}", whole.file_name().expect("a name").display())))
-        .expect("it is renamed");
-    fs::write(&small[1], &copies[1]).expect("it is back");
-    let mut next = HistoryWriter::new(folder.path());
-    write(&mut next, 0..61, 61);
-    assert_eq!(offsets(folder.path()), (0..61).collect::<Vec<_>>());
+fn a_merge_that_was_cut_off_is_read_once_and_finished() {
+    for n_left in 0..=2 {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(&mut HistoryWriter::new(folder.path()), 0..60, 30);
+        let date = folder.path().join("date=2024-10-04");
+        let read = |path: &PathBuf| Part::read(path).expect("a part");
+        let of_date =
+            || parts(folder.path()).expect("a list").into_iter().filter(|part| part.starts_with(&date));
+        let small: Vec<PathBuf> = of_date().collect();
+        assert_eq!(small.len(), 2);
+        let copies: Vec<Vec<u8>> = small.iter().map(|path| fs::read(path).expect("bytes")).collect();
+        let merged = Part::merge(&date, &small.iter().map(read).collect::<Vec<_>>()).expect("it merges");
+        assert_eq!(merged.rows, 20);
+        // As it is when the process ends while the small files are removed one by one.
+        let name = small[0].file_name().expect("a name").display();
+        fs::rename(&small[0], date.join(format!("_merged-{name}"))).expect("it is renamed");
+        for (path, bytes) in small.iter().zip(&copies).skip(2 - n_left) {
+            fs::write(path, bytes).expect("it is back");
+        }
+        let all: Vec<u64> = (0..60).collect();
+        assert_eq!(offsets(folder.path()), all, "with {n_left} of the small files");
+        // Opening finishes it, whatever date is written to next.
+        let _next = HistoryWriter::new(folder.path());
+        assert_eq!(of_date().collect::<Vec<_>>(), small[..1]);
+        assert_eq!(offsets(folder.path()), all);
+    }
 }
 
 #[test]
-fn what_is_no_file_of_a_history_is_named() {
+fn a_damaged_file_is_moved_aside_and_holds_nothing_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let date = folder.path().join("date=2024-10-04");
     fs::create_dir_all(&date).expect("a folder");
-    fs::write(date.join("events-p0-7.parquet"), "nothing").expect("a file");
+    let damaged = date.join("events-p0-7.parquet");
+    fs::write(&damaged, "nothing").expect("a file");
+    let mut dataset = Dataset::default();
+    let refused = append(&mut dataset, folder.path(), &Silent).expect_err("it is no Parquet").to_string();
+    assert!(refused.contains("events-p0-7.parquet") && refused.contains("move it away"), "{refused}");
+    write(&mut HistoryWriter::new(folder.path()), 0..6, 6);
+    assert_eq!(offsets(folder.path()), (0..6).collect::<Vec<_>>());
+    assert_eq!(fs::read(date.join("_damaged-events-p0-7.parquet")).expect("it is kept"), b"nothing");
+}
+
+#[test]
+fn rows_that_cannot_be_read_do_not_hold_up_what_is_written() {
+    let folder = tempfile::tempdir().expect("a folder");
     let mut history = HistoryWriter::new(folder.path());
-    let refused = block_on(async {
-        history.take(&[delivery(0)]).await.expect("it takes in");
-        history.flush().await.expect_err("it cannot be known what is in it")
+    write(&mut history, 0..42, 3);
+    let damaged = parts(folder.path()).expect("a list").remove(0);
+    let mut bytes = fs::read(&damaged).expect("bytes");
+    // Behind the mark at the beginning are rows; what the file is about is at its end.
+    bytes[4..64].fill(0xff);
+    fs::write(&damaged, bytes).expect("it is written");
+    write(&mut history, 42..90, 3);
+    assert!(damaged.exists());
+    fs::remove_file(&damaged).expect("it is there");
+    assert_eq!(offsets(folder.path()), (1..90).collect::<Vec<_>>());
+}
+
+#[test]
+fn after_a_failure_it_is_looked_at_again_what_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut history = HistoryWriter::new(folder.path());
+    write(&mut history, 0..45, 3);
+    // Something else has the name that the merged file needs.
+    let date = folder.path().join("date=2024-10-04");
+    let merged = date.join("_merged-events-p0-00000000000000000000.parquet");
+    let hindrance = merged.join("in the way");
+    fs::create_dir_all(&hindrance).expect("a folder");
+    let failed = block_on(async {
+        history.take(&(45..48).map(delivery).collect::<Vec<_>>()).await.expect("it takes in");
+        history.flush().await.expect_err("the merged file cannot have its name")
     });
-    assert!(refused.message().contains("events-p0-7.parquet"), "{}", refused.message());
-    fs::remove_file(date.join("events-p0-7.parquet")).expect("it is there");
+    assert!(failed.message().contains("_merged-"), "{}", failed.message());
+    fs::remove_dir_all(&merged).expect("it is there");
+    // It got further than it seemed: the small files are gone.
+    let of_date = parts(folder.path()).expect("a list").into_iter().filter(|part| part.starts_with(&date));
+    let of_date: Vec<Part> = of_date.map(|path| Part::read(&path).expect("a part")).collect();
+    Part::merge(&date, &of_date).expect("it merges");
     block_on(history.flush()).expect("it is tried again");
-    assert_eq!(offsets(folder.path()), [0]);
+    write(&mut history, 48..100, 3);
+    assert_eq!(offsets(folder.path()), (0..100).collect::<Vec<_>>());
 }
 
 proptest! {
@@ -162,17 +209,15 @@ proptest! {
         for (back, n_events, at_a_time, n_lost) in runs {
             let first = u64::saturating_sub(end, back);
             end = end.max(first + n_events);
+            let before = parts(folder.path()).unwrap_or_default();
             write(&mut HistoryWriter::new(folder.path()), first..end, at_a_time);
-            // The latest of a flush's files may not have been written.
+            // Of the files of a last flush, any may not have been written.
             let date = folder.path().join(format!("date=2024-10-0{}", 4 + n_lost));
-            let latest = parts(folder.path()).expect("a list").into_iter().filter(|part| part.starts_with(&date)).max();
-            if let Some(latest) = latest {
-                let of_last_run = Part::read(&latest).expect("a part").places.count_before(0, first) == 0
-                    && Part::read(&latest).expect("a part").places.count_before(1, first) == 0;
-                if of_last_run && first + at_a_time >= end {
-                    fs::remove_file(latest).expect("it is there");
-                    write(&mut HistoryWriter::new(folder.path()), first..end, at_a_time);
-                }
+            let mut after = parts(folder.path()).expect("a list");
+            after.retain(|part| part.starts_with(&date) && !before.contains(part));
+            if let (1, Some(of_flush)) = ((end - first).div_ceil(at_a_time), after.pop()) {
+                fs::remove_file(of_flush).expect("it is there");
+                write(&mut HistoryWriter::new(folder.path()), first..end, at_a_time);
             }
             prop_assert_eq!(offsets(folder.path()), (0..end).collect::<Vec<_>>());
         }

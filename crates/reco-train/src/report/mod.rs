@@ -1,10 +1,13 @@
 //! The report of a run: one page of HTML that needs nothing else, to read, print and send on.
 
+mod arrivals;
 mod metrics;
 mod plots;
 mod ranker;
 #[cfg(test)]
 mod tests;
+
+pub use arrivals::plot_arrivals;
 
 use crate::data::clean::Cleaned;
 use crate::flow::{ExamplePage, Fitted, JudgeParams, Verdict};

@@ -11,7 +11,7 @@ const INK: RGBColor = RGBColor(0x10, 0x11, 0x12);
 const GRID: RGBColor = RGBColor(0xd0, 0xd1, 0xd2);
 
 /// Told apart by most who do not see all colours, on white and on black (after Okabe & Ito, 2008).
-const COLORS: [RGBColor; 6] = [
+pub(super) const COLORS: [RGBColor; 6] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0x00, 0x9e, 0x73),

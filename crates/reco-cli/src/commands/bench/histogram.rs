@@ -34,6 +34,10 @@ impl Latencies {
         self.0.saturating_record(nanos);
     }
 
+    pub(super) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.0.add(&other.0).expect("both have the same bounds");
     }

@@ -5,6 +5,7 @@ use super::http::{self, Ask, Connection, Load};
 use crate::args::IngestArgs;
 use crate::consumers::Consumers;
 use crate::events::{Events, EventsConfig};
+use crate::fleet::Fleet;
 use crate::{Failure, Session, model, output};
 use reco_http::{Api, HttpConfig, serve};
 use serde::Serialize;
@@ -53,10 +54,12 @@ impl Server {
         let mut server = Self { address, folder, consumers: None, runtime: Some(runtime) };
         let config = EventsConfig { path: server.folder.clone(), ..session.config.events.clone() };
         let events = Events::open(session, &config)?;
-        let recommender = model::recommender_with(session, snapshot, Some(&events))?;
+        let recommender = model::recommender_with(session, snapshot, Some(&events), |builder, _| builder)?;
         let http = HttpConfig { max_events: args.batch.max(1), ..session.config.http.clone() };
         if let Some(runtime) = &server.runtime {
-            server.consumers = Some(Consumers::start(session, runtime.handle(), &events, &recommender)?);
+            let fleet = Fleet::default();
+            let consumers = Consumers::start(session, runtime.handle(), &events, &recommender, &fleet, None)?;
+            server.consumers = Some(consumers);
             let router = Api::new(recommender, http).dead_letters(events.dead).router();
             runtime.spawn(serve(listener, router, std::future::pending()));
         }

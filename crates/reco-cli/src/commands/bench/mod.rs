@@ -1,9 +1,14 @@
-//! `reco bench`: how fast pages are made and events taken in, what vector indexes find, how long ranking takes.
+//! `reco bench`: how fast pages are made and events taken in, what vector indexes find, how long ranking takes, how
+//! often tests err, how well new users are served.
 
+mod cache;
+mod experiments;
 mod histogram;
 mod http;
 mod index;
 mod ingest;
+mod launch;
+mod newcomers;
 mod rank;
 mod restart;
 mod usage;
@@ -20,6 +25,8 @@ use std::time::{Duration, Instant};
 pub(crate) fn slips(args: &BenchArgs) -> Vec<String> {
     match &args.what {
         Bench::Index(args) => index::slips(args),
+        Bench::Cache(args) => cache::slips(args),
+        Bench::Newcomers(args) => newcomers::slips(args),
         _ => Vec::new(),
     }
 }
@@ -27,9 +34,13 @@ pub(crate) fn slips(args: &BenchArgs) -> Vec<String> {
 pub(crate) fn run(session: &Session, args: &BenchArgs) -> Result<(), Failure> {
     let (latencies, summary) = match &args.what {
         Bench::Index(args) => return index::run(session, args),
+        Bench::Cache(args) => return cache::run(session, args),
+        Bench::Experiments(args) => return experiments::run(session, args),
         Bench::Rank(args) => return rank::run(session, args),
+        Bench::Launch(args) => return launch::run(session, args),
         Bench::Ingest(args) => return ingest::run(session, args),
         Bench::Restart(args) => return restart::run(session, args),
+        Bench::Newcomers(args) => return newcomers::run(session, args),
         Bench::Request { model, requests } => {
             let recommender = model::recommender(session, model::snapshot(session, model)?)?;
             in_process(&recommender, *requests)?

@@ -7,6 +7,7 @@ use super::*;
 use crate::cache::{Cache, MemoryCache};
 use crate::experiment::{Experiment, HashSplit};
 use crate::features::FeatureSource;
+use crate::launch::{ExposureLedger, FileLedger, MemoryLedger};
 use crate::live::Live;
 use crate::registry::{MemoryRegistry, ModelRegistry};
 use crate::retrieve::RemoteGenerator;
@@ -89,4 +90,23 @@ fn hash_split() {
     experiment(&split(&[1.0, 0.0], 1.0), &[1.0, 0.0]);
     experiment(&(Box::new(split(&[1.0, 3.0], 0.2)) as Box<dyn Experiment>), &[0.05, 0.15]);
     experiment(&(Arc::new(split(&[1.0, 3.0], 0.2)) as Arc<dyn Experiment>), &[0.05, 0.15]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_ledger() {
+    async fn check<L: ExposureLedger>(wrap: impl Fn(MemoryLedger) -> L) {
+        exposure_ledger(&wrap(MemoryLedger::default())).await;
+    }
+    check(|ledger| ledger).await;
+    check(|ledger| Box::new(ledger) as Box<dyn ExposureLedger>).await;
+    check(|ledger| Arc::new(ledger) as Arc<dyn ExposureLedger>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("exposures.json");
+    exposure_ledger(&FileLedger::open(&path).unwrap()).await;
+    let again = FileLedger::open(&path).unwrap();
+    assert_eq!(again.granted(&"tea".into()).await.unwrap(), 12, "what was granted stays so");
 }

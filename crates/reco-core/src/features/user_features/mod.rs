@@ -1,13 +1,20 @@
 //! What is known of a user by their latest events, and where that comes from.
 
+mod catch_up;
 mod days;
 mod document;
+mod record;
 mod session;
+mod stored;
+mod taken;
 
 pub(crate) use days::Days;
 pub use days::Window;
 pub use document::UserDocument;
+pub use record::{FeatureRules, UserRecord};
 pub use session::Session;
+pub use stored::StoredError;
+pub use taken::TakenEvents;
 
 use crate::error::Fault;
 use crate::event::{Action, Event, EventId};
@@ -69,7 +76,7 @@ pub struct Tally {
 }
 
 impl UserFeatures {
-    /// Actions and categories that are counted by name; what would be one more is counted by its day alone.
+    /// Actions and categories that are counted by name, the first by the alphabet; others are counted by their day alone.
     const MOST_NAMES: usize = 64;
 
     /// What events on items of unknown categories come to, in the order of their arrival; all of them are among the
@@ -88,23 +95,39 @@ impl UserFeatures {
         if self.recent.iter().any(|known| known.id == event.id) {
             return false;
         }
-        let place = self.recent.partition_point(|known| (known.at, known.offset) <= (event.at, offset));
-        if place > 0 || self.recent.len() < most_recent {
-            self.recent.insert(place, RecentEvent::new(event, offset));
-            let surplus = self.recent.len().saturating_sub(most_recent);
-            self.recent.drain(..surplus);
-        }
-        if let Some(tally) = entry(&mut self.actions, &event.action, Action::clone) {
-            tally.count += 1;
-            tally.last = tally.last.max(event.at);
-        }
+        let event = RecentEvent::new(event, offset);
+        self.count(&event);
         if let Some(category) = category
             && let Some(count) = entry(&mut self.categories, category, |name| name.into())
         {
             *count += 1;
         }
-        self.days.add(event.at, event.value);
+        let place = self.place(&event);
+        if place > 0 || self.recent.len() < most_recent {
+            self.recent.insert(place, event);
+            let surplus = self.recent.len().saturating_sub(most_recent);
+            self.recent.drain(..surplus);
+        }
         true
+    }
+
+    /// Where an event belongs among the latest.
+    fn place(&self, event: &RecentEvent) -> usize {
+        self.recent.partition_point(|known| (known.at, known.offset) <= (event.at, event.offset))
+    }
+
+    /// Counts an event by its action and by its day.
+    fn count(&mut self, event: &RecentEvent) {
+        if let Some(tally) = entry(&mut self.actions, &event.action, Action::clone) {
+            tally.count += 1;
+            tally.last = tally.last.max(event.at);
+        }
+        self.days.add(event.at, event.value);
+    }
+
+    /// Roughly its bytes in memory.
+    pub(crate) fn weight(&self) -> usize {
+        512 + 96 * self.recent.len() + 48 * (self.actions.len() + self.categories.len())
     }
 
     /// The latest events, oldest first.
@@ -150,7 +173,8 @@ impl UserFeatures {
     pub const DAYS: u16 = days::KEPT;
 }
 
-/// The value of a name in a list by name; `None` where the list is full without it.
+/// The value of a name in a list by name. In a full list the first names stay, by the alphabet: so which they are, and what they
+/// count, does not depend on the order in which they came.
 fn entry<'a, K, Q: Ord + ?Sized, V: Default>(
     list: &'a mut Vec<(K, V)>,
     name: &Q,
@@ -161,9 +185,10 @@ where
 {
     let place = match list.binary_search_by(|(known, _)| known.borrow().cmp(name)) {
         Ok(place) => place,
-        Err(_) if list.len() >= UserFeatures::MOST_NAMES => return None,
+        Err(UserFeatures::MOST_NAMES..) => return None,
         Err(place) => {
             list.insert(place, (own(name), V::default()));
+            list.truncate(UserFeatures::MOST_NAMES);
             place
         }
     };
@@ -270,6 +295,15 @@ mod tests {
             features.add(&Event { action, ..event(id, 0) }, id, Some(&format!("category{id}")), 10);
         }
         assert_eq!((features.actions().len(), features.categories().len()), (64, 64));
+        let mut backwards = UserFeatures::default();
+        for id in (0..1_000).rev() {
+            let action = Action::from(format!("action{id}"));
+            backwards.add(&Event { action, ..event(id, 0) }, id, Some(&format!("category{id}")), 10);
+        }
+        assert_eq!(
+            (backwards.actions(), backwards.categories()),
+            (features.actions(), features.categories())
+        );
         assert_eq!(features.window(1, Timestamp::from_secs(0)).events, 1_000);
     }
 

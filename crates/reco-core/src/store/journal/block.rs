@@ -83,9 +83,14 @@ impl Head {
         (total == self.body_bytes).then_some(table)
     }
 
+    /// Whether the body is what was written.
+    pub(super) fn is_body(&self, body: &[u8]) -> bool {
+        body.len() == self.body_bytes && hash(body) == self.body_crc
+    }
+
     /// The records; `None` if the body is damaged.
     pub(super) fn records(&self, table: &[(u128, usize)], mut body: &[u8]) -> Option<Vec<Record>> {
-        if body.len() != self.body_bytes || hash(body) != self.body_crc {
+        if !self.is_body(body) {
             return None;
         }
         let mut records = Vec::with_capacity(table.len());

@@ -189,6 +189,12 @@ impl JournalReader {
         Ok(step)
     }
 
+    /// How many records there are behind what was handed out.
+    pub(in crate::store) fn behind(&self) -> u64 {
+        let state = self.shared.state.lock();
+        state.end.saturating_sub(self.next.max(state.first()))
+    }
+
     /// Marks everything handed out as done.
     pub(in crate::store) fn commit(&mut self) -> Result<(), Fault> {
         let committed = self.shared.state.lock().positions.commit(&self.group, self.next);

@@ -268,13 +268,14 @@ impl Blocks {
         let mut table = vec![0; head.table_bytes()];
         self.read(offset + HEAD_BYTES as u64, &mut table)?;
         let Some(table) = head.table(&table) else { return Ok(Some((head, None))) };
-        let ids = table.iter().map(|(id, _)| *id).collect();
-        if look == Look::Ids {
-            return Ok(Some((head, Some(Content { ids, records: Vec::new() }))));
-        }
         let mut body = vec![0; head.body_bytes];
         self.read(offset + (HEAD_BYTES + head.table_bytes()) as u64, &mut body)?;
-        let records = head.records(&table, &body);
+        let records = match look {
+            // Of a record that cannot be read the id is not known, either, so that it can be sent again.
+            Look::Ids => head.is_body(&body).then(Vec::new),
+            Look::Whole => head.records(&table, &body),
+        };
+        let ids = table.iter().map(|(id, _)| *id).collect();
         Ok(Some((head, records.map(|records| Content { ids, records }))))
     }
 

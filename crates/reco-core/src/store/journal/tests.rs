@@ -237,6 +237,21 @@ fn ids_are_known_across_segments_and_restarts() {
 }
 
 #[test]
+fn what_damage_took_can_be_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, _) = several_segments(folder.path(), 100);
+    (0..3).for_each(|id| fill(&journal, id));
+    drop(journal);
+    let path = &Segment::list(folder.path()).unwrap()[1].path;
+    let mut bytes = fs::read(path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(path, bytes).unwrap();
+    let (journal, _) = several_segments(folder.path(), 100);
+    let kept = block_on(journal.append(NAME, (0..3).map(record).collect())).unwrap();
+    assert_eq!(kept, [None, Some(3), None]);
+}
+
+#[test]
 fn appends_that_queue_share_a_commit() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, _) = open(folder.path());

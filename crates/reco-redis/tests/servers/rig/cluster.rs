@@ -1,5 +1,6 @@
-//! A cluster of three primaries.
+//! A cluster of three primaries, each with a replica if wanted.
 
+use super::sentinel::info;
 use super::{Server, client, eventually, free_port, quick};
 use reco_redis::{RedisClient, RedisConfig, Topology};
 
@@ -7,6 +8,8 @@ use reco_redis::{RedisClient, RedisConfig, Topology};
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Server>,
+    /// One for each node, or none.
+    pub(crate) replicas: Vec<Server>,
 }
 
 impl Cluster {
@@ -38,7 +41,43 @@ impl Cluster {
                     .all(|line| state.contains(line))
             });
         }
-        Self { nodes }
+        Self { nodes, replicas: Vec::new() }
+    }
+
+    /// One whose primaries each have a replica.
+    pub(crate) fn with_replicas() -> Self {
+        let mut cluster = Self::start();
+        let replicas: Vec<(Server, u16)> = (0..3).map(|_| node()).collect();
+        let mut first = cluster.nodes[0].direct();
+        for (node, bus) in &replicas {
+            let meet =
+                redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(node.port).arg(bus).exec(&mut first);
+            meet.expect("nodes meet");
+        }
+        cluster.replicas = replicas.into_iter().map(|(node, _)| node).collect();
+        for node in cluster.nodes.iter().chain(&cluster.replicas) {
+            eventually("all know all", || information(node).contains("cluster_known_nodes:6"));
+        }
+        for (place, replica) in cluster.replicas.iter().enumerate() {
+            let mut connection = replica.direct();
+            let replicate =
+                redis::cmd("CLUSTER").arg("REPLICATE").arg(cluster.id(place)).exec(&mut connection);
+            replicate.expect("a node becomes a replica");
+            eventually("the replica follows", || info(replica, "master_link_status") == "up");
+        }
+        cluster
+    }
+
+    /// Waits until the replica of a node has become the primary, and all that run know it.
+    pub(crate) fn await_promotion(&self, place: usize) {
+        let promoted = &self.replicas[place];
+        eventually("the replica is promoted", || info(promoted, "role") == "master");
+        let id: String = redis::cmd("CLUSTER").arg("MYID").query(&mut promoted.direct()).expect("a name");
+        let others = self.nodes.iter().enumerate().filter(|(node, _)| *node != place).map(|(_, node)| node);
+        for node in others.chain(&self.replicas) {
+            let state = || information(node).contains("cluster_state:ok");
+            eventually("all know it", || has(node, Self::first_slot(place)) == id && state());
+        }
     }
 
     pub(crate) fn config(&self) -> RedisConfig {
@@ -111,9 +150,14 @@ fn information(node: &Server) -> String {
 
 /// Who has a slot, as one node knows it.
 fn has(node: &Server, slot: u16) -> String {
-    type Range = (u16, u16, (String, u16, String, redis::Value));
-    let ranges: Vec<Range> =
+    let ranges: Vec<Vec<redis::Value>> =
         redis::cmd("CLUSTER").arg("SLOTS").query(&mut node.direct()).expect("a node answers");
-    let range = ranges.into_iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
+    // Its replicas follow the primary.
+    let primary = |range: Vec<redis::Value>| {
+        let primary = redis::Value::Array(range.into_iter().take(3).collect());
+        redis::from_redis_value::<(u16, u16, (String, u16, String, redis::Value))>(primary).ok()
+    };
+    let mut ranges = ranges.into_iter().filter_map(primary);
+    let range = ranges.find(|(first, last, _)| (*first..=*last).contains(&slot));
     range.map(|(_, _, (_, _, id, _))| id).unwrap_or_default()
 }

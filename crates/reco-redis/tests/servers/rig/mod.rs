@@ -10,7 +10,8 @@ use reco_core::time::SystemClock;
 use reco_redis::{RedisClient, RedisConfig, Topology};
 use rustix::process::{Pid, Signal, kill_process};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -125,6 +126,8 @@ fn launch(port: u16, folder: &TempDir, options: &[String]) -> Option<Process> {
             .map(str::to_owned)
             .to_vec();
     arguments.push(folder.path().display().to_string());
+    let socket = folder.path().join("socket");
+    arguments.extend(["--unixsocket".to_owned(), socket.display().to_string()]);
     let encrypted = options.iter().any(|option| option == "tls-cert-file");
     let ports = if encrypted { [("port", 0), ("tls-port", port)] } else { [("port", port), ("tls-port", 0)] };
     for (name, port) in ports {
@@ -135,12 +138,12 @@ fn launch(port: u16, folder: &TempDir, options: &[String]) -> Option<Process> {
     }
     let mut process = Process::start("redis-server", &arguments);
     let mut ended = false;
+    // At the port, whoever took it first may answer. The socket is this server's alone, and opened once it has the port.
     eventually("the server takes connections", || {
         ended = !process.runs();
-        ended || TcpStream::connect(("127.0.0.1", port)).is_ok()
+        ended || UnixStream::connect(&socket).is_ok()
     });
-    // What answered may be whoever took the port first.
-    (!ended && process.runs()).then_some(process)
+    (!ended).then_some(process)
 }
 
 /// Asks until it holds, with a bound.

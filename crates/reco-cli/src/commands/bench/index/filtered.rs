@@ -3,8 +3,8 @@
 use super::super::usage::cpu_seconds;
 use super::SECONDS;
 use crate::args::{IndexArgs, IndexKind};
+use crate::output::Table;
 use crate::{Failure, npy, output};
-use comfy_table::Table;
 use reco_core::candidate::Hits;
 use reco_core::id::ItemId;
 use reco_core::index::{

@@ -1,0 +1,384 @@
+//! Exposures: who was served by which variant, at the moment of it.
+
+use super::{Assignment, Experiments, How, Ledger};
+use crate::error::Rung;
+use crate::event::{Action, Details, Event, EventId};
+use crate::id::{ItemKey, UserKey};
+use crate::store::EventSink;
+use crate::time::{Clock, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+
+/// What somebody was served by a variant of an experiment.
+///
+/// In the log it is an event of the action [`Action::Exposure`] whose item is the experiment, so that it is kept, read and
+/// handed on with what the user did next, in that order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exposure {
+    /// The experiment.
+    pub experiment: Arc<str>,
+    /// Its variant.
+    pub variant: Arc<str>,
+    /// Whom the experiment divides: a user, or the key of a session.
+    pub unit: UserKey,
+    /// When.
+    pub at: Timestamp,
+    /// The answer, by its `request_id`.
+    pub request: Option<Arc<str>>,
+    /// The session it happened in, if it is known.
+    pub session: Option<Arc<str>>,
+    /// What was served.
+    pub served: Served,
+}
+
+/// The request that was answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// When.
+    pub at: Timestamp,
+    /// Its id, by which later events name the answer.
+    pub request: Option<Arc<str>>,
+    /// The session it was made in, if it is known.
+    pub session: Option<Arc<str>>,
+}
+
+/// The answer that somebody was served.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Served {
+    /// Where it was shown, by the name of the surface.
+    pub surface: String,
+    /// The items from place 1 on, at most [`MOST_ITEMS`](Self::MOST_ITEMS) and [`MOST_BYTES`](Self::MOST_BYTES) of them.
+    pub items: Vec<ItemKey>,
+    /// The version of the model.
+    pub model: String,
+    /// How long it took to make, in milliseconds.
+    pub latency_ms: f64,
+    /// How good an answer it was.
+    pub rung: Rung,
+}
+
+impl Served {
+    /// Items that are noted.
+    pub const MOST_ITEMS: usize = 50;
+    /// Bytes of their keys: with all else it has to fit into one event.
+    pub const MOST_BYTES: usize = 2_048;
+
+    /// With as many of the items as an event may hold.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let mut bytes = 0;
+        let fits = |item: &&ItemKey| {
+            bytes += item.as_str().len() + 3;
+            bytes <= Self::MOST_BYTES
+        };
+        let n_items = self.items.iter().take(Self::MOST_ITEMS).take_while(fits).count();
+        self.items.truncate(n_items);
+        self
+    }
+}
+
+/// What the context of an event says of an exposure.
+#[derive(Serialize, Deserialize)]
+struct Context {
+    variant: Arc<str>,
+    #[serde(flatten)]
+    served: Served,
+}
+
+impl Exposure {
+    /// The exposure to an assigned variant; none to one that an override chose.
+    pub fn of(assigned: &Assignment, asked: &Asked, served: Served) -> Option<Self> {
+        (assigned.how != How::Overridden).then(|| Self {
+            experiment: Arc::clone(&assigned.experiment),
+            variant: Arc::clone(&assigned.variant),
+            unit: assigned.unit.clone(),
+            at: asked.at,
+            request: asked.request.clone(),
+            session: asked.session.clone(),
+            served: served.bounded(),
+        })
+    }
+
+    /// As an event, with an id that all exposures of a unit in one `window` have in common: only the first of them counts,
+    /// whichever server it came from.
+    pub fn event(self, window: i64) -> Event {
+        let Self { experiment, variant, unit, at, request, session, served } = self;
+        let id = EventId::named(&["exposure", &experiment, unit.as_str(), &window.to_string()]);
+        let context = serde_json::to_value(Context { variant, served });
+        let context = match context {
+            Ok(Value::Object(context)) => context,
+            Ok(_) | Err(_) => Map::new(),
+        };
+        Event {
+            id,
+            user: unit,
+            item: ItemKey::from(&*experiment),
+            action: Action::Exposure,
+            value: None,
+            at,
+            details: Some(Box::new(Details { session, request, context, ..Details::default() })),
+        }
+    }
+
+    /// What an event says; `None` of one that is no exposure, or says too little of it.
+    pub fn read(event: &Event) -> Option<Self> {
+        let details = event.details.as_deref().filter(|_| event.action == Action::Exposure)?;
+        let context: Context = serde_json::from_value(Value::Object(details.context.clone())).ok()?;
+        Some(Self {
+            experiment: event.item.as_str().into(),
+            variant: context.variant,
+            unit: event.user.clone(),
+            at: event.at,
+            request: details.request.clone(),
+            session: details.session.clone(),
+            served: context.served,
+        })
+    }
+}
+
+/// Takes exposures to the log without keeping a request waiting. Cheap to clone.
+///
+/// What cannot be kept at once waits for the log to come back, up to [`MOST_WAITING`](Self::MOST_WAITING) exposures; those
+/// that come on top are lost, and [counted](Self::counts).
+#[derive(Clone, Debug)]
+pub struct Exposures {
+    queue: mpsc::Sender<Event>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    sent: AtomicU64,
+    kept: AtomicU64,
+    lost: AtomicU64,
+    /// Told whenever some are kept.
+    settled: Notify,
+}
+
+/// What became of exposures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExposureCounts {
+    /// In the log.
+    pub kept: u64,
+    /// On their way to it.
+    pub waiting: u64,
+    /// Lost: there were too many to wait for a log that did not answer.
+    pub lost: u64,
+}
+
+impl Exposures {
+    /// Exposures that may wait for the log.
+    pub const MOST_WAITING: usize = 65_536;
+    /// Those that are taken to it at a time.
+    const BATCH: usize = 256;
+    const PAUSE: Duration = Duration::from_millis(50);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+    /// A way to the log, and the work of taking them there, which ends once all clones are dropped and nothing waits.
+    pub fn new(log: Arc<dyn EventSink>, clock: Arc<dyn Clock>) -> (Self, impl Future<Output = ()> + Send) {
+        Self::with_room(log, clock, Self::MOST_WAITING)
+    }
+
+    fn with_room(
+        log: Arc<dyn EventSink>,
+        clock: Arc<dyn Clock>,
+        room: usize,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, waiting) = mpsc::channel(room);
+        let counts = Arc::<Counts>::default();
+        (Self { queue, counts: Arc::clone(&counts) }, take_there(log, clock, waiting, counts))
+    }
+
+    /// Sends what somebody was just served on its way, for each experiment once per window, and lets the ledger know at once.
+    pub fn expose(
+        &self,
+        experiments: &Experiments,
+        ledger: &Ledger,
+        assigned: &[Assignment],
+        asked: &Asked,
+        served: impl Fn() -> Served,
+    ) {
+        for of in assigned {
+            let Some(window) = experiments.window(&of.experiment, asked.at) else { continue };
+            let is_known = ledger
+                .latest(&of.experiment, &of.unit)
+                .is_some_and(|latest| experiments.window(&of.experiment, latest) == Some(window));
+            if is_known {
+                continue;
+            }
+            let Some(exposure) = Exposure::of(of, asked, served()) else { continue };
+            // One that is lost is sent again with the next answer.
+            if self.send(exposure.clone().event(window)) {
+                ledger.note(&exposure);
+            }
+        }
+    }
+
+    /// Sends an exposure on its way; false, and counted, if there is no room for it.
+    pub fn send(&self, event: Event) -> bool {
+        let is_sent = self.queue.try_send(event).is_ok();
+        let count = if is_sent { &self.counts.sent } else { &self.counts.lost };
+        count.fetch_add(1, Ordering::Relaxed);
+        is_sent
+    }
+
+    /// Resolves once all that was sent so far is in the log; never, while the log does not answer.
+    pub async fn flush(&self) {
+        let due = self.counts.sent.load(Ordering::Relaxed);
+        loop {
+            let settled = self.counts.settled.notified();
+            if self.counts.kept.load(Ordering::Acquire) >= due {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// What became of them so far.
+    pub fn counts(&self) -> ExposureCounts {
+        let kept = self.counts.kept.load(Ordering::Relaxed);
+        ExposureCounts {
+            kept,
+            waiting: self.counts.sent.load(Ordering::Relaxed).saturating_sub(kept),
+            lost: self.counts.lost.load(Ordering::Relaxed),
+        }
+    }
+}
+
+async fn take_there(
+    log: Arc<dyn EventSink>,
+    clock: Arc<dyn Clock>,
+    mut waiting: mpsc::Receiver<Event>,
+    counts: Arc<Counts>,
+) {
+    let mut batch = Vec::new();
+    while waiting.recv_many(&mut batch, Exposures::BATCH).await > 0 {
+        let mut pause = Exposures::PAUSE;
+        while log.append(&batch).await.is_err() {
+            clock.sleep_until(clock.now() + pause).await;
+            pause = (pause * 2).min(Exposures::LONGEST_PAUSE);
+        }
+        counts.kept.fetch_add(batch.len() as u64, Ordering::Release);
+        counts.settled.notify_waiters();
+        batch.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Fault, FaultKind};
+    use crate::experiment::Arm;
+    use crate::store::{Appended, MemoryLog};
+    use crate::time::ManualClock;
+    use async_trait::async_trait;
+    use parking_lot::Mutex;
+    use proptest::prelude::*;
+
+    fn exposure(unit: &str) -> Exposure {
+        Exposure {
+            experiment: "exp_123".into(),
+            variant: "A".into(),
+            unit: unit.into(),
+            at: Timestamp::from_secs(1_700_000_000),
+            request: Some("r1".into()),
+            session: Some("s1".into()),
+            served: Served {
+                surface: "home".to_owned(),
+                items: vec!["tea".into(), "jam".into()],
+                model: "v7".to_owned(),
+                latency_ms: 3.25,
+                rung: Rung::Full,
+            },
+        }
+    }
+
+    #[test]
+    fn an_exposure_is_an_event_and_an_event_an_exposure() {
+        let event = exposure("ann").event(3);
+        assert_eq!(event.problems(event.at), []);
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(Exposure::read(&serde_json::from_str(&json).unwrap()), Some(exposure("ann")));
+        let click = Event { action: Action::Click, ..event };
+        assert_eq!(Exposure::read(&click), None);
+    }
+
+    #[test]
+    fn exposures_of_one_window_have_one_id() {
+        let id = |unit, window| exposure(unit).event(window).id;
+        assert_eq!(id("ann", 1), id("ann", 1));
+        assert!(id("ann", 1) != id("ann", 2) && id("ann", 1) != id("bob", 1));
+    }
+
+    #[test]
+    fn who_only_looks_is_not_exposed() {
+        let assigned = |how| Assignment {
+            experiment: "a".into(),
+            variant: "x".into(),
+            arm: Arm(0),
+            unit: "ann".into(),
+            how,
+        };
+        let of = |how| Exposure::of(&assigned(how), &Asked::default(), Served::default());
+        assert!(of(How::Hashed).is_some() && of(How::Kept).is_some() && of(How::Overridden).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_page_fits_into_an_event(lengths in prop::collection::vec(1..=256usize, 0..200)) {
+            let items = lengths.iter().map(|length| ItemKey::from("ü".repeat(length / 2 + 1))).collect();
+            let served = Served { items, ..Served::default() }.bounded();
+            let event = Exposure { served, ..exposure(&"u".repeat(256)) }.event(1);
+            prop_assert_eq!(event.problems(event.at), []);
+        }
+    }
+
+    /// A log that is down until it is mended.
+    #[derive(Debug)]
+    struct Down(Mutex<bool>, MemoryLog);
+
+    #[async_trait]
+    impl EventSink for Down {
+        fn name(&self) -> &'static str {
+            "down"
+        }
+        async fn append(&self, events: &[Event]) -> Result<Appended, Fault> {
+            if *self.0.lock() {
+                return Err(Fault::new("down", FaultKind::Unavailable));
+            }
+            self.1.append(events).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_the_log_is_kept_and_what_has_no_room_is_counted() {
+        let log = Arc::new(Down(Mutex::new(true), MemoryLog::default()));
+        let clock = ManualClock::starting_at(Timestamp::from_secs(1));
+        let (exposures, work) = Exposures::with_room(Arc::clone(&log) as _, Arc::new(clock.clone()), 2);
+        let sent = ["ann", "bob", "cem"].map(|unit| exposures.send(exposure(unit).event(1)));
+        assert_eq!(sent, [true, true, false]);
+        assert_eq!(exposures.counts(), ExposureCounts { kept: 0, waiting: 2, lost: 1 });
+        let working = tokio::spawn(work);
+        // It has failed once, and waits.
+        tokio::task::yield_now().await;
+        *log.0.lock() = false;
+        let ticking = async {
+            loop {
+                clock.advance(Exposures::PAUSE);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = exposures.flush() => {}
+            () = ticking => {}
+        }
+        assert_eq!(exposures.counts(), ExposureCounts { kept: 2, waiting: 0, lost: 1 });
+        drop(exposures);
+        working.await.unwrap();
+    }
+}

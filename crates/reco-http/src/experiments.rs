@@ -1,0 +1,142 @@
+//! Who is answered by which variant of which experiment, and `GET /experiments`.
+
+use crate::App;
+use crate::error::ApiError;
+use crate::ids::RequestId;
+use crate::json::json;
+use crate::params::Params;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use reco_core::experiment::{
+    Asked, Assignment, Decision, ExperimentConfig, ExperimentReport, Experiments, ExposureCounts, Exposures,
+    Ledger, Memory, Metrics, NoMemory, Served, Subject,
+};
+use reco_core::page::Page;
+use reco_core::pipeline::{Recommender, Variants};
+use reco_core::request::Surface;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Names the variants that made a page, `exp_123_A`; several are divided by commas.
+const HEADER: HeaderName = HeaderName::from_static("x-experiment");
+
+/// The experiments that go on, and where their exposures go.
+#[derive(Clone, Debug)]
+pub(crate) struct Trials {
+    variants: Variants,
+    noting: Option<(Ledger, Exposures)>,
+    metrics: Option<Metrics>,
+}
+
+impl Trials {
+    pub(crate) fn none(recommender: Recommender) -> Self {
+        Self { variants: Variants::none(recommender), noting: None, metrics: None }
+    }
+
+    pub(crate) fn new(variants: Variants, ledger: Ledger, exposures: Exposures) -> Self {
+        Self { variants, noting: Some((ledger, exposures)), metrics: None }
+    }
+
+    /// With what users do who were exposed.
+    pub(crate) fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// The variants for somebody on a surface.
+    pub(crate) fn assign(&self, subject: Subject<'_>, surface: &Surface) -> Vec<Assignment> {
+        let memory: &dyn Memory = self.noting.as_ref().map_or(&NoMemory, |(ledger, _)| ledger);
+        self.variants.experiments().assign(subject, surface, memory)
+    }
+
+    /// What answers somebody with these variants.
+    pub(crate) fn pipeline(&self, assigned: &[Assignment]) -> &Recommender {
+        self.variants.of(assigned)
+    }
+
+    /// Notes what was served, once per user, experiment and window. Keeps nobody waiting.
+    pub(crate) fn expose(
+        &self,
+        assigned: &[Assignment],
+        id: &RequestId,
+        session: Option<&str>,
+        surface: &Surface,
+        page: &Page,
+        took: Duration,
+    ) {
+        let Some((ledger, exposures)) = &self.noting else { return };
+        let served = || Served {
+            surface: surface.name().to_owned(),
+            items: page.items.iter().map(|item| item.key.clone()).collect(),
+            model: page.snapshot.to_string(),
+            latency_ms: took.as_secs_f64() * 1e3,
+            rung: page.rung,
+        };
+        let asked = Asked {
+            at: self.variants.main().clock().wall(),
+            request: Some(id.as_str().into()),
+            session: session.map(Into::into),
+        };
+        exposures.expose(self.variants.experiments(), ledger, assigned, &asked, served);
+    }
+
+    /// What became of exposures, where there are any.
+    pub(crate) fn counts(&self) -> Option<ExposureCounts> {
+        self.noting.as_ref().map(|(_, exposures)| exposures.counts())
+    }
+}
+
+/// An answer with the variants that made it.
+pub(crate) fn named(mut answer: Response, assigned: &[Assignment]) -> Response {
+    if let Some(Ok(names)) = Experiments::header(assigned).map(HeaderValue::try_from) {
+        answer.headers_mut().insert(HEADER, names);
+    }
+    answer
+}
+
+#[derive(Serialize)]
+struct All<'a> {
+    experiments: BTreeMap<&'a str, &'a ExperimentConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exposures: Option<ExposureCounts>,
+}
+
+/// The experiments, and what became of exposures since the start.
+pub(crate) async fn experiments(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
+    Params::new(query, &[])?;
+    let configs = app.trials.variants.experiments().configs();
+    let experiments = configs.map(|(name, config)| (&**name, config)).collect();
+    json(&All { experiments, exposures: app.trials.counts() })
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    config: &'a ExperimentConfig,
+    report: ExperimentReport,
+    decision: Decision,
+}
+
+/// What is known of one experiment by now, and what to do about it.
+pub(crate) async fn experiment(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    query: RawQuery,
+) -> Result<Response, ApiError> {
+    Params::new(query, &[])?;
+    let Trials { variants, metrics, .. } = &app.trials;
+    let unknown = || {
+        let names: Vec<&str> = variants.experiments().configs().map(|(name, _)| &**name).collect();
+        let there = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
+        let message = format!("there is no experiment `{name}`: {there}");
+        ApiError::new(StatusCode::NOT_FOUND, "unknown_experiment", message)
+    };
+    let config = variants.experiments().config(&name).ok_or_else(unknown)?;
+    let Some(metrics) = metrics else {
+        let message = "this server does not follow what users do who were exposed";
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_measured", message));
+    };
+    let report = metrics.report(&name, config);
+    let decision = Decision::new(&report, &config.decide, variants.main().clock().wall());
+    json(&One { config, report, decision })
+}
