@@ -65,14 +65,36 @@ impl Cluster {
             replicate.expect("a node becomes a replica");
             eventually("the replica follows", || info(replica, "master_link_status") == "up");
         }
+        cluster.await_roles();
         cluster
+    }
+
+    /// Waits until all nodes know who follows whom and are connected with each other: who falls silent before that is
+    /// given up as a stranger, and hears nothing of a primary that died.
+    fn await_roles(&self) {
+        let following: Vec<[String; 2]> = self
+            .replicas
+            .iter()
+            .enumerate()
+            .map(|(place, replica)| [name(replica), self.id(place)])
+            .collect();
+        for node in self.nodes.iter().chain(&self.replicas) {
+            eventually("all know who follows whom", || {
+                let known = known_nodes(node);
+                let follows = |[replica, primary]: &[String; 2]| {
+                    known.iter().any(|line| line[0] == *replica && line[3] == *primary)
+                };
+                known.iter().all(|line| !line[2].contains("handshake") && line[7] == "connected")
+                    && following.iter().all(follows)
+            });
+        }
     }
 
     /// Waits until the replica of a node has become the primary, and all that run know it.
     pub(crate) fn await_promotion(&self, place: usize) {
         let promoted = &self.replicas[place];
         eventually("the replica is promoted", || info(promoted, "role") == "master");
-        let id: String = redis::cmd("CLUSTER").arg("MYID").query(&mut promoted.direct()).expect("a name");
+        let id = name(promoted);
         let others = self.nodes.iter().enumerate().filter(|(node, _)| *node != place).map(|(_, node)| node);
         for node in others.chain(&self.replicas) {
             let state = || information(node).contains("cluster_state:ok");
@@ -96,7 +118,7 @@ impl Cluster {
 
     /// What a node is called in the cluster.
     pub(crate) fn id(&self, place: usize) -> String {
-        redis::cmd("CLUSTER").arg("MYID").query(&mut self.nodes[place].direct()).expect("a node has a name")
+        name(&self.nodes[place])
     }
 
     /// Moves a slot with all its keys, one by one, as administrators do while clients go on.
@@ -146,6 +168,16 @@ fn node() -> (Server, u16) {
 
 fn information(node: &Server) -> String {
     redis::cmd("CLUSTER").arg("INFO").query(&mut node.direct()).expect("a node answers")
+}
+
+fn name(node: &Server) -> String {
+    redis::cmd("CLUSTER").arg("MYID").query(&mut node.direct()).expect("a node has a name")
+}
+
+/// All nodes as one of them knows them, each by its columns: name, address, flags, primary, times, epoch, link, slots.
+fn known_nodes(node: &Server) -> Vec<Vec<String>> {
+    let table: String = redis::cmd("CLUSTER").arg("NODES").query(&mut node.direct()).expect("a node answers");
+    table.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
 }
 
 /// Who has a slot, as one node knows it.
