@@ -9,7 +9,7 @@ use reco_core::experiment::{Ledger, Metrics};
 use reco_core::live::Places;
 use reco_core::pipeline::{LiveFeed, Recommender};
 use reco_core::store::EventSource;
-use reco_core::time::{Clock, SystemClock};
+use reco_core::time::SystemClock;
 use reco_train::history::HistoryWriter;
 use reco_train::sessions::SessionWriter;
 use std::fs;
@@ -44,7 +44,7 @@ impl Consumers {
         trials: Option<&Trials>,
     ) -> Result<Self, Failure> {
         let (stop, _) = watch::channel(false);
-        let analytics = analytics(session, events)?;
+        let analytics = opened(session, &events.analytics, |path| Analytics::open(path))?;
         let mut consumers = Self { progress: Vec::new(), analytics, running: Vec::new(), stop };
         let (whole, starts) = events.log.whole(LiveFeed::NAME, &recommender.live().applied())?;
         let live = LiveFeed::new(recommender.clone(), events.checkpoint.clone()).reading_from(starts);
@@ -61,7 +61,9 @@ impl Consumers {
             events.log.forget(HistoryWriter::NAME)?;
         }
         if let (Some(folder), Log::Disk(_)) = (&events.sessions, &events.log) {
-            let writer = sessions(session, folder, recommender.clock())?;
+            let writer = opened(session, folder, |folder| {
+                SessionWriter::open(folder, Arc::clone(recommender.clock()))
+            })?;
             if writer.applied() == Places::default() {
                 events.log.forget(SessionWriter::NAME)?;
             }
@@ -69,6 +71,9 @@ impl Consumers {
             consumers.add(runtime, reader, writer, Pace { flush_events: MOST_EVENTS_IN_MEMORY, ..seldom });
         } else {
             events.log.forget(SessionWriter::NAME)?;
+        }
+        if !events.analytics.exists() {
+            events.log.forget(Analytics::NAME)?;
         }
         let (whole, _) = events.log.whole(Analytics::NAME, &consumers.analytics.counted())?;
         consumers.add(runtime, whole, consumers.analytics.clone(), Pace::default());
@@ -120,38 +125,22 @@ impl Consumers {
     }
 }
 
-/// What is counted by the hour; from the beginning of the log, if that is not there or cannot be read.
-fn analytics(session: &Session, events: &Events) -> Result<Analytics, Failure> {
-    let path = &events.analytics;
-    let opened = Analytics::open(path);
-    if let Err(cause) = &opened {
-        let aside = path.with_extension("damaged");
-        fs::rename(path, &aside)?;
-        let aside = aside.display();
-        session.output.note(&format!("{cause}; it is counted anew, and what was there is now {aside}"));
-    }
-    if !path.exists() {
-        events.log.forget(Analytics::NAME)?;
-    }
-    Ok(opened.or_else(|_| Analytics::open(path))?)
-}
-
 /// Events after which finished sessions are written, however soon that is.
 const MOST_EVENTS_IN_MEMORY: usize = 1_000_000;
 
-/// Writes finished sessions; from the beginning of the log, if what is there cannot be gone on from.
-fn sessions(session: &Session, folder: &Path, clock: &Arc<dyn Clock>) -> Result<SessionWriter, Failure> {
-    let open = || SessionWriter::open(folder, Arc::clone(clock));
-    match open() {
+/// What a file or folder holds of the log; what is damaged is moved aside, and the log read from its beginning.
+pub(crate) fn opened<T>(
+    session: &Session,
+    path: &Path,
+    open: impl Fn(&Path) -> io::Result<T>,
+) -> Result<T, Failure> {
+    match open(path) {
         Err(cause) if cause.kind() == io::ErrorKind::InvalidData => {
-            let aside = folder.with_extension("damaged");
-            fs::rename(folder, &aside)
-                .map_err(|problem| format!("{cause}; {}: {problem}", aside.display()))?;
+            let aside = path.with_extension("damaged");
+            fs::rename(path, &aside).map_err(|problem| format!("{cause}; {}: {problem}", aside.display()))?;
             let aside = aside.display();
-            session
-                .output
-                .note(&format!("{cause}; they are written anew, and what was there is now {aside}"));
-            Ok(open()?)
+            session.output.note(&format!("{cause}; the log is read anew, and what was there is now {aside}"));
+            Ok(open(path)?)
         }
         opened => Ok(opened?),
     }

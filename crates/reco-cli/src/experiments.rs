@@ -1,14 +1,12 @@
 //! Experiments while serving: pipelines of variants, who had which, and the way of exposures to the log.
 
 use crate::args::ModelArgs;
+use crate::consumers::opened;
 use crate::events::Events;
 use crate::fleet::Fleet;
 use crate::{Failure, Session, model};
 use reco_core::experiment::{Experiments, Exposures, Ledger, Metrics};
 use reco_core::pipeline::{Recommender, Variants};
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -66,19 +64,5 @@ impl Trials {
             None => (Ledger::in_memory(), Metrics::in_memory(&config.experiment_metrics())),
         };
         Ok(Some(Self { variants, ledger, exposures, metrics }))
-    }
-}
-
-/// What a file holds of the log; what is damaged is moved aside, and the log read from its beginning.
-fn opened<T>(session: &Session, path: &Path, open: impl Fn(&Path) -> io::Result<T>) -> Result<T, Failure> {
-    match open(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::InvalidData => {
-            let aside = path.with_extension("damaged");
-            fs::rename(path, &aside)?;
-            let aside = aside.display();
-            session.output.note(&format!("{cause}; it is read anew, and what was there is now {aside}"));
-            Ok(open(path)?)
-        }
-        opened => Ok(opened?),
     }
 }

@@ -13,7 +13,7 @@ use crate::index::{Allow, IndexError, Metric, VectorIndex};
 use crate::launch::{ExposureBudget, ExposureLedger, LeaseId};
 use crate::query::Query;
 use crate::rank::{DenseModel, ModelError, Ranker};
-use crate::registry::{ModelRegistry, RegistryError, Rollout};
+use crate::registry::{Change, ModelRegistry, RegistryError, Rollout};
 use crate::rerank::Reranker;
 use crate::retrieve::{CandidateGenerator, RemoteGenerator, RemoteHit, Support};
 use crate::store::{Appended, Delivery, EventSink, EventSource};
@@ -215,9 +215,12 @@ macro_rules! through {
                 &self,
                 model: &str,
                 expected: &Rollout,
-                next: &Rollout,
+                change: Change,
             ) -> Result<(), RegistryError> {
-                (**self).set_rollout(model, expected, next).await
+                (**self).set_rollout(model, expected, change).await
+            }
+            async fn changes(&self, model: &str) -> Result<Vec<Change>, RegistryError> {
+                (**self).changes(model).await
             }
         }
     )*};

@@ -2,12 +2,27 @@
 
 use crate::HttpConfig;
 use crate::error::ApiError;
+use crate::params::Params;
+use axum::body::Bytes;
+use axum::extract::RawQuery;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
+/// The body of a request that takes no parameters and brings JSON.
+pub(crate) fn of_post(
+    query: RawQuery,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    config: &HttpConfig,
+) -> Result<Bytes, ApiError> {
+    Params::new(query, &[])?;
+    demand_json(headers)?;
+    body.map_err(|rejection| unreadable(&rejection, config))
+}
+
 /// A form on another site can send any text without asking, but not this content type.
-pub(crate) fn demand_json(headers: &HeaderMap) -> Result<(), ApiError> {
+fn demand_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
@@ -17,7 +32,7 @@ pub(crate) fn demand_json(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message))
 }
 
-pub(crate) fn unreadable(rejection: &BytesRejection, config: &HttpConfig) -> ApiError {
+fn unreadable(rejection: &BytesRejection, config: &HttpConfig) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         let message = format!("the body is larger than {} bytes", config.body_limit_bytes);
         return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);

@@ -1,7 +1,7 @@
 //! Events in: `POST /interactions`, and what they must be like.
 
 use crate::App;
-use crate::body::{demand_json, invalid_json, unreadable};
+use crate::body::{self, invalid_json};
 use crate::dead::bury;
 use crate::error::{ApiError, ErrorJson};
 use crate::json::json;
@@ -49,9 +49,7 @@ pub(crate) async fn interactions(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    Params::new(query, &[])?;
-    demand_json(&headers)?;
-    let body = body.map_err(|rejection| unreadable(&rejection, &app.config))?;
+    let body = body::of_post(query, &headers, body, &app.config)?;
     let batch = batch(&body, app.config.max_events, app.recommender.clock().wall())?;
     // In a task of its own, so that what is kept is felt although the client may have gone meanwhile. There are as many
     // of them at a time as there is room for.

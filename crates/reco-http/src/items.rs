@@ -1,10 +1,9 @@
 //! Items in: `POST /items`.
 
 use crate::App;
-use crate::body::{self, demand_json, unreadable};
+use crate::body;
 use crate::error::{ApiError, ErrorJson};
 use crate::json::json;
-use crate::params::Params;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
@@ -47,9 +46,7 @@ pub(crate) async fn add(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    Params::new(query, &[])?;
-    demand_json(&headers)?;
-    let body = body.map_err(|rejection| unreadable(&rejection, &app.config))?;
+    let body = body::of_post(query, &headers, body, &app.config)?;
     let items = body::list(&body, "items", "item_id", app.config.max_events)?;
     // It waits for the disk, and goes on although the client may have gone meanwhile.
     let outcome = tokio::task::spawn_blocking(move || take(&app, &items)).await;

@@ -1,7 +1,7 @@
 //! Newcomers: `GET /onboarding` asks, `POST /onboarding` takes the answers.
 
 use crate::App;
-use crate::body::{demand_json, unreadable};
+use crate::body;
 use crate::error::ApiError;
 use crate::events::busy;
 use crate::json::{ItemJson, json};
@@ -85,12 +85,9 @@ pub(crate) async fn answer(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    Params::new(query, &[])?;
-    demand_json(&headers)?;
-    let body = body.map_err(|rejection| unreadable(&rejection, &app.config))?;
+    let body = body::of_post(query, &headers, body, &app.config)?;
     let bad = |error: serde_json::Error| {
-        let message = format!("the body is no answer to GET /onboarding: {error}");
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", message)
+        body::invalid_json(format!("the body is no answer to GET /onboarding: {error}"))
     };
     let Sent { user_id, categories, ratings } = serde_json::from_slice(&body).map_err(bad)?;
     let ratings: Vec<_> =

@@ -1,7 +1,8 @@
 //! Promises of model registries.
 
 use super::together::at_once;
-use crate::registry::{ModelRegistry, RegistryError, Rollout};
+use crate::registry::{Change, ModelRegistry, RegistryError, Rollout};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -51,6 +52,25 @@ fn stable(version: u64) -> Rollout {
     Rollout { stable: Some(version), canary: None }
 }
 
+fn change(rollout: &Rollout) -> Change {
+    let at = Timestamp::from_secs(1_700_000_000);
+    Change { at, by: "conformance".to_owned(), why: format!("tries {rollout:?}"), rollout: rollout.clone() }
+}
+
+/// Replaces the rollout of a model, if it still is what is expected.
+async fn set(
+    registry: &dyn ModelRegistry,
+    model: &str,
+    expected: &Rollout,
+    next: &Rollout,
+) -> Result<(), RegistryError> {
+    registry.set_rollout(model, expected, change(next)).await
+}
+
+async fn on_record(registry: &dyn ModelRegistry, model: &str) -> Vec<Change> {
+    healthy("reading the changes works", registry.changes(model).await)
+}
+
 fn is_missing(outcome: &Result<impl Sized, RegistryError>, model: &str, version: u64) -> bool {
     matches!(outcome, Err(RegistryError::NotFound { model: named, version: number })
         if named == model && *number == version)
@@ -79,27 +99,33 @@ async fn refusals(registry: &dyn ModelRegistry) {
         assert!(is_missing(&loaded, model, version), "version {version} of `{model}` is reported as missing");
     }
     let start = Rollout::default();
-    let absent = registry.set_rollout("m", &start, &stable(9)).await;
+    let absent = set(registry, "m", &start, &stable(9)).await;
     assert!(is_missing(&absent, "m", 9), "a version that does not exist cannot go live");
     let canary = Rollout { stable: Some(1), canary: Some((9, 100)) };
-    let absent = registry.set_rollout("m", &start, &canary).await;
+    let absent = set(registry, "m", &start, &canary).await;
     assert!(is_missing(&absent, "m", 9), "a version that does not exist cannot be a canary");
-    let absent = registry.set_rollout("nope", &start, &stable(1)).await;
+    let absent = set(registry, "nope", &start, &stable(1)).await;
     assert!(is_missing(&absent, "nope", 1), "a model never published cannot go live");
     assert_eq!(live(registry, "m").await, start, "a refused rollout changes nothing");
+    for model in ["m", "nope"] {
+        assert_eq!(on_record(registry, model).await, [], "a refused rollout is no change");
+    }
 }
 
 async fn swaps(registry: &dyn ModelRegistry) {
     let start = Rollout::default();
     let canary = Rollout { stable: Some(1), canary: Some((2, 100)) };
-    healthy("who knows the state may change it", registry.set_rollout("m", &start, &canary).await);
+    healthy("who knows the state may change it", set(registry, "m", &start, &canary).await);
     assert_eq!(live(registry, "m").await, canary, "what was set is live, canary and share included");
-    let stale = registry.set_rollout("m", &start, &stable(2)).await;
+    let stale = set(registry, "m", &start, &stable(2)).await;
     assert!(matches!(stale, Err(RegistryError::Conflict { .. })), "who knows an old state is told so");
     assert_eq!(live(registry, "m").await, canary, "a conflict changes nothing");
-    healthy("the rollout can be taken back", registry.set_rollout("m", &canary, &start).await);
+    healthy("the rollout can be taken back", set(registry, "m", &canary, &start).await);
     assert_eq!(live(registry, "m").await, start, "the rollout was taken back");
     assert_eq!(live(registry, "other").await, start, "models do not share a rollout");
+    let changes = [change(&canary), change(&start)];
+    assert_eq!(on_record(registry, "m").await, changes, "what changed is on record, the latest last");
+    assert_eq!(on_record(registry, "other").await, [], "models do not share their records");
 }
 
 async fn publishers(registry: &dyn ModelRegistry) {
@@ -130,7 +156,7 @@ async fn rivals(registry: &dyn ModelRegistry) {
         let before = live(registry, "raced").await;
         let outcomes = at_once(8, |rival| {
             let (before, next) = (before.clone(), stable(rival as u64 + 1 + before.stable.unwrap_or(0)));
-            async move { registry.set_rollout("raced", &before, &next).await.map(|()| next) }
+            async move { set(registry, "raced", &before, &next).await.map(|()| next) }
         })
         .await;
         let n_lost =
@@ -142,5 +168,7 @@ async fn rivals(registry: &dyn ModelRegistry) {
             "of all who expect the same exactly one wins, the rest are told"
         );
         assert_eq!(live(registry, "raced").await, won[0], "what the winner set is live");
+        let latest = on_record(registry, "raced").await.pop();
+        assert_eq!(latest.map(|change| change.rollout).as_ref(), won.first(), "who lost changed nothing on record");
     }
 }

@@ -1,7 +1,7 @@
 //! What happened, hour by hour: a consumer for whoever runs the shop.
 
-use super::Consumer;
-use crate::error::{Fault, FaultKind};
+use super::{Consumer, write_aside};
+use crate::error::Fault;
 use crate::event::{Action, Event};
 use crate::file;
 use crate::id::{ItemKey, UserKey};
@@ -283,11 +283,7 @@ impl Consumer for Analytics {
 
     async fn flush(&mut self) -> Result<(), Fault> {
         let this = self.clone();
-        let written = tokio::task::spawn_blocking(move || file::keep(&this.path, &*this.state.lock())).await;
-        let fault = |kind, cause: String| Fault::new(Self::NAME, kind).because(cause);
-        written
-            .map_err(|cause| fault(FaultKind::Internal, cause.to_string()))?
-            .map_err(|cause| fault(FaultKind::Unavailable, cause.to_string()))
+        write_aside(Self::NAME, move || file::keep(&this.path, &*this.state.lock())).await
     }
 }
 

@@ -12,7 +12,7 @@ mod tests;
 pub use analytics::{Activity, Analytics};
 pub use run::{Pace, Progress, Stage, consume};
 
-use crate::error::Fault;
+use crate::error::{BoxError, Fault, FaultKind};
 use crate::store::Delivery;
 use async_trait::async_trait;
 use std::fmt::Debug;
@@ -102,6 +102,26 @@ pub trait Consumer: Debug + Send + 'static {
     ///
     /// A [`Fault`] when it may not be durable; flushing is tried again later.
     async fn flush(&mut self) -> Result<(), Fault>;
+}
+
+/// Runs `write` where it keeps no thread waiting that answers, as writing to a disk does; for [`flush`](Consumer::flush) of the
+/// consumer `name`.
+///
+/// # Errors
+///
+/// [`FaultKind::Unavailable`] for what `write` says, [`FaultKind::Internal`] if it panics.
+pub async fn write_aside<T, E>(
+    name: &str,
+    write: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Fault>
+where
+    T: Send + 'static,
+    E: Into<BoxError> + Send + 'static,
+{
+    let written = tokio::task::spawn_blocking(write).await;
+    written
+        .map_err(|cause| Fault::new(name, FaultKind::Internal).because(cause))?
+        .map_err(|cause| Fault::new(name, FaultKind::Unavailable).because(cause))
 }
 
 #[async_trait]

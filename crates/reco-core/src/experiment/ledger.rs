@@ -1,8 +1,8 @@
 //! Who was served by which variant so far: a consumer of exposures, and the memory of assignments.
 
 use super::{Exposure, Memory};
-use crate::consume::Consumer;
-use crate::error::{Fault, FaultKind};
+use crate::consume::{Consumer, write_aside};
+use crate::error::Fault;
 use crate::file;
 use crate::id::UserKey;
 use crate::live::Places;
@@ -198,11 +198,7 @@ impl Consumer for Ledger {
 
     async fn flush(&mut self) -> Result<(), Fault> {
         let this = self.clone();
-        let fault = |kind, cause: String| Fault::new(Self::NAME, kind).because(cause);
-        let written = tokio::task::spawn_blocking(move || this.write()).await;
-        written
-            .map_err(|cause| fault(FaultKind::Internal, cause.to_string()))?
-            .map_err(|cause| fault(FaultKind::Unavailable, cause.to_string()))
+        write_aside(Self::NAME, move || this.write()).await
     }
 }
 

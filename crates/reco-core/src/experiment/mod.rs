@@ -8,10 +8,12 @@ mod exposure;
 pub mod interleave;
 mod ledger;
 mod metrics;
+pub mod rollout;
 mod split;
 pub mod statistics;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub(crate) use assignment::are_apart;
 pub use assignment::{Assignment, Experiments, How, Memory, NoMemory, Subject};
@@ -25,6 +27,7 @@ pub use metrics::{
     MetricReport, Metrics,
 };
 pub use split::{HashSplit, SplitError};
+pub use traffic::{Answered, Histogram, Tally, Traffic};
 
 use crate::id::UserKey;
 use std::fmt::Debug;

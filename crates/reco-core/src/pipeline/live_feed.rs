@@ -1,8 +1,8 @@
 //! The consumer that keeps the live layer up to date.
 
 use super::Recommender;
-use crate::consume::Consumer;
-use crate::error::{Fault, FaultKind};
+use crate::consume::{Consumer, write_aside};
+use crate::error::Fault;
 use crate::store::{Delivery, Place};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -65,12 +65,6 @@ impl Consumer for LiveFeed {
 
     async fn flush(&mut self) -> Result<(), Fault> {
         let (recommender, path) = (self.recommender.clone(), self.checkpoint.clone());
-        // Writing takes seconds where there are many users, which belong to no thread that answers.
-        let write = move || recommender.live().checkpoint().write(&path);
-        let written = tokio::task::spawn_blocking(write).await;
-        let unavailable = |cause| Fault::new(Self::NAME, FaultKind::Unavailable).because(cause);
-        written
-            .map_err(|cause| Fault::new(Self::NAME, FaultKind::Internal).because(cause))?
-            .map_err(unavailable)
+        write_aside(Self::NAME, move || recommender.live().checkpoint().write(&path)).await
     }
 }

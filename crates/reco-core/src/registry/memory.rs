@@ -1,6 +1,6 @@
 //! The registry of one process.
 
-use super::{ModelRegistry, RegistryError, Rollout};
+use super::{Change, ModelRegistry, RegistryError, Rollout};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -14,13 +14,16 @@ use std::hash::Hasher;
 /// capacity, publishing is refused with [`RegistryError::Store`].
 ///
 /// ```
-/// use reco_core::registry::{MemoryRegistry, ModelRegistry, Rollout};
+/// use reco_core::registry::{Change, MemoryRegistry, ModelRegistry, Rollout};
+/// use reco_core::time::Timestamp;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let registry = MemoryRegistry::default();
 /// let version = registry.publish("als", "weights".into()).await?;
 /// let next = Rollout { stable: Some(version), canary: None };
-/// registry.set_rollout("als", &Rollout::default(), &next).await?;
+/// let (at, by, why) = (Timestamp::from_secs(1_700_000_000), "ann".to_owned(), "the first one".to_owned());
+/// let change = Change { at, by, why, rollout: next.clone() };
+/// registry.set_rollout("als", &Rollout::default(), change).await?;
 /// assert_eq!(registry.rollout("als").await?, next);
 /// # Ok::<(), reco_core::registry::RegistryError>(())
 /// # }).unwrap();
@@ -43,6 +46,7 @@ struct Entry {
     /// Artifact and checksum; version n is at position n - 1.
     versions: Vec<(Bytes, u64)>,
     rollout: Rollout,
+    changes: Vec<Change>,
 }
 
 impl Default for MemoryRegistry {
@@ -115,20 +119,25 @@ impl ModelRegistry for MemoryRegistry {
         &self,
         model: &str,
         expected: &Rollout,
-        next: &Rollout,
+        change: Change,
     ) -> Result<(), RegistryError> {
         let mut models = self.models.lock();
-        if let Some(version) = next.versions().find(|&version| models.version(model, version).is_none()) {
+        if let Some(version) = change.rollout.versions().find(|&version| models.version(model, version).is_none()) {
             return Err(RegistryError::NotFound { model: model.to_owned(), version });
         }
         // A model never published has the empty rollout, and only that can be set for it.
-        let mut unpublished = Rollout::default();
-        let current = models.by_name.get_mut(model).map_or(&mut unpublished, |entry| &mut entry.rollout);
-        if current != expected {
+        let mut unpublished = Entry::default();
+        let entry = models.by_name.get_mut(model).unwrap_or(&mut unpublished);
+        if entry.rollout != *expected {
             return Err(RegistryError::Conflict { model: model.to_owned() });
         }
-        *current = next.clone();
+        entry.rollout = change.rollout.clone();
+        change.record(&mut entry.changes);
         Ok(())
+    }
+
+    async fn changes(&self, model: &str) -> Result<Vec<Change>, RegistryError> {
+        Ok(self.models.lock().by_name.get(model).map(|entry| entry.changes.clone()).unwrap_or_default())
     }
 }
 

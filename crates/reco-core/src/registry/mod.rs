@@ -6,7 +6,7 @@ mod rollout;
 
 pub use folder::FolderRegistry;
 pub use memory::MemoryRegistry;
-pub use rollout::{Alias, Rollout};
+pub use rollout::{Alias, Change, Rollout};
 
 use crate::error::BoxError;
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use std::fmt::Debug;
 /// use async_trait::async_trait;
 /// use bytes::Bytes;
 /// use reco_core::conformance;
-/// use reco_core::registry::{MemoryRegistry, ModelRegistry, RegistryError, Rollout};
+/// use reco_core::registry::{Change, MemoryRegistry, ModelRegistry, RegistryError, Rollout};
 ///
 /// /// Keeps one team's models apart from the others'.
 /// #[derive(Debug)]
@@ -55,8 +55,11 @@ use std::fmt::Debug;
 ///     async fn rollout(&self, model: &str) -> Result<Rollout, RegistryError> {
 ///         self.1.rollout(&self.full(model)).await.map_err(|error| Self::told(model, error))
 ///     }
-///     async fn set_rollout(&self, model: &str, expected: &Rollout, next: &Rollout) -> Result<(), RegistryError> {
-///         self.1.set_rollout(&self.full(model), expected, next).await.map_err(|error| Self::told(model, error))
+///     async fn set_rollout(&self, model: &str, expected: &Rollout, change: Change) -> Result<(), RegistryError> {
+///         self.1.set_rollout(&self.full(model), expected, change).await.map_err(|error| Self::told(model, error))
+///     }
+///     async fn changes(&self, model: &str) -> Result<Vec<Change>, RegistryError> {
+///         self.1.changes(&self.full(model)).await.map_err(|error| Self::told(model, error))
 ///     }
 /// }
 ///
@@ -95,14 +98,22 @@ pub trait ModelRegistry: Debug + Send + Sync + 'static {
     /// [`RegistryError::Store`] when the registry cannot be read.
     async fn rollout(&self, model: &str) -> Result<Rollout, RegistryError>;
 
-    /// Replaces the rollout if it is still `expected` (compare and swap).
+    /// Replaces the rollout by that of the change if it is still `expected` (compare and swap), and puts the change on
+    /// record: both or neither.
     ///
     /// # Errors
     ///
     /// [`RegistryError::Conflict`] when somebody else was faster; [`RegistryError::NotFound`] when
-    /// `next` names a version that does not exist.
-    async fn set_rollout(&self, model: &str, expected: &Rollout, next: &Rollout)
+    /// the change names a version that does not exist.
+    async fn set_rollout(&self, model: &str, expected: &Rollout, change: Change)
     -> Result<(), RegistryError>;
+
+    /// How the rollout came to be: the changes on record, the latest last; the latest [`Change::ON_RECORD`] at least.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Store`] when the registry cannot be read.
+    async fn changes(&self, model: &str) -> Result<Vec<Change>, RegistryError>;
 }
 
 /// Failures of a [`ModelRegistry`]; off the request path, so no [`Fault`](crate::error::Fault).

@@ -1,5 +1,6 @@
-//! Which version serves whom, and the names that people use for it.
+//! Which version serves whom, the names that people use for it, and how it came to be.
 
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -10,6 +11,31 @@ pub struct Rollout {
     pub stable: Option<u64>,
     /// A version on trial, the challenger, and its share in per mille.
     pub canary: Option<(u64, u16)>,
+}
+
+/// How a rollout came to be: what a registry keeps on record of every change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// Who changed it: a person, a command, a controller.
+    pub by: String,
+    /// Why, as a sentence.
+    pub why: String,
+    /// What it has been since.
+    pub rollout: Rollout,
+}
+
+impl Change {
+    /// Changes that a registry keeps on record, at least.
+    pub const ON_RECORD: usize = 1_000;
+
+    /// Puts a change on record; those before the latest [`ON_RECORD`](Self::ON_RECORD) are forgotten.
+    pub(super) fn record(self, changes: &mut Vec<Self>) {
+        changes.push(self);
+        let n_old = changes.len().saturating_sub(Self::ON_RECORD);
+        changes.drain(..n_old);
+    }
 }
 
 /// A name for a role in a [`Rollout`].

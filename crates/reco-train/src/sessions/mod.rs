@@ -24,8 +24,8 @@ mod tests;
 use async_trait::async_trait;
 use files::Files;
 use parking_lot::Mutex;
-use reco_core::consume::Consumer;
-use reco_core::error::{Fault, FaultKind};
+use reco_core::consume::{Consumer, write_aside};
+use reco_core::error::Fault;
 use reco_core::event::Action;
 use reco_core::file;
 use reco_core::live::Places;
@@ -155,13 +155,8 @@ impl Consumer for SessionWriter {
     }
 
     async fn flush(&mut self) -> Result<(), Fault> {
-        let fault = |kind, cause: String| Fault::new(Self::NAME, kind).because(cause);
         let state = Arc::clone(&self.state);
-        // The disk is not for threads that answer.
-        let written = tokio::task::spawn_blocking(move || state.lock().write()).await;
-        written
-            .map_err(|cause| fault(FaultKind::Internal, cause.to_string()))?
-            .map_err(|cause| fault(FaultKind::Unavailable, cause.to_string()))
+        write_aside(Self::NAME, move || state.lock().write()).await
     }
 }
 

@@ -7,9 +7,10 @@ use crate::event::Event;
 use crate::experiment::Arm;
 use crate::features::UserFeatures;
 use crate::id::UserKey;
-use crate::registry::{RegistryError, Rollout};
+use crate::registry::{Change, RegistryError, Rollout};
 use crate::retrieve::RemoteHit;
 use crate::store::{Appended, Delivery, EventSource, MemoryReader};
+use crate::time::Timestamp;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -177,6 +178,7 @@ enum RegistryFlaw {
     LastWriterWins,
     ComparesThenSwaps,
     GoesLiveAtOnce,
+    KeepsNoRecord,
 }
 
 #[derive(Debug)]
@@ -194,8 +196,10 @@ impl ModelRegistry for BrokenRegistry {
     async fn publish(&self, model: &str, artifact: Bytes) -> Result<u64, RegistryError> {
         let version = self.0.publish(self.model(model), artifact).await?;
         if self.1 == RegistryFlaw::GoesLiveAtOnce {
-            let next = Rollout { stable: Some(version), canary: None };
-            self.0.set_rollout(model, &self.0.rollout(model).await?, &next).await?;
+            let rollout = Rollout { stable: Some(version), canary: None };
+            let (at, by, why) = (Timestamp::from_secs(0), String::new(), String::new());
+            let change = Change { at, by, why, rollout };
+            self.0.set_rollout(model, &self.0.rollout(model).await?, change).await?;
         }
         Ok(version)
     }
@@ -218,7 +222,7 @@ impl ModelRegistry for BrokenRegistry {
         &self,
         model: &str,
         expected: &Rollout,
-        next: &Rollout,
+        change: Change,
     ) -> Result<(), RegistryError> {
         let current = self.rollout(model).await?;
         if self.1 == RegistryFlaw::ComparesThenSwaps {
@@ -229,7 +233,14 @@ impl ModelRegistry for BrokenRegistry {
         }
         let blind = matches!(self.1, RegistryFlaw::LastWriterWins | RegistryFlaw::ComparesThenSwaps);
         let current = self.rollout(model).await?;
-        self.0.set_rollout(model, if blind { &current } else { expected }, next).await
+        self.0.set_rollout(model, if blind { &current } else { expected }, change).await
+    }
+
+    async fn changes(&self, model: &str) -> Result<Vec<Change>, RegistryError> {
+        match self.1 {
+            RegistryFlaw::KeepsNoRecord => Ok(Vec::new()),
+            _ => self.0.changes(model).await,
+        }
     }
 }
 
@@ -241,6 +252,7 @@ fn registries() {
         (RegistryFlaw::LastWriterWins, "who knows an old state is told so"),
         (RegistryFlaw::ComparesThenSwaps, "exactly one wins"),
         (RegistryFlaw::GoesLiveAtOnce, "publishing alone puts nothing live"),
+        (RegistryFlaw::KeepsNoRecord, "what changed is on record"),
     ];
     for (flaw, promise) in flaws {
         check(flaw, promise, model_registry(&BrokenRegistry(MemoryRegistry::default(), flaw)));

@@ -11,8 +11,8 @@ pub use config::{Better, Measured, MetricConfig, MetricKind};
 
 use super::statistics::{Mismatch, sample_ratio_mismatch};
 use super::{ExperimentConfig, VariantConfig};
-use crate::consume::Consumer;
-use crate::error::{Fault, FaultKind};
+use crate::consume::{Consumer, write_aside};
+use crate::error::Fault;
 use crate::file;
 use crate::id::UserKey;
 use crate::live::Places;
@@ -191,11 +191,7 @@ impl Consumer for Metrics {
 
     async fn flush(&mut self) -> Result<(), Fault> {
         let this = self.clone();
-        let fault = |kind, cause: String| Fault::new(Self::NAME, kind).because(cause);
         let write = move || this.path.as_ref().map_or(Ok(()), |path| file::keep(path, &*this.state.lock()));
-        let written = tokio::task::spawn_blocking(write).await;
-        written
-            .map_err(|cause| fault(FaultKind::Internal, cause.to_string()))?
-            .map_err(|cause| fault(FaultKind::Unavailable, cause.to_string()))
+        write_aside(Self::NAME, write).await
     }
 }

@@ -57,6 +57,6 @@ pub use sequential::{ConfidenceSequence, Evidence, Look, Msprt};
 pub use winsor::Caps;
 
 pub(in crate::experiment) use bootstrap::stream;
-pub(in crate::experiment) use special::sign_test;
+pub(in crate::experiment) use special::{binomial_tail, sign_test};
 
 use error::{check_finite, check_share};

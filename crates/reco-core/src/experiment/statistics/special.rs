@@ -90,6 +90,17 @@ pub(in crate::experiment) fn sign_test(heads: u64, tails: u64) -> f64 {
     (2.0 * beta_below(many, few + 1.0, 0.5, 0.5)).min(1.0)
 }
 
+/// P(X >= found) of a binomial variable: the number of `n` that happen by a chance of `share`.
+pub(in crate::experiment) fn binomial_tail(found: u64, n: u64, share: f64) -> f64 {
+    if found == 0 {
+        return 1.0;
+    }
+    if found > n || share <= 0.0 {
+        return 0.0;
+    }
+    beta_below(found as f64, (n - found) as f64 + 1.0, share, 1.0 - share)
+}
+
 /// The logit of the x below which Beta(a, b) has this share: it says as much of x near 1 as near 0.
 pub(super) fn beta_quantile_logit(share: f64, a: f64, b: f64) -> f64 {
     let ln_beta = beta_log(a, b);

@@ -5,8 +5,9 @@ mod manifest;
 #[cfg(test)]
 mod tests;
 
-use super::{Alias, ModelRegistry, RegistryError, Rollout};
+use super::{Alias, Change, ModelRegistry, RegistryError, Rollout};
 use crate::file;
+use crate::time::{Clock, SystemClock};
 use aliases::Aliases;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,7 +38,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///     fs::write(folder.join("model.reco"), "weights")?;
 ///     fs::write(folder.join("metadata.json"), "{}")
 /// })?;
-/// registry.promote("shop", version, Alias::Champion)?;
+/// registry.promote("shop", version, Alias::Champion, "ann")?;
 /// assert_eq!(registry.read_rollout("shop")?.named(Alias::Champion), Some(1));
 ///
 /// let folder = registry.open("shop", version)?;
@@ -146,37 +147,55 @@ impl FolderRegistry {
         Ok(aliases(&self.home(model)?)?.rollout())
     }
 
-    /// Gives a sound version a role. Who becomes champion is challenger no more; a new challenger gets a share of
+    /// How the rollout came to be; as [`ModelRegistry::changes`].
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Store`] when the file cannot be read or makes no sense.
+    pub fn read_changes(&self, model: &str) -> Result<Vec<Change>, RegistryError> {
+        Ok(aliases(&self.home(model)?)?.changes().to_vec())
+    }
+
+    /// Gives a sound version a role; `by` says on record who did it. Who becomes champion is challenger no more; a new challenger gets a share of
     /// 100 per mille.
     ///
     /// # Errors
     ///
     /// Those of [`open`](Self::open).
-    pub fn promote(&self, model: &str, version: u64, alias: Alias) -> Result<(), RegistryError> {
+    pub fn promote(
+        &self,
+        model: &str,
+        version: u64,
+        alias: Alias,
+        by: &str,
+    ) -> Result<(), RegistryError> {
         self.open(model, version)?;
         self.change(model, |aliases| {
             // Between the look and the lock somebody may have pruned it.
             self.folder(model, version)?;
             let Rollout { stable, canary } = aliases.rollout();
-            aliases.set(&match alias {
+            let rollout = match alias {
                 Alias::Champion => {
                     Rollout { stable: Some(version), canary: canary.filter(|trial| trial.0 != version) }
                 }
                 Alias::Challenger => Rollout { stable, canary: Some((version, 100)) },
-            });
+            };
+            let why = format!("makes v{version} {alias}");
+            aliases.set(Change { at: SystemClock.wall(), by: by.to_owned(), why, rollout });
             Ok(())
         })
     }
 
     /// Makes the champion before this one champion again, and returns it; `None` where there was none. Doing it
-    /// again leads further back.
+    /// again leads further back. `by` says on record who did it.
     ///
     /// # Errors
     ///
     /// [`RegistryError::Store`], or those of [`open`](Self::open) for a version that is damaged: nothing changes then.
-    pub fn roll_back(&self, model: &str) -> Result<Option<u64>, RegistryError> {
+    pub fn roll_back(&self, model: &str, by: &str) -> Result<Option<u64>, RegistryError> {
         self.change(model, |aliases| {
-            let back = aliases.go_back(|version| self.folder(model, version).is_ok());
+            let is_there = |version| self.folder(model, version).is_ok();
+            let back = aliases.go_back(is_there, SystemClock.wall(), by);
             back.map(|version| self.open(model, version).map(|_| version)).transpose()
         })
     }
@@ -289,20 +308,27 @@ impl ModelRegistry for FolderRegistry {
         &self,
         model: &str,
         expected: &Rollout,
-        next: &Rollout,
+        change: Change,
     ) -> Result<(), RegistryError> {
-        let (model, expected, next) = (model.to_owned(), expected.clone(), next.clone());
+        let (model, expected) = (model.to_owned(), expected.clone());
         self.aside(move |registry| {
             registry.change(&model, |aliases| {
-                next.versions().try_for_each(|version| registry.folder(&model, version).map(drop))?;
+                let mut versions = change.rollout.versions();
+                versions.try_for_each(|version| registry.folder(&model, version).map(drop))?;
                 if aliases.rollout() != expected {
                     return Err(RegistryError::Conflict { model: model.clone() });
                 }
-                aliases.set(&next);
+                drop(versions);
+                aliases.set(change);
                 Ok(())
             })
         })
         .await
+    }
+
+    async fn changes(&self, model: &str) -> Result<Vec<Change>, RegistryError> {
+        let model = model.to_owned();
+        self.aside(move |registry| registry.read_changes(&model)).await
     }
 }
 

@@ -102,20 +102,20 @@ fn champions_change_and_come_back() {
         let rollout = registry.read_rollout("m").unwrap();
         (rollout.named(Alias::Champion), rollout.named(Alias::Challenger))
     };
-    assert_eq!(registry.roll_back("m").unwrap(), None, "there is no champion before the first");
+    assert_eq!(registry.roll_back("m", "a test").unwrap(), None, "there is no champion before the first");
     for version in 1..=3 {
-        registry.promote("m", version, Alias::Champion).unwrap();
+        registry.promote("m", version, Alias::Champion, "a test").unwrap();
     }
-    registry.promote("m", 4, Alias::Challenger).unwrap();
+    registry.promote("m", 4, Alias::Challenger, "a test").unwrap();
     assert_eq!(live(), (Some(3), Some(4)));
-    registry.promote("m", 4, Alias::Champion).unwrap();
+    registry.promote("m", 4, Alias::Champion, "a test").unwrap();
     assert_eq!(live(), (Some(4), None), "who is champion is no challenger");
-    assert_eq!((registry.roll_back("m").unwrap(), live()), (Some(3), (Some(3), None)));
-    assert_eq!(registry.roll_back("m").unwrap(), Some(2), "further back, not to and fro");
+    assert_eq!((registry.roll_back("m", "a test").unwrap(), live()), (Some(3), (Some(3), None)));
+    assert_eq!(registry.roll_back("m", "a test").unwrap(), Some(2), "further back, not to and fro");
     fs::write(registry.folder("m", 1).unwrap().join("model.reco"), "").unwrap();
-    assert!(matches!(registry.roll_back("m"), Err(RegistryError::Corrupt { version: 1, .. })));
-    assert!(matches!(registry.promote("m", 1, Alias::Champion), Err(RegistryError::Corrupt { .. })));
-    assert!(matches!(registry.promote("m", 9, Alias::Champion), Err(RegistryError::NotFound { .. })));
+    assert!(matches!(registry.roll_back("m", "a test"), Err(RegistryError::Corrupt { version: 1, .. })));
+    assert!(matches!(registry.promote("m", 1, Alias::Champion, "a test"), Err(RegistryError::Corrupt { .. })));
+    assert!(matches!(registry.promote("m", 9, Alias::Champion, "a test"), Err(RegistryError::NotFound { .. })));
     assert_eq!(live(), (Some(2), None), "a refusal changes nothing");
 }
 
@@ -124,11 +124,11 @@ fn pruning_leaves_roles_and_the_latest() {
     let (_folder, registry) = filled();
     (2..=7).for_each(|version| assert_eq!(publish(&registry), version));
     for version in [1, 2, 4] {
-        registry.promote("m", version, Alias::Champion).unwrap();
+        registry.promote("m", version, Alias::Champion, "a test").unwrap();
     }
-    registry.promote("m", 3, Alias::Challenger).unwrap();
+    registry.promote("m", 3, Alias::Challenger, "a test").unwrap();
     assert_eq!(registry.prune("m", 0).unwrap(), [1, 5, 6]);
     assert_eq!(registry.list("m").unwrap(), [2, 3, 4, 7]);
     assert_eq!(publish(&registry), 8, "numbers are not given again");
-    assert_eq!(registry.roll_back("m").unwrap(), Some(2));
+    assert_eq!(registry.roll_back("m", "a test").unwrap(), Some(2));
 }
