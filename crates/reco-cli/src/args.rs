@@ -5,6 +5,7 @@ mod events;
 mod experiment;
 mod line;
 mod models;
+mod rollout;
 mod runs;
 mod stats;
 mod train;
@@ -17,8 +18,9 @@ pub(crate) use bench::{
     NewcomersArgs, RankArgs, RestartArgs,
 };
 pub(crate) use events::{Events, EventsArgs, RebuildArgs};
-pub(crate) use experiment::{AssignArgs, Experiment, ExperimentArgs, LogArgs};
+pub(crate) use experiment::{AssignArgs, Experiment, ExperimentArgs, LogArgs, PlanArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
+pub(crate) use rollout::{RolloutArgs, RolloutCommand};
 pub(crate) use runs::{Runs, RunsArgs};
 pub(crate) use stats::StatsArgs;
 pub(crate) use train::TrainArgs;
@@ -109,6 +111,8 @@ pub(crate) enum Command {
     Similar(SimilarArgs),
     /// Lists, compares and promotes the versions in a registry.
     Models(ModelsArgs),
+    /// Puts a version on trial with part of the users, says how that stands, and takes it back.
+    Rollout(RolloutArgs),
     /// Lists training runs and shows what they found.
     Runs(RunsArgs),
     /// Lists what a learned ranker is told of every candidate, or writes the rows that it learns from.

@@ -19,6 +19,7 @@ use figment::error::Kind;
 use figment::providers::Serialized;
 use layers::Setting;
 use reco_core::event::ActionWeights;
+use reco_core::experiment::rollout::RolloutConfig;
 use reco_core::experiment::{ExperimentConfig, Experiments, Holdout, MetricConfig};
 use reco_core::pipeline::PipelineConfig;
 use reco_http::HttpConfig;
@@ -64,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) redis: RedisConfig,
     /// Where trained versions are kept.
     pub(crate) registry: RegistryConfig,
+    /// How a version on trial comes to serve everybody.
+    pub(crate) rollout: RolloutConfig,
     /// How what is trained is judged.
     pub(crate) judge: JudgeParams,
     /// Experiments by name.
@@ -251,6 +254,7 @@ impl Config {
             .chain(under("kafka", self.kafka.problems()))
             .chain(under("redis", self.redis.problems()))
             .chain(under("registry", self.registry.problems()))
+            .chain(under("rollout", self.rollout.problems()))
             .chain(under("judge", self.judge.problems()))
             .chain(self.experiment_problems())
             .collect()
@@ -270,14 +274,15 @@ impl Config {
             metric.problems().into_iter().map(move |problem| format!("metrics.{name}.{problem}"))
         });
         let known = self.experiment_metrics();
-        let undecided = self.experiments.iter().filter(|(_, of)| !known.contains_key(&of.decide.metric));
-        let undecided = undecided.map(|(name, of)| {
+        let deciding = self
+            .experiments
+            .iter()
+            .map(|(name, of)| (format!("experiments.{name}.decide.metric"), &of.decide.metric));
+        let deciding =
+            deciding.chain(self.rollout.metric.iter().map(|metric| ("rollout.metric".to_owned(), metric)));
+        let undecided = deciding.filter(|(_, metric)| !known.contains_key(*metric)).map(|(path, metric)| {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
-            format!(
-                "experiments.{name}.decide.metric is `{}`, must be one of {}",
-                of.decide.metric,
-                names.join(", ")
-            )
+            format!("{path} is `{metric}`, must be one of {}", names.join(", "))
         });
         together.err().into_iter().flatten().chain(variants).chain(metrics).chain(undecided).collect()
     }

@@ -12,13 +12,16 @@ mod events;
 mod experiments;
 mod exposures;
 mod fleet;
+mod keeper;
 mod lists;
 mod model;
 mod npy;
 mod output;
 mod registry;
 mod remarks;
+mod rollouts;
 mod slips;
+mod states;
 mod watch;
 
 use args::{Cli, Command, Global, ServeArgs};
@@ -110,6 +113,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Recommend(args) => commands::page::recommend(&session, &args)?,
         Command::Similar(args) => commands::page::similar(&session, &args)?,
         Command::Models(args) => commands::models::run(&session, &args)?,
+        Command::Rollout(args) => commands::rollout::run(&session, &args)?,
         Command::Runs(args) => commands::runs::run(&session, &args)?,
         Command::Features(args) => commands::features::run(&session, &args)?,
         Command::Evaluate(args) => commands::evaluate::run(&session, &args)?,

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use comfy_table::{ContentArrangement, presets};
+use reco_core::time::Timestamp;
 use reco_train::data::BadRow;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -115,6 +116,12 @@ pub(crate) fn unless_unread(written: io::Result<()>) -> io::Result<()> {
 /// A table for people. What comes from outside cannot speak to their terminal in it.
 #[derive(Debug)]
 pub(crate) struct Table(comfy_table::Table);
+
+/// A moment as people read it.
+pub(crate) fn moment(at: Timestamp) -> String {
+    let known = jiff::Timestamp::from_millisecond(at.millis());
+    known.map_or_else(|_| at.millis().to_string(), |moment| moment.to_string())
+}
 
 /// An empty table with a header, as wide as the terminal.
 pub(crate) fn table<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {

@@ -6,6 +6,7 @@ use reco_core::pipeline::{PipelineConfig, Recommender, SwapGuard};
 use reco_core::registry::Alias;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 /// Looks at the champion every so often, and at once when asked to.
@@ -31,12 +32,13 @@ impl Watch {
         Self { versions, pipeline, guard: registry.guard(), every, serving, refused: None, unreadable: None }
     }
 
-    /// Watches until the runtime ends.
-    pub(crate) async fn run(mut self, recommender: Recommender) {
+    /// Watches until the runtime ends; `now` lets it look at once.
+    pub(crate) async fn run(mut self, recommender: Recommender, now: Arc<Notify>) {
         let mut asked = Asked::new();
         loop {
             let is_asked = tokio::select! {
                 () = passed(self.every) => false,
+                () = now.notified() => false,
                 () = asked.wait() => true,
             };
             if is_asked {

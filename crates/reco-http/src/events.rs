@@ -5,7 +5,6 @@ use crate::body::{self, invalid_json};
 use crate::dead::bury;
 use crate::error::{ApiError, ErrorJson};
 use crate::json::json;
-use crate::params::Params;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};

@@ -8,15 +8,17 @@ use crate::params::Params;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use reco_core::error::RecommendError;
 use reco_core::experiment::{
-    Asked, Assignment, Decision, ExperimentConfig, ExperimentReport, Experiments, ExposureCounts, Exposures,
-    Ledger, Memory, Metrics, NoMemory, Served, Subject,
+    Answered, Asked, Assignment, Decision, ExperimentConfig, ExperimentReport, Experiments, ExposureCounts,
+    Exposures, Ledger, Memory, Metrics, NoMemory, Served, Subject, Tally, Traffic,
 };
 use reco_core::page::Page;
-use reco_core::pipeline::{Recommender, Variants};
+use reco_core::pipeline::{CurrentVariants, Recommender, Variants};
 use reco_core::request::Surface;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Names the variants that made a page, `exp_123_A`; several are divided by commas.
@@ -25,18 +27,20 @@ const HEADER: HeaderName = HeaderName::from_static("x-experiment");
 /// The experiments that go on, and where their exposures go.
 #[derive(Clone, Debug)]
 pub(crate) struct Trials {
-    variants: Variants,
+    variants: CurrentVariants,
     noting: Option<(Ledger, Exposures)>,
     metrics: Option<Metrics>,
+    traffic: Traffic,
 }
 
 impl Trials {
     pub(crate) fn none(recommender: Recommender) -> Self {
-        Self { variants: Variants::none(recommender), noting: None, metrics: None }
+        let variants = Variants::none(recommender).into();
+        Self { variants, noting: None, metrics: None, traffic: Traffic::default() }
     }
 
-    pub(crate) fn new(variants: Variants, ledger: Ledger, exposures: Exposures) -> Self {
-        Self { variants, noting: Some((ledger, exposures)), metrics: None }
+    pub(crate) fn new(variants: CurrentVariants, ledger: Ledger, exposures: Exposures) -> Self {
+        Self { variants, noting: Some((ledger, exposures)), metrics: None, traffic: Traffic::default() }
     }
 
     /// With what users do who were exposed.
@@ -44,21 +48,30 @@ impl Trials {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// The variants for somebody on a surface.
-    pub(crate) fn assign(&self, subject: Subject<'_>, surface: &Surface) -> Vec<Assignment> {
-        let memory: &dyn Memory = self.noting.as_ref().map_or(&NoMemory, |(ledger, _)| ledger);
-        self.variants.experiments().assign(subject, surface, memory)
+    /// Counts what is served where others see it, too.
+    pub(crate) fn counted(self, traffic: Traffic) -> Self {
+        Self { traffic, ..self }
     }
 
-    /// What answers somebody with these variants.
-    pub(crate) fn pipeline(&self, assigned: &[Assignment]) -> &Recommender {
-        self.variants.of(assigned)
+    /// The variants for somebody on a surface.
+    pub(crate) fn choose(&self, subject: Subject<'_>, surface: &Surface) -> Chosen {
+        let memory: &dyn Memory = self.noting.as_ref().map_or(&NoMemory, |(ledger, _)| ledger);
+        let variants = self.variants.get();
+        let assigned = variants.experiments().assign(subject, surface, memory);
+        Chosen { variants, assigned }
+    }
+
+    /// Counts what became of a request.
+    pub(crate) fn count(&self, chosen: &Chosen, outcome: &Result<Page, RecommendError>, took: Duration) {
+        if let Some(answered) = Answered::of(outcome, took) {
+            self.traffic.note_all(&chosen.assigned, answered);
+        }
     }
 
     /// Notes what was served, once per user, experiment and window. Keeps nobody waiting.
     pub(crate) fn expose(
         &self,
-        assigned: &[Assignment],
+        Chosen { variants, assigned }: &Chosen,
         id: &RequestId,
         session: Option<&str>,
         surface: &Surface,
@@ -74,16 +87,29 @@ impl Trials {
             rung: page.rung,
         };
         let asked = Asked {
-            at: self.variants.main().clock().wall(),
+            at: variants.main().clock().wall(),
             request: Some(id.as_str().into()),
             session: session.map(Into::into),
         };
-        exposures.expose(self.variants.experiments(), ledger, assigned, &asked, served);
+        exposures.expose(variants.experiments(), ledger, assigned, &asked, served);
     }
 
     /// What became of exposures, where there are any.
     pub(crate) fn counts(&self) -> Option<ExposureCounts> {
         self.noting.as_ref().map(|(_, exposures)| exposures.counts())
+    }
+}
+
+/// The variants for whoever asks, and the pipelines that they are of: other ones may serve by the time the answer is made.
+pub(crate) struct Chosen {
+    variants: Arc<Variants>,
+    pub(crate) assigned: Vec<Assignment>,
+}
+
+impl Chosen {
+    /// What answers.
+    pub(crate) fn pipeline(&self) -> &Recommender {
+        self.variants.of(&self.assigned)
     }
 }
 
@@ -105,8 +131,8 @@ struct All<'a> {
 /// The experiments, and what became of exposures since the start.
 pub(crate) async fn experiments(State(app): State<App>, query: RawQuery) -> Result<Response, ApiError> {
     Params::new(query, &[])?;
-    let configs = app.trials.variants.experiments().configs();
-    let experiments = configs.map(|(name, config)| (&**name, config)).collect();
+    let variants = app.trials.variants.get();
+    let experiments = variants.experiments().configs().map(|(name, config)| (&**name, config)).collect();
     json(&All { experiments, exposures: app.trials.counts() })
 }
 
@@ -115,6 +141,8 @@ struct One<'a> {
     config: &'a ExperimentConfig,
     report: ExperimentReport,
     decision: Decision,
+    /// What was answered since the start, by arm.
+    traffic: BTreeMap<&'a str, Tally>,
 }
 
 /// What is known of one experiment by now, and what to do about it.
@@ -124,7 +152,8 @@ pub(crate) async fn experiment(
     query: RawQuery,
 ) -> Result<Response, ApiError> {
     Params::new(query, &[])?;
-    let Trials { variants, metrics, .. } = &app.trials;
+    let Trials { metrics, traffic, .. } = &app.trials;
+    let variants = app.trials.variants.get();
     let unknown = || {
         let names: Vec<&str> = variants.experiments().configs().map(|(name, _)| &**name).collect();
         let there = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
@@ -138,5 +167,7 @@ pub(crate) async fn experiment(
     };
     let report = metrics.report(&name, config);
     let decision = Decision::new(&report, &config.decide, variants.main().clock().wall());
-    json(&One { config, report, decision })
+    let names = config.variants.iter().map(|variant| variant.name.as_str());
+    let traffic = names.zip(traffic.of(&name)).collect();
+    json(&One { config, report, decision, traffic })
 }

@@ -44,8 +44,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use reco_core::consume::{Analytics, Progress};
-use reco_core::experiment::{Exposures, Ledger, Metrics};
-use reco_core::pipeline::{Recommender, Variants};
+use reco_core::experiment::{Exposures, Ledger, Metrics, Traffic};
+use reco_core::pipeline::{CurrentVariants, Recommender};
 use reco_core::store::DeadLetters;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,8 +139,13 @@ impl Api {
     /// Answers by the pipelines of experiments' variants, which must stand beside this recommender. `ledger` knows who had
     /// which, and exposures go to the log.
     #[must_use]
-    pub fn experiments(mut self, variants: Variants, ledger: Ledger, exposures: Exposures) -> Self {
-        self.0.trials = experiments::Trials::new(variants, ledger, exposures);
+    pub fn experiments(
+        mut self,
+        variants: impl Into<CurrentVariants>,
+        ledger: Ledger,
+        exposures: Exposures,
+    ) -> Self {
+        self.0.trials = experiments::Trials::new(variants.into(), ledger, exposures);
         self
     }
 
@@ -148,6 +153,13 @@ impl Api {
     #[must_use]
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.0.trials = self.0.trials.measured(metrics);
+        self
+    }
+
+    /// Counts what is served to the variants of experiments in `traffic`, for whoever watches over them.
+    #[must_use]
+    pub fn traffic(mut self, traffic: Traffic) -> Self {
+        self.0.trials = self.0.trials.counted(traffic);
         self
     }
 

@@ -120,16 +120,18 @@ async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) ->
     let (user, surface) = (request.user.clone(), request.surface.clone());
     let attributes = attributes(params)?;
     let subject = Subject { user: &user, session: params.name("session_id")?, attributes: &attributes };
-    let assigned = app.trials.assign(subject, &surface);
-    let recommender = app.trials.pipeline(&assigned);
+    let chosen = app.trials.choose(subject, &surface);
+    let recommender = chosen.pipeline();
     let begun = recommender.clock().now();
     // One snapshot for the page and for looking up its items, whatever takes its place meanwhile.
     let snapshot = recommender.snapshot();
-    let page = recommender.recommend_from(Arc::clone(&snapshot), request).await?;
+    let outcome = recommender.recommend_from(Arc::clone(&snapshot), request).await;
     let took = recommender.clock().now().saturating_duration_since(begun);
-    app.trials.expose(&assigned, id, subject.session, &surface, &page, took);
-    let answer = PageJson::new(id.as_str(), &user, &page, &snapshot.catalog).experiments(&assigned);
-    Ok(experiments::named(json(&answer)?, &assigned))
+    app.trials.count(&chosen, &outcome, took);
+    let page = outcome?;
+    app.trials.expose(&chosen, id, subject.session, &surface, &page, took);
+    let answer = PageJson::new(id.as_str(), &user, &page, &snapshot.catalog).experiments(&chosen.assigned);
+    Ok(experiments::named(json(&answer)?, &chosen.assigned))
 }
 
 /// What is known of whoever asks beside their name: a JSON object, and the device.

@@ -12,6 +12,24 @@ pub(crate) struct ExperimentArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Experiment {
+    /// Says how many users it takes to find a change, and how many days.
+    Plan(PlanArgs),
+    /// Lets an experiment of the configuration go on, in a server that runs, too.
+    Start {
+        /// Its name in the configuration.
+        experiment: String,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT", default_value = "somebody asked for it")]
+        why: String,
+    },
+    /// Ends an experiment of the configuration, in a server that runs, too: everybody gets what the others get.
+    Stop {
+        /// Its name in the configuration.
+        experiment: String,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT", default_value = "somebody asked for it")]
+        why: String,
+    },
     /// Prints the bucket of a value, and its variant.
     Assign(AssignArgs),
     /// Lists the configured experiments with what is known of them, and what to do.
@@ -20,9 +38,41 @@ pub(crate) enum Experiment {
     Report {
         /// Its name in the configuration.
         experiment: String,
+        /// Writes a page with plots of every metric day by day, too.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
         #[command(flatten)]
         log: LogArgs,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+reco experiment plan --base 0.03 --change 10 --users-per-day 5000\n  \
+reco experiment plan ranker --base 12.5 --deviation 30 --change 5 --users-per-day 5000\n\n\
+Numbers hold for a look at the end; who looks every day and stops early, as `reco experiment status` allows, takes longer where \
+the change is no larger than planned.")]
+pub(crate) struct PlanArgs {
+    /// An experiment of the configuration, whose arms, coverage and rules it takes.
+    pub(crate) experiment: Option<String>,
+    /// The number that decides, as it is now: a share of users between 0 and 1, or with --deviation a mean.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) base: f64,
+    /// The least change that is to be found, in percent of that.
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
+    pub(crate) change: f64,
+    /// Standard deviation of that number among users, where it is a mean per user.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) deviation: Option<f64>,
+    /// Users who come for the first time on a day.
+    #[arg(long, value_name = "N")]
+    pub(crate) users_per_day: Option<f64>,
+    /// The share of changes of that size that is to be found, between 0 and 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8)]
+    pub(crate) power: f64,
+    /// Arms, the control included [default: those of the experiment, or 2].
+    #[arg(long, value_name = "N")]
+    pub(crate) arms: Option<usize>,
 }
 
 /// Which events experiments are judged by.

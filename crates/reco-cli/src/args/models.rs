@@ -66,7 +66,7 @@ pub(crate) enum Models {
     Promote {
         /// As v3, or challenger.
         version: Role,
-        /// Makes it the challenger instead.
+        /// Makes it the challenger instead, which servers give to a tenth of the users: see `reco rollout`.
         #[arg(long)]
         challenger: bool,
     },

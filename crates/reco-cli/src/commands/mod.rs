@@ -11,6 +11,7 @@ pub(crate) mod models;
 pub(crate) mod page;
 pub(crate) mod precompute;
 pub(crate) mod rebuild;
+pub(crate) mod rollout;
 pub(crate) mod runs;
 pub(crate) mod score;
 pub(crate) mod serve;

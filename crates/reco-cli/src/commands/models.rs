@@ -30,7 +30,10 @@ pub(crate) fn run(session: &Session, args: &ModelsArgs) -> Result<(), Failure> {
         Models::Promote { version, challenger } => {
             let role = if challenger { Alias::Challenger } else { Alias::Champion };
             let number = versions.number(version)?;
-            versions.registry.promote(&versions.model, number, role, "reco models promote").map_err(|error| versions.told(error))?;
+            versions
+                .registry
+                .promote(&versions.model, number, role, "reco models promote")
+                .map_err(|error| versions.told(error))?;
             let said = format!("v{number} is {role}");
             let metadata = publish::metadata(&versions.registry, &versions.model, number);
             if let Ok(Metadata { remarks, judged_in_another_order: Some(_), .. }) = metadata {
@@ -39,7 +42,10 @@ pub(crate) fn run(session: &Session, args: &ModelsArgs) -> Result<(), Failure> {
             session.output.result(&json!({ "version": format!("v{number}"), "role": role }), |_| said)
         }
         Models::Rollback => {
-            let back = versions.registry.roll_back(&versions.model, "reco models rollback").map_err(|error| versions.told(error))?;
+            let back = versions
+                .registry
+                .roll_back(&versions.model, "reco models rollback")
+                .map_err(|error| versions.told(error))?;
             let number = back.ok_or("there is no champion before this one")?;
             let said = format!("v{number} is champion again");
             session

@@ -3,11 +3,15 @@
 use crate::args::{Role, ServeArgs};
 use crate::consumers::Consumers;
 use crate::events::{Events, EventsConfig, Keep};
-use crate::experiments::Trials;
+use crate::experiments::{Trials, Workshop};
 use crate::fleet::Fleet;
+use crate::keeper::Keeper;
 use crate::output::{say, say_json};
+use crate::rollouts::Rollouts;
+use crate::states::States;
 use crate::watch::Watch;
 use crate::{Failure, Session, exposures, model};
+use reco_core::experiment::Exposures;
 use reco_core::launch::Leased;
 use reco_core::pipeline::{Recommender, RecommenderBuilder};
 use reco_core::registry::Alias;
@@ -19,17 +23,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tracing::warn;
 
 pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| "info".into()),
-        )
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    begin_log();
     let http = http(session, args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // The port is taken first: nobody should wait for training to learn that it is in use.
@@ -51,8 +49,9 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         runtime.spawn(async move { exposures.keep().await });
     }
     let (recommender, watch) = begun(session, args, events.as_ref(), &fleet, exposures.as_ref())?;
-    let trials =
-        Trials::start(session, &args.model, runtime.handle(), events.as_ref(), &recommender, &fleet)?;
+    let versions = model::versions(session, &args.model)?;
+    let workshop = Workshop::new(session, &fleet, &recommender, versions.clone());
+    let trials = Trials::start(session, &workshop, runtime.handle(), events.as_ref())?;
     let consumers = events
         .as_ref()
         .map(|events| {
@@ -61,8 +60,18 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         .transpose()?;
     let mut api = Api::new(recommender.clone(), http);
     let noted = trials.as_ref().map(|trials| trials.exposures.clone());
-    if let Some(Trials { variants, ledger, exposures, metrics }) = trials {
-        api = api.experiments(variants, ledger, exposures).metrics(metrics);
+    let champion = Arc::new(Notify::new());
+    let keeper = trials.clone().map(|trials| {
+        // Who serves one version for good tries no other.
+        let rollouts = versions.filter(|_| watch.is_some()).map(|versions| {
+            let (config, by) = (session.config.rollout.clone(), format!("server at {address}"));
+            Rollouts::new(versions, config, &trials, by, Arc::clone(&champion))
+        });
+        let (states, serving) = (States::beside(&session.config.events.path), trials.serving.clone());
+        Keeper { workshop: &workshop, trials, states, rollouts, serving, told: None }
+    });
+    if let Some(Trials { variants, ledger, exposures, metrics, traffic, .. }) = trials {
+        api = api.experiments(variants, ledger, exposures).metrics(metrics).traffic(traffic);
     }
     if let Some(Events { dead, .. }) = events {
         api = api.dead_letters(dead);
@@ -76,28 +85,24 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
         let _ = trained.send(Box::pin(shutdown_signal()));
         announce(session, &recommender, &address);
         if let Some(watch) = watch {
-            tokio::spawn(watch.run(recommender.clone()));
+            tokio::spawn(watch.run(recommender.clone(), champion));
         }
-        let how = match serving.await?? {
+        let every = Duration::from_secs_f64(session.config.rollout.look_secs);
+        let kept = async {
+            match keeper {
+                Some(keeper) => keeper.run(every).await,
+                None => std::future::pending().await,
+            }
+        };
+        let stopped = tokio::select! {
+            stopped = serving => stopped??,
+            never = kept => match never {},
+        };
+        let how = match stopped {
             Stopped::Drained => "requests under way were finished",
             Stopped::Cut => "connections still open after ten seconds were cut",
         };
-        if let Some(noted) = noted
-            && tokio::time::timeout(MOST_AT_THE_END, noted.flush()).await.is_err()
-        {
-            let n_left = noted.counts().waiting;
-            warn!("the log did not take {n_left} exposures to experiments within ten seconds");
-        }
-        if let Some(consumers) = consumers
-            && tokio::time::timeout(MOST_AT_THE_END, consumers.stop()).await.is_err()
-        {
-            warn!("consumers of events did not finish within ten seconds; they go on at the next start");
-        }
-        if let Some(exposures) = exposures
-            && tokio::time::timeout(Duration::from_secs(2), exposures.give_back()).await.is_err()
-        {
-            warn!("exposures of new items that were not used could not be given back; they count as used");
-        }
+        Unfinished { noted, consumers, exposures }.finish().await;
         if session.output.json {
             say_json(&json!({ "stopped": how }));
         } else {
@@ -108,6 +113,46 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
     // A thread that writes may take any time; what it leaves is gone on from.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
+}
+
+fn begin_log() {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("RUST_LOG").unwrap_or_else(|_| "info".into()),
+        )
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+/// What is still to be done after the last request.
+struct Unfinished {
+    /// Exposures to experiments on their way to the log.
+    noted: Option<Exposures>,
+    consumers: Option<Consumers>,
+    /// Exposures of new items that this server took and did not use.
+    exposures: Option<Arc<Leased>>,
+}
+
+impl Unfinished {
+    async fn finish(self) {
+        if let Some(noted) = self.noted
+            && tokio::time::timeout(MOST_AT_THE_END, noted.flush()).await.is_err()
+        {
+            let n_left = noted.counts().waiting;
+            warn!("the log did not take {n_left} exposures to experiments within ten seconds");
+        }
+        if let Some(consumers) = self.consumers
+            && tokio::time::timeout(MOST_AT_THE_END, consumers.stop()).await.is_err()
+        {
+            warn!("consumers of events did not finish within ten seconds; they go on at the next start");
+        }
+        if let Some(exposures) = self.exposures
+            && tokio::time::timeout(Duration::from_secs(2), exposures.give_back()).await.is_err()
+        {
+            warn!("exposures of new items that were not used could not be given back; they count as used");
+        }
+    }
 }
 
 /// How long what was begun may take to finish after the last request. None of it is lost if it does not: events are in the log.

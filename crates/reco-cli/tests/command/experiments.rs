@@ -101,3 +101,50 @@ fn everything_wrong_with_experiments_is_told_before_anything_begins() {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
 }
+
+#[test]
+fn an_experiment_is_stopped_and_started_while_the_server_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    config(folder, 1);
+    let mut server = Server::start(
+        folder,
+        &["--interactions", "interactions.csv", "--set", "clock=system", "--set", "rollout.look_secs=0.1"],
+    );
+    assert_eq!(variant(&server, "u1"), "A");
+    assert_eq!(answer(folder, &["experiment", "stop", "short", "--why", "sale"])["state"], "stopped");
+    server.wait_for("the experiment short is stopped now: sale");
+    assert_eq!(variant(&server, "u1"), Value::Null);
+    assert_eq!(answer(folder, &["experiment", "start", "short"])["state"], "running");
+    server.wait_for("the experiment short is running now");
+    assert_eq!(variant(&server, "u1"), "A");
+    answer(folder, &["experiment", "stop", "short"]);
+    server.wait_for("the experiment short is stopped now");
+    stop(server);
+
+    let server = serve(folder);
+    assert_eq!(variant(&server, "u1"), Value::Null, "what is stopped stays so");
+    stop(server);
+    assert!(refusal(folder, &["experiment", "stop", "long"]).contains("there are short"));
+    let in_memory = ["experiment", "stop", "short", "--set", "events.keep=memory"];
+    assert!(refusal(folder, &in_memory).contains("set `state` in the configuration"));
+}
+
+#[test]
+fn a_plan_says_how_many_users_it_takes_and_how_many_days() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let plan = |more: &[&str]| answer(folder, &[&["experiment", "plan", "--change", "10"], more].concat());
+    // 3 % to 3.3 %, by Fleiss, Levin and Paik: (1.9600 + 0.8416)² · (0.0291 + 0.031911) / 0.003².
+    let shares = plan(&["--base", "0.03", "--users-per-day", "10000"]);
+    assert_eq!((&shares["users_per_arm"], &shares["days"]), (&json!(53_208), &json!(14)));
+    let means = plan(&["--base", "10", "--deviation", "10"]);
+    // As statsmodels' tt_ind_solve_power(0.1, alpha=0.05, power=0.8) says: 1570.7.
+    assert_eq!((&means["users_per_arm"], &means["days"]), (&json!(1_571), &Value::Null));
+    let few = plan(&["--base", "10", "--deviation", "1"]);
+    assert_eq!(few["users_per_arm"], 1_000, "what a decision takes at least");
+    assert!(refusal(folder, &["experiment", "plan", "--base", "2", "--change", "1"]).contains("--base 2"));
+    assert!(
+        refusal(folder, &["experiment", "plan", "--base", "0.1", "--change", "0"]).contains("--change 0")
+    );
+}

@@ -1,6 +1,6 @@
 //! The registry by the command: what is published, promoted, refused and removed.
 
-use crate::support::{Server, answer, reco, refusal};
+use crate::support::{Server, answer, ask, reco, refusal, stop};
 use std::fs;
 use std::process::Stdio;
 
@@ -138,4 +138,49 @@ fn a_server_takes_a_champion_that_passes_and_refuses_one_that_does_not() {
     fs::write(folder.join("models/reco/aliases.json"), aliases).expect("a file");
     let why = wait_for("v1 was refused");
     assert!(why.contains("model.reco has 0 bytes"), "{why}");
+}
+
+#[test]
+fn a_version_on_trial_comes_to_serve_everybody_or_is_taken_back() {
+    let folder = published();
+    let folder = folder.path();
+    let quick = "[registry]\npath = \"models\"\nwatch_secs = 1\n\
+        [rollout]\nsteps = [{ percent = 50, hours = 0 }]\nlook_secs = 0.1\nleast_answers = 20\n";
+    fs::write(folder.join("reco.toml"), quick).expect("a file");
+    assert!(refusal(folder, &["rollout", "start", "v2"]).contains("no version serves yet"));
+    answer(folder, &["models", "promote", "v1"]);
+    assert!(refusal(folder, &["rollout", "start", "v1"]).contains("v1 is the champion"));
+    assert!(refusal(folder, &["rollout", "stop"]).contains("no version is on trial"));
+    let mut server = Server::start(folder, &[]);
+    let started = answer(folder, &["rollout", "start", "v2", "--why", "a new night"]);
+    assert_eq!(started["trial"]["version"], "v2");
+    server.wait_for("v2 is on trial: 50 % of users get it");
+    let mut answered = [0, 0];
+    for user in 0..200 {
+        let (status, page) =
+            ask(&server, "GET", &format!("/recommendations?user_id=u{user}"), "").expect("an answer");
+        assert_eq!(status, 200, "{page}");
+        // It may have come to serve everybody meanwhile.
+        let Some(of) = page["experiments"].get(0) else { continue };
+        assert_eq!(of["experiment"], "rollout-v2-500");
+        answered[usize::from(of["variant"] == "canary")] += 1;
+    }
+    assert!(answered.iter().all(|n| *n > 5), "both answer: {answered:?}");
+    server.wait_for("v2 serves now");
+    let status = answer(folder, &["rollout", "status"]);
+    assert_eq!((&status["champion"], &status["trial"]), (&"v2".into(), &serde_json::Value::Null));
+    let latest =
+        status["changes"].as_array().and_then(|changes| changes.last()).expect("changes are on record");
+    assert!(latest["by"].as_str().is_some_and(|by| by.starts_with("server at")), "{latest}");
+    assert_eq!(latest["why"], "v2 proved sound: everybody gets it");
+    stop(server);
+
+    answer(folder, &["rollout", "start", "v1", "--percent", "5"]);
+    assert!(refusal(folder, &["rollout", "start", "v2"]).contains("v2 is the champion"));
+    fs::write(folder.join("models/reco/v1/model.reco"), "").expect("a file");
+    let mut server = Server::start(folder, &[]);
+    server.wait_for("v1 cannot be served on trial");
+    let taken_back = |_| answer(folder, &["rollout", "status"])["trial"].is_null();
+    assert!((0..100).any(taken_back), "what cannot be served does not stay on trial");
+    assert!(refusal(folder, &["rollout", "start", "v1"]).contains("model.reco has 0 bytes"));
 }

@@ -169,6 +169,10 @@ async fn rivals(registry: &dyn ModelRegistry) {
         );
         assert_eq!(live(registry, "raced").await, won[0], "what the winner set is live");
         let latest = on_record(registry, "raced").await.pop();
-        assert_eq!(latest.map(|change| change.rollout).as_ref(), won.first(), "who lost changed nothing on record");
+        assert_eq!(
+            latest.map(|change| change.rollout).as_ref(),
+            won.first(),
+            "who lost changed nothing on record"
+        );
     }
 }

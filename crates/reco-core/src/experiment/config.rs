@@ -6,6 +6,7 @@ use crate::request::Surface;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 /// One experiment: who takes part, and what its variants change. The first variant is the control.
@@ -68,6 +69,16 @@ pub enum State {
     Stopped,
 }
 
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Draft => "draft",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
 /// Whom an experiment divides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,7 +106,7 @@ pub enum Split {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VariantConfig {
-    /// its name; letters, digits, `-`, `_` and `.`.
+    /// Its name: letters, digits, `-` and `_`.
     pub name: String,
     /// Its share of users, as `split` says; the same as others' unless set.
     #[serde(skip_serializing_if = "Option::is_none")]

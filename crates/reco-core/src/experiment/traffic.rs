@@ -1,6 +1,7 @@
 //! What is served to the variants of experiments: how many answers, how many of them bad, and how fast.
 
 use super::{Arm, Assignment, How};
+use crate::error::RecommendError;
 use crate::page::Page;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
@@ -24,7 +25,10 @@ use std::time::Duration;
 /// assert_eq!((arms[1].answers, arms[1].errors), (2, 1));
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Traffic(Arc<RwLock<FxHashMap<Arc<str>, Mutex<Vec<Tally>>>>>);
+pub struct Traffic(Arc<RwLock<ByExperiment>>);
+
+/// Tallies of arms, the control first.
+type ByExperiment = FxHashMap<Arc<str>, Mutex<Vec<Tally>>>;
 
 /// One answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,14 +44,18 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// A page, or none where there was an error.
-    pub fn with(page: Option<&Page>, took: Duration) -> Self {
-        Self {
+    /// What became of a request; none of one that nobody could honour, which speaks for or against nothing.
+    pub fn of(outcome: &Result<Page, RecommendError>, took: Duration) -> Option<Self> {
+        if matches!(outcome, Err(RecommendError::InvalidRequest { .. })) {
+            return None;
+        }
+        let page = outcome.as_ref().ok();
+        Some(Self {
             failed: page.is_none(),
             degraded: page.is_some_and(Page::is_degraded),
             took,
             score: page.and_then(|page| Some(page.items.first()?.score)),
-        }
+        })
     }
 }
 

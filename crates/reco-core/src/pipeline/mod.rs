@@ -30,7 +30,7 @@ pub use live_feed::LiveFeed;
 pub use pages::PageCache;
 pub use parts::Quotas;
 pub use swap::{SwapGuard, SwapOutcome, SwapRefused, SwapReport};
-pub use variants::{VariantError, Variants};
+pub use variants::{CurrentVariants, VariantError, Variants};
 
 use crate::cache::LayerCounts;
 use crate::candidate::{Candidates, Hits};

@@ -4,6 +4,7 @@ use super::builder::Model;
 use super::{BuildError, PipelineConfig, Recommender, RecommenderBuilder};
 use crate::experiment::{Arm, Assignment, Experiments, State, VariantConfig, are_apart};
 use crate::snapshot::Snapshot;
+use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -176,7 +177,7 @@ impl Variants {
         experiments: Experiments,
         config: &PipelineConfig,
         build: impl Fn(&PipelineConfig, Arc<Snapshot>) -> Result<RecommenderBuilder, BuildError>,
-        load: impl Fn(u64) -> Result<Snapshot, String>,
+        load: impl Fn(u64) -> Result<Arc<Snapshot>, String>,
     ) -> Result<Self, VariantError> {
         let maker = Maker { main: &main, experiments: &experiments, config, build, load };
         let pipelines = Arc::new(maker.pipelines()?);
@@ -206,6 +207,42 @@ impl Variants {
     }
 }
 
+/// Variants that others may take the place of while they serve, as when an experiment begins or ends. Cheap to clone: all clones
+/// get what is put in one.
+///
+/// ```
+/// use reco_core::pipeline::{CurrentVariants, PipelineConfig, Variants};
+/// use reco_core::snapshot::Snapshot;
+///
+/// let recommender = PipelineConfig::default().builder(Snapshot::default())?.build()?;
+/// let current = CurrentVariants::from(Variants::none(recommender.clone()));
+/// // Whoever answers a request holds on to what is current when it begins.
+/// let variants = current.get();
+/// current.put(Variants::none(recommender));
+/// assert!(variants.experiments().is_empty());
+/// # Ok::<(), reco_core::pipeline::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CurrentVariants(Arc<ArcSwap<Variants>>);
+
+impl From<Variants> for CurrentVariants {
+    fn from(variants: Variants) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(variants)))
+    }
+}
+
+impl CurrentVariants {
+    /// Those that serve.
+    pub fn get(&self) -> Arc<Variants> {
+        self.0.load_full()
+    }
+
+    /// Lets others serve. Requests that have begun end with those that they began with.
+    pub fn put(&self, variants: Variants) {
+        self.0.store(Arc::new(variants));
+    }
+}
+
 /// Whether a variant is anything but what everybody gets.
 fn changes(experiments: &Experiments, experiment: &str, arm: Arm) -> bool {
     let variant = experiments.config(experiment).and_then(|config| config.variants.get(usize::from(arm.0)));
@@ -224,7 +261,7 @@ struct Maker<'a, B, L> {
 impl<B, L> Maker<'_, B, L>
 where
     B: Fn(&PipelineConfig, Arc<Snapshot>) -> Result<RecommenderBuilder, BuildError>,
-    L: Fn(u64) -> Result<Snapshot, String>,
+    L: Fn(u64) -> Result<Arc<Snapshot>, String>,
 {
     fn pipelines(&self) -> Result<BTreeMap<Vec<Chosen>, Recommender>, VariantError> {
         let ways = self.ways()?;
@@ -275,7 +312,7 @@ where
             }
             match (self.load)(version) {
                 Ok(snapshot) => {
-                    versions.insert(version, Arc::new(snapshot));
+                    versions.insert(version, snapshot);
                 }
                 Err(why) => problems.push(format!("experiments.{}.version: {why}", self.path(chosen))),
             }

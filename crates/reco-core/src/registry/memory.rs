@@ -122,7 +122,9 @@ impl ModelRegistry for MemoryRegistry {
         change: Change,
     ) -> Result<(), RegistryError> {
         let mut models = self.models.lock();
-        if let Some(version) = change.rollout.versions().find(|&version| models.version(model, version).is_none()) {
+        if let Some(version) =
+            change.rollout.versions().find(|&version| models.version(model, version).is_none())
+        {
             return Err(RegistryError::NotFound { model: model.to_owned(), version });
         }
         // A model never published has the empty rollout, and only that can be set for it.

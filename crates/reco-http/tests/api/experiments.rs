@@ -164,3 +164,22 @@ async fn an_experiment_tells_what_is_known_of_it_and_what_to_do() {
     let (status, body) = send(shop.app, get_request("/experiments/drink")).await;
     assert_eq!((status, &body["error"]["code"]), (StatusCode::NOT_FOUND, &json!("unknown_experiment")));
 }
+
+#[tokio::test]
+async fn answers_are_counted_by_variant_and_requests_that_nobody_can_honour_are_not() {
+    let mut config = food_or_all();
+    config["food"]["overrides"] = json!({"qa": "B"});
+    let shop = Shop::new(&config);
+    let mut n_food = 0;
+    for user in 0..20 {
+        n_food += u64::from(shop.page(&format!("user_id=u{user}")).await.0.as_deref() == Some("food_B"));
+    }
+    shop.page("user_id=qa").await;
+    let (status, _) = send(shop.app.clone(), get_request("/recommendations?user_id=ann&count=0")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (_, known) = send(shop.app, get_request("/experiments/food")).await;
+    let traffic = &known["traffic"];
+    assert_eq!((&traffic["A"]["answers"], &traffic["B"]["answers"]), (&json!(20 - n_food), &json!(n_food)));
+    assert_eq!((&traffic["B"]["errors"], &traffic["B"]["fallbacks"]), (&json!(0), &json!(0)));
+    assert!(traffic["B"]["p99_ms"].as_f64().is_some_and(|ms| ms >= 0.0), "{traffic}");
+}

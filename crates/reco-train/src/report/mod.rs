@@ -1,6 +1,7 @@
 //! The report of a run: one page of HTML that needs nothing else, to read, print and send on.
 
 mod arrivals;
+mod experiment;
 mod metrics;
 mod plots;
 mod ranker;
@@ -8,6 +9,7 @@ mod ranker;
 mod tests;
 
 pub use arrivals::plot_arrivals;
+pub use experiment::{ExperimentFacts, render_experiment};
 
 use crate::data::clean::Cleaned;
 use crate::flow::{ExamplePage, Fitted, JudgeParams, Verdict};
@@ -60,30 +62,37 @@ pub fn render(facts: &Facts<'_>) -> String {
         "examples" => examples(&facts.fitted.examples),
         _ => data(facts),
     };
+    let header = html! {
+        h1 { "Run " (facts.run.id) }
+        p class="soft" { "Model " (facts.run.experiment) ", begun " (facts.run.began) }
+        p class="headline" { (metrics::headline(facts)) }
+        @for line in facts.remarks { p { (line) } }
+    };
+    let sections = SECTIONS.map(|(id, title)| (id, title.to_owned(), content(id)));
+    document(&format!("Run {} of {}", facts.run.id, facts.run.experiment), &header, sections.into())
+}
+
+/// A page of sections, each by id, title and content.
+fn document(title: &str, header: &Markup, sections: Vec<(&str, String, Markup)>) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Run " (facts.run.id) " of " (facts.run.experiment) }
+                title { (title) }
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
-                header {
-                    h1 { "Run " (facts.run.id) }
-                    p class="soft" { "Model " (facts.run.experiment) ", begun " (facts.run.began) }
-                    p class="headline" { (metrics::headline(facts)) }
-                    @for line in facts.remarks { p { (line) } }
-                }
+                header { (header) }
                 nav aria-label="Sections" {
-                    ul { @for (id, title) in SECTIONS { li { a href={ "#" (id) } { (title) } } } }
+                    ul { @for (id, title, _) in &sections { li { a href={ "#" (id) } { (title) } } } }
                 }
                 main {
-                    @for (id, title) in SECTIONS {
+                    @for (id, title, content) in &sections {
                         section id=(id) aria-labelledby={ (id) "-title" } {
                             h2 id={ (id) "-title" } { (title) }
-                            (content(id))
+                            (content)
                         }
                     }
                 }

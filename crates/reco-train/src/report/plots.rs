@@ -40,10 +40,17 @@ pub(super) struct Names<'a> {
 /// Lines over one another. A dashed diagonal stands beside where `with_diagonal`.
 pub(super) fn lines(names: &Names<'_>, lines: &[Line], with_diagonal: bool) -> Markup {
     let all = || lines.iter().flat_map(|line| &line.points);
-    let highest = lines.iter().flat_map(|line| line.points.iter().chain(&line.band)).map(|point| point.1);
+    let heights = || {
+        let points = lines.iter().flat_map(|line| &line.points).map(|point| point.1);
+        points.chain(lines.iter().flat_map(|line| &line.band).flat_map(|band| [band.0, band.1]))
+    };
     let right = all().map(|point| point.0).fold(0.0, f64::max);
     let left = all().map(|point| point.0).fold(right, f64::min);
-    let top = padded(highest.fold(0.0, f64::max).max(if with_diagonal { right } else { 0.0 }));
+    let highest = heights().fold(0.0, f64::max).max(if with_diagonal { right } else { 0.0 });
+    let lowest = heights().fold(0.0, f64::min);
+    let bottom = if lowest < 0.0 { lowest * 1.08 } else { 0.0 };
+    // What is all below 0 ends there.
+    let top = if highest <= 0.0 && bottom < 0.0 { -0.08 * bottom } else { padded(highest) };
     let (left, right) = if with_diagonal { (0.0, padded(right)) } else { (left, right.max(left + 1e-9)) };
     // The legend stands to the right of where the lines end.
     let end = if lines.len() > 1 { right + 0.3 * (right - left) } else { right };
@@ -52,7 +59,7 @@ pub(super) fn lines(names: &Names<'_>, lines: &[Line], with_diagonal: bool) -> M
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(60)
-            .build_cartesian_2d(left..end, 0.0..top)?;
+            .build_cartesian_2d(left..end, bottom..top)?;
         chart
             .configure_mesh()
             .x_desc(names.x)
@@ -62,6 +69,9 @@ pub(super) fn lines(names: &Names<'_>, lines: &[Line], with_diagonal: bool) -> M
             .light_line_style(TRANSPARENT)
             .label_style(("sans-serif", 13).into_font().color(&INK))
             .draw()?;
+        if bottom < 0.0 {
+            chart.draw_series(LineSeries::new([(left, 0.0), (right, 0.0)], INK.stroke_width(1)))?;
+        }
         if with_diagonal {
             let corner = right.min(top);
             chart.draw_series(DashedLineSeries::new(

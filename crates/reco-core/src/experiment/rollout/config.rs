@@ -98,8 +98,8 @@ impl RolloutConfig {
         self.steps.iter().find(|step| step.per_mille() > per_mille)
     }
 
-    /// The step that a share belongs to: the last that does not exceed it. One below all steps ends at once.
-    pub(super) fn at(&self, per_mille: u16) -> Option<&RolloutStep> {
+    /// The step that a share, in per mille, belongs to: the last that does not exceed it. One below all steps belongs to none.
+    pub fn step(&self, per_mille: u16) -> Option<&RolloutStep> {
         self.steps.iter().rfind(|step| step.per_mille() <= per_mille)
     }
 }

@@ -159,7 +159,7 @@ impl Controller {
     /// Why the step is not over yet.
     fn waits(&self, trial: &Trial, tried: &Tally, decision: Option<&Decision>) -> Option<Outcome> {
         let since = self.watched.as_ref()?.since;
-        let hours = self.config.at(trial.per_mille).map_or(0.0, |step| step.hours);
+        let hours = self.config.step(trial.per_mille).map_or(0.0, |step| step.hours);
         let until = since.plus_days(hours / 24.0);
         let share = f64::from(trial.per_mille) / 10.0;
         let least = self.config.least_answers;

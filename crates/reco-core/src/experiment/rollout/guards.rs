@@ -87,7 +87,11 @@ fn excess(few: u64, of: u64, found: u64, among: u64, more: f64) -> Option<String
     let usual = if of == 0 { 0.0 } else { few as f64 / of as f64 };
     let most = (usual + more).min(1.0);
     (binomial_tail(found, among, most) < Guards::CHANCE).then(|| {
-        format!(", at most {:.1} % may be, as there are {:.1} % of what serves now", most * 100.0, usual * 100.0)
+        format!(
+            ", at most {:.1} % may be, as there are {:.1} % of what serves now",
+            most * 100.0,
+            usual * 100.0
+        )
     })
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::error::Rung;
 use crate::event::{Action, Event, EventId};
 use crate::experiment::{
-    Answered, Arm, Decision, Experiments, Exposure, Metrics, MetricConfig, NoMemory, Served, Subject, Traffic,
+    Answered, Arm, Decision, Experiments, Exposure, MetricConfig, Metrics, NoMemory, Served, Subject, Traffic,
 };
 use crate::registry::{Change, MemoryRegistry, ModelRegistry, Rollout};
 use crate::request::Surface;
@@ -173,16 +173,16 @@ const TAKEN_BACK: Rollout = Rollout { stable: Some(1), canary: None };
 #[tokio::test]
 async fn a_good_version_comes_to_serve_everybody_step_by_step() {
     let mut shop = Shop::trying(Model { click: 0.11, ..SOUND }).await;
-    for (next, hours) in
-        [(at(250), 1.0), (at(500), 6.0), (Rollout { stable: Some(2), canary: None }, 24.0)]
-    {
+    for (next, hours) in [(at(250), 1.0), (at(500), 6.0), (Rollout { stable: Some(2), canary: None }, 24.0)] {
         let took = shop.run(10, 600, 100.0).await;
         assert_eq!(shop.rollout().await, next);
         assert!((hours..hours + 0.5).contains(&took), "{next:?} after {took} hours");
     }
     let changes = shop.changes().await;
     assert_eq!(changes.len(), 4, "every step is on record: {changes:?}");
-    assert!(changes.iter().skip(1).all(|change| change.by == "server-1" && change.why.contains("proved sound")));
+    assert!(
+        changes.iter().skip(1).all(|change| change.by == "server-1" && change.why.contains("proved sound"))
+    );
     assert_eq!(shop.look().await, Outcome::Nothing);
 }
 
@@ -288,7 +288,8 @@ fn a_larger_share_lets_nobody_go() {
     let canary = |per_mille| {
         let trial = Trial { version: 2, per_mille };
         let config = trial.config(None);
-        let experiments = Experiments::new(BTreeMap::from([(trial.experiment(), config)]), BTreeMap::new()).unwrap();
+        let experiments =
+            Experiments::new(BTreeMap::from([(trial.experiment(), config)]), BTreeMap::new()).unwrap();
         let is_in = |number: &u32| {
             let (user, attributes) = (format!("user{number}").into(), serde_json::Map::new());
             let subject = Subject { user: &user, session: None, attributes: &attributes };
@@ -311,7 +312,15 @@ fn settings_that_make_no_sense_are_all_named() {
     }))
     .unwrap();
     let problems = config.problems();
-    for field in ["steps[1].percent", "steps[1].hours", "look_secs", "least_answers", "guards.errors", "guards.latency", "guards.drift"] {
+    for field in [
+        "steps[1].percent",
+        "steps[1].hours",
+        "look_secs",
+        "least_answers",
+        "guards.errors",
+        "guards.latency",
+        "guards.drift",
+    ] {
         assert!(problems.iter().any(|problem| problem.starts_with(field)), "{field}: {problems:?}");
     }
     assert_eq!(problems.len(), 7, "{problems:?}");

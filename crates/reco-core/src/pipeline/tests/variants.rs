@@ -9,6 +9,7 @@ use crate::request::{Request, Surface};
 use crate::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 fn config() -> PipelineConfig {
     PipelineConfig { threads: 1, seen: SeenPolicy::Always, ..PipelineConfig::default() }
@@ -22,7 +23,7 @@ fn variants(configs: &Value) -> Result<Variants, VariantError> {
     let configs = serde_json::from_value(configs.clone()).unwrap();
     let experiments = Experiments::new(configs, BTreeMap::new()).unwrap();
     let load = |version| match version {
-        7 => Ok(Snapshot { version: "v7".into(), ..fixture::snapshot() }),
+        7 => Ok(Arc::new(Snapshot { version: "v7".into(), ..fixture::snapshot() })),
         other => Err(format!("there is no v{other}")),
     };
     Variants::new(main(), experiments, &config(), PipelineConfig::builder, load)

@@ -57,12 +57,7 @@ impl Aliases {
 
     /// Makes the latest earlier champion that `is_there` the champion again, and says which that is. Going back
     /// twice leads further back, never to and fro.
-    pub(super) fn go_back(
-        &mut self,
-        is_there: impl Fn(u64) -> bool,
-        at: Timestamp,
-        by: &str,
-    ) -> Option<u64> {
+    pub(super) fn go_back(&mut self, is_there: impl Fn(u64) -> bool, at: Timestamp, by: &str) -> Option<u64> {
         let current = self.champion;
         while let Some(version) = self.earlier.pop() {
             if is_there(version) && Some(version) != current {

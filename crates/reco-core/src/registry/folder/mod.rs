@@ -156,19 +156,34 @@ impl FolderRegistry {
         Ok(aliases(&self.home(model)?)?.changes().to_vec())
     }
 
+    /// Replaces the rollout if it is still `expected`; as [`ModelRegistry::set_rollout`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ModelRegistry::set_rollout`].
+    pub fn write_rollout(
+        &self,
+        model: &str,
+        expected: &Rollout,
+        change: Change,
+    ) -> Result<(), RegistryError> {
+        self.change(model, |aliases| {
+            change.rollout.versions().try_for_each(|version| self.folder(model, version).map(drop))?;
+            if aliases.rollout() != *expected {
+                return Err(RegistryError::Conflict { model: model.to_owned() });
+            }
+            aliases.set(change);
+            Ok(())
+        })
+    }
+
     /// Gives a sound version a role; `by` says on record who did it. Who becomes champion is challenger no more; a new challenger gets a share of
     /// 100 per mille.
     ///
     /// # Errors
     ///
     /// Those of [`open`](Self::open).
-    pub fn promote(
-        &self,
-        model: &str,
-        version: u64,
-        alias: Alias,
-        by: &str,
-    ) -> Result<(), RegistryError> {
+    pub fn promote(&self, model: &str, version: u64, alias: Alias, by: &str) -> Result<(), RegistryError> {
         self.open(model, version)?;
         self.change(model, |aliases| {
             // Between the look and the lock somebody may have pruned it.
@@ -311,19 +326,7 @@ impl ModelRegistry for FolderRegistry {
         change: Change,
     ) -> Result<(), RegistryError> {
         let (model, expected) = (model.to_owned(), expected.clone());
-        self.aside(move |registry| {
-            registry.change(&model, |aliases| {
-                let mut versions = change.rollout.versions();
-                versions.try_for_each(|version| registry.folder(&model, version).map(drop))?;
-                if aliases.rollout() != expected {
-                    return Err(RegistryError::Conflict { model: model.clone() });
-                }
-                drop(versions);
-                aliases.set(change);
-                Ok(())
-            })
-        })
-        .await
+        self.aside(move |registry| registry.write_rollout(&model, &expected, change)).await
     }
 
     async fn changes(&self, model: &str) -> Result<Vec<Change>, RegistryError> {

@@ -114,8 +114,14 @@ fn champions_change_and_come_back() {
     assert_eq!(registry.roll_back("m", "a test").unwrap(), Some(2), "further back, not to and fro");
     fs::write(registry.folder("m", 1).unwrap().join("model.reco"), "").unwrap();
     assert!(matches!(registry.roll_back("m", "a test"), Err(RegistryError::Corrupt { version: 1, .. })));
-    assert!(matches!(registry.promote("m", 1, Alias::Champion, "a test"), Err(RegistryError::Corrupt { .. })));
-    assert!(matches!(registry.promote("m", 9, Alias::Champion, "a test"), Err(RegistryError::NotFound { .. })));
+    assert!(matches!(
+        registry.promote("m", 1, Alias::Champion, "a test"),
+        Err(RegistryError::Corrupt { .. })
+    ));
+    assert!(matches!(
+        registry.promote("m", 9, Alias::Champion, "a test"),
+        Err(RegistryError::NotFound { .. })
+    ));
     assert_eq!(live(), (Some(2), None), "a refusal changes nothing");
 }
 
