@@ -40,7 +40,7 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
 fn deployed(registry: &FolderRegistry, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     // The first version: trained, published whole or not at all, and promoted.
     let first = train(registry, shop::dataset()?)?;
-    registry.promote(MODEL, first, Alias::Champion)?;
+    registry.promote(MODEL, first, Alias::Champion, "the nightly training")?;
     let recommender = shop::pipeline().builder(champion(registry)?)?.build()?;
     writeln!(out, "{} serves", recommender.snapshot().version)?;
 
@@ -51,7 +51,7 @@ fn deployed(registry: &FolderRegistry, out: &mut dyn Write) -> Result<(), Box<dy
         buy(&mut later, customer, "darjeeling")?;
     }
     let second = train(registry, later)?;
-    registry.promote(MODEL, second, Alias::Champion)?;
+    registry.promote(MODEL, second, Alias::Champion, "the nightly training")?;
     let guard = SwapGuard { golden_users: vec!["ann".into()], ..SwapGuard::default() };
     let (swapped, versions) =
         while_serving(&recommender, || Ok(recommender.swap_checked(champion(registry)?, &guard)?))?;
@@ -71,9 +71,9 @@ fn deployed(registry: &FolderRegistry, out: &mut dyn Write) -> Result<(), Box<dy
     let mut nothing = Dataset { catalog: shop::dataset()?.catalog, ..Dataset::default() };
     buy(&mut nothing, "nobody", "honey")?;
     let third = train(registry, nothing)?;
-    registry.promote(MODEL, third, Alias::Champion)?;
+    registry.promote(MODEL, third, Alias::Champion, "the nightly training")?;
     if let Err(refused) = recommender.swap_checked(champion(registry)?, &guard) {
-        let back = registry.roll_back(MODEL)?;
+        let back = registry.roll_back(MODEL, "the nightly training")?;
         writeln!(out, "v{third} was refused: {refused}")?;
         writeln!(
             out,

@@ -62,7 +62,7 @@ fn users(facts: &ExperimentFacts<'_>, now: &ExperimentReport) -> Markup {
 }
 
 fn metrics(now: &ExperimentReport) -> Markup {
-    let header = ["metric", "variant", "value", "difference", "95 %, one look", "95 %, any look", "better"];
+    let figures = ["value", "difference", "95 %, one look", "95 %, any look", "better"];
     html! {
         p {
             "Differences are to the control. An interval for one look is narrower, and right only for a look at a moment that was fixed "
@@ -70,7 +70,12 @@ fn metrics(now: &ExperimentReport) -> Markup {
         }
         div class="wide" {
             table {
-                thead { tr { @for name in header { th scope="col" { (name) } } } }
+                thead {
+                    tr {
+                        @for name in ["metric", "variant"] { th scope="col" class="text" { (name) } }
+                        @for name in figures { th scope="col" { (name) } }
+                    }
+                }
                 tbody {
                     @for metric in &now.metrics {
                         @for (number, arm) in now.arms.iter().enumerate() {

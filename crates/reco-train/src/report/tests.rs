@@ -5,6 +5,12 @@ use crate::evaluate::Bin;
 use crate::fit::insight::{Importance, RankerInsight};
 use crate::flow::{ExampleItem, Figure, Judged, Judgement};
 use crate::track::Metric;
+use reco_core::event::{Action, Event, EventId};
+use reco_core::experiment::{
+    Decision, ExperimentConfig, ExperimentReport, Exposure, MetricConfig, Metrics, Served,
+};
+use reco_core::store::{Delivery, Place};
+use reco_core::time::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -164,4 +170,62 @@ fn a_run_that_judged_nothing_and_learned_no_ranker_says_so() {
     assert_eq!(elements(&html).iter().filter(|name| *name == "section").count(), SECTIONS.len());
     assert!(html.contains("was fitted, but not judged: no user came back"));
     assert!(html.contains("This run fits no ranker") && !html.contains("NaN"));
+}
+
+/// Nine days of an experiment whose variant doubles clicks, and has an odd name.
+fn experiment_days() -> (Vec<(f64, ExperimentReport)>, Decision) {
+    const DAY: i64 = 86_400;
+    let variants = json!({"variants": [{"name": "A"}, {"name": EVIL}], "decide": {"metric": "engagement"}});
+    let config: ExperimentConfig = serde_json::from_value(variants).unwrap();
+    let metrics = Metrics::in_memory(&MetricConfig::usual());
+    let mut place = Place { partition: 0, offset: 0 };
+    let mut count = |event: Event| {
+        metrics.count(&[Delivery { place, event }]);
+        place.offset += 1;
+    };
+    let mut days = Vec::new();
+    for day in 0..9 {
+        let at = |secs: i64| Timestamp::from_secs(DAY * (20_000 + day) + secs);
+        for number in 0..400 {
+            let arm = (number % 2) as usize;
+            let exposure = Exposure {
+                experiment: "clicks".into(),
+                variant: config.variants[arm].name.as_str().into(),
+                unit: format!("user {day} {number}").into(),
+                at: at(number),
+                request: None,
+                session: None,
+                served: Served { latency_ms: 5.0, ..Served::default() },
+            };
+            let user = exposure.unit.clone();
+            count(exposure.event(day));
+            for click in 0..=number % 3 * (1 + arm as i64) {
+                let (id, user, item) = (EventId(1), user.clone(), "tea".into());
+                let (action, at) = (Action::Click, at(1_000 + number + click));
+                count(Event { id, user, item, action, value: None, at, details: None });
+            }
+        }
+        days.push((day as f64 + 0.5, metrics.report("clicks", &config)));
+    }
+    let decision = Decision::new(&days[8].1, &config.decide, Timestamp::from_secs(DAY * 20_009));
+    (days, decision)
+}
+
+#[test]
+fn an_experiment_is_told_day_by_day() {
+    let (days, decision) = experiment_days();
+    assert_eq!(decision.verdict, reco_core::experiment::Verdict::Promote, "{decision:?}");
+    let turns = [EVIL.to_owned()];
+    let facts = ExperimentFacts { name: EVIL, days: &days, decision: &decision, turns: &turns };
+    let html = render_experiment(&facts);
+    let names = elements(&html);
+    let count = |name: &str| names.iter().filter(|known| *known == name).count();
+    assert_eq!((count("section"), count("h1"), count("script")), (4, 1, 0));
+    // Clicks, conversion and the like: what nobody did has no interval. The sizes of the arms have a plot, too.
+    let known = days[8].1.metrics.iter().filter(|metric| metric.compared[0].is_some()).count();
+    assert!(known >= 2 && count("svg") <= known + 1 && count("svg") >= 3, "{} of {known}", count("svg"));
+    assert!(!html.contains("<script") && !html.contains("NaN") && html.contains("&lt;script&gt;"));
+    assert!(html.contains("Promote: give") && html.contains("in the ratio that was meant, on every day"));
+    let facts = ExperimentFacts { days: &[], ..facts };
+    assert!(render_experiment(&facts).contains("Nobody was exposed to it yet"));
 }
