@@ -91,7 +91,7 @@ pub trait Consumer: Debug + Send + 'static {
     ///
     /// # Errors
     ///
-    /// A [`Fault`] when none was taken in. One of the kind [`FaultKind::Invalid`](crate::error::FaultKind::Invalid) says
+    /// A [`Fault`] when none was taken in. One of the kind [`FaultKind::Invalid`] says
     /// that it is for the events themselves: they come again one by one, and those that are refused so are passed
     /// over. After any other, the same events come again later.
     async fn take(&mut self, deliveries: &[Delivery]) -> Result<(), Fault>;
