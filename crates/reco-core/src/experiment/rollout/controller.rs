@@ -47,7 +47,10 @@ pub struct Controller {
 struct Watched {
     rollout: Rollout,
     since: Timestamp,
-    /// What was served until the last judgement: of what serves, and of what is tried.
+    /// What was served before this process noticed it, as in an earlier trial of the same version: of what serves, and of what
+    /// is tried.
+    began: [Tally; 2],
+    /// The same until the last judgement.
     judged: [Tally; 2],
 }
 
@@ -97,9 +100,9 @@ impl Controller {
             self.watched = None;
             return Ok(Outcome::Nothing);
         };
-        self.watch(&rollout).await?;
-        let [serves, tried] = self.served(&trial);
-        let mut broken = self.broken(&serves, &tried);
+        let served = self.served(&trial);
+        self.watch(&rollout, &served).await?;
+        let mut broken = self.broken(&served);
         let decision = decide(&trial);
         if let Some(Decision { verdict: Verdict::RollBack, reasons, .. }) = &decision {
             broken.extend(reasons.iter().cloned());
@@ -107,7 +110,7 @@ impl Controller {
         if !broken.is_empty() {
             return self.take_back(&trial, &rollout, &broken.join("; ")).await;
         }
-        match self.waits(&trial, &tried, decision.as_ref()) {
+        match self.waits(&trial, &served, decision.as_ref()) {
             Some(waits) => Ok(waits),
             None => self.move_on(&trial, &rollout).await,
         }
@@ -127,13 +130,14 @@ impl Controller {
     }
 
     /// Remembers since when a rollout has been: as is on record, or from now on.
-    async fn watch(&mut self, rollout: &Rollout) -> Result<(), RegistryError> {
+    async fn watch(&mut self, rollout: &Rollout, served: &[Tally; 2]) -> Result<(), RegistryError> {
         let known = self.watched.as_ref().is_some_and(|watched| watched.rollout == *rollout);
         if !known {
             let latest = self.registry.changes(&self.model).await?.pop();
             let latest = latest.filter(|change| change.rollout == *rollout);
             let since = latest.map_or_else(|| self.clock.wall(), |change| change.at);
-            self.watched = Some(Watched { rollout: rollout.clone(), since, judged: Default::default() });
+            let (began, judged) = (served.clone(), served.clone());
+            self.watched = Some(Watched { rollout: rollout.clone(), since, began, judged });
         }
         Ok(())
     }
@@ -145,22 +149,21 @@ impl Controller {
     }
 
     /// Guards that are broken by what was served since enough of it was judged.
-    fn broken(&mut self, serves: &Tally, tried: &Tally) -> Vec<String> {
+    fn broken(&mut self, served: &[Tally; 2]) -> Vec<String> {
         let Some(Watched { judged, .. }) = &mut self.watched else { return Vec::new() };
-        let [before, tried_before] = &*judged;
-        let (lately, tried_lately) = (serves.since(before), tried.since(tried_before));
-        let broken = self.config.guards.broken(&lately, &tried_lately);
-        if tried_lately.answers >= self.config.least_answers {
-            *judged = [serves.clone(), tried.clone()];
+        let [serves, tried] = since(served, judged);
+        if tried.answers >= self.config.least_answers {
+            judged.clone_from(served);
         }
-        broken
+        self.config.guards.broken(&serves, &tried)
     }
 
     /// Why the step is not over yet.
-    fn waits(&self, trial: &Trial, tried: &Tally, decision: Option<&Decision>) -> Option<Outcome> {
-        let since = self.watched.as_ref()?.since;
+    fn waits(&self, trial: &Trial, served: &[Tally; 2], decision: Option<&Decision>) -> Option<Outcome> {
+        let Watched { since: begun, began, .. } = self.watched.as_ref()?;
+        let [_, tried] = since(served, began);
         let hours = self.config.step(trial.per_mille).map_or(0.0, |step| step.hours);
-        let until = since.plus_days(hours / 24.0);
+        let until = begun.plus_days(hours / 24.0);
         let share = f64::from(trial.per_mille) / 10.0;
         let least = self.config.least_answers;
         let why = match decision {
@@ -217,4 +220,10 @@ impl Controller {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What was served since an earlier look.
+fn since(served: &[Tally; 2], earlier: &[Tally; 2]) -> [Tally; 2] {
+    let [serves, tried] = served;
+    [serves.since(&earlier[0]), tried.since(&earlier[1])]
 }

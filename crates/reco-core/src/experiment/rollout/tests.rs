@@ -255,10 +255,13 @@ async fn of_two_controllers_one_changes_it() {
     for broken in [false, true] {
         let model = if broken { Model { errors: 1.0, ..SOUND } } else { SOUND };
         let mut shop = Shop::trying(model).await;
-        shop.serve(6_000).await;
-        shop.clock.advance(Duration::from_hours(2));
         let mut controllers: Vec<Controller> =
             (0..8).map(|_| controller(&shop.registry, &shop.clock, &shop.traffic.clone())).collect();
+        for controller in &mut controllers {
+            assert!(matches!(controller.look(|_| None).await, Ok(Outcome::Waits { .. })));
+        }
+        shop.serve(6_000).await;
+        shop.clock.advance(Duration::from_hours(2));
         let mut looks = Vec::new();
         for controller in &mut controllers {
             looks.push(controller.look(|_| None));
@@ -281,6 +284,25 @@ async fn what_a_person_did_meanwhile_stands() {
     let refused = shop.controller.refuse(&trial, "it cannot be loaded").await.unwrap();
     assert_eq!(refused, Outcome::Overtaken);
     assert_eq!(shop.changes().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_second_trial_is_not_judged_by_the_first() {
+    let mut shop = Shop::trying(Model { errors: 0.5, ..SOUND }).await;
+    // Another server notices nothing but that the trial is over, and counts on.
+    let mut other = controller(&shop.registry, &shop.clock, &shop.traffic.clone());
+    shop.look().await;
+    shop.serve(400).await;
+    let counted = shop.traffic.of("rollout-v2-100");
+    assert!(matches!(shop.look().await, Outcome::Changed(_)));
+    for (arm, tally) in counted.into_iter().enumerate() {
+        let answered = Answered { failed: true, degraded: false, took: Duration::ZERO, score: None };
+        (0..tally.errors).for_each(|_| shop.traffic.note("rollout-v2-100", Arm(arm as u8), answered));
+    }
+    let change =
+        Change { at: shop.clock.wall(), by: "ann".to_owned(), why: "again".to_owned(), rollout: at(100) };
+    shop.registry.set_rollout("shop", &TAKEN_BACK, change).await.unwrap();
+    assert!(matches!(other.look(|_| None).await, Ok(Outcome::Waits { .. })));
 }
 
 #[test]
