@@ -9,6 +9,7 @@ pub mod flow;
 mod fnv;
 pub mod history;
 pub mod launch;
+pub mod off_policy;
 pub mod progress;
 pub mod publish;
 pub mod report;
