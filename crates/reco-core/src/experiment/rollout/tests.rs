@@ -54,7 +54,7 @@ impl Shop {
         let change = Change { at: BEGIN, by: "ann".to_owned(), why: "tries v2".to_owned(), rollout };
         registry.set_rollout("shop", &Rollout::default(), change).await.unwrap();
         let (clock, traffic) = (Arc::new(ManualClock::starting_at(BEGIN)), Traffic::default());
-        Self {
+        let mut shop = Self {
             controller: controller(&registry, &clock, &traffic),
             metrics: Metrics::in_memory(&MetricConfig::usual()),
             rng: Pcg64Mcg::seed_from_u64(7),
@@ -64,7 +64,10 @@ impl Shop {
             registry,
             clock,
             traffic,
-        }
+        };
+        let noticed = shop.controller.look(|_| None).await;
+        assert!(matches!(noticed, Ok(Outcome::Waits { .. })), "{noticed:?}");
+        shop
     }
 
     async fn rollout(&self) -> Rollout {
@@ -291,7 +294,6 @@ async fn a_second_trial_is_not_judged_by_the_first() {
     let mut shop = Shop::trying(Model { errors: 0.5, ..SOUND }).await;
     // Another server notices nothing but that the trial is over, and counts on.
     let mut other = controller(&shop.registry, &shop.clock, &shop.traffic.clone());
-    shop.look().await;
     shop.serve(400).await;
     let counted = shop.traffic.of("rollout-v2-100");
     assert!(matches!(shop.look().await, Outcome::Changed(_)));
