@@ -204,7 +204,7 @@ impl<'a> Log<'a> {
             ),
         );
         let Estimate { value: mean, low, high } = self.mean(self.weights.iter().copied());
-        // Three standard errors, which intervals of 95 % have two of.
+        // Three standard errors: an interval of 95 % is four wide.
         let doubt = (high - low) * 0.75;
         warn(
             (mean - 1.0).abs() > doubt.max(1e-9) && (mean - 1.0).abs() > 0.01,

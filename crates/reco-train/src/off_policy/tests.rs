@@ -71,7 +71,7 @@ impl World {
 fn intervals_hold_what_is_true_in_93_of_100_logs_at_least() {
     const RUNS: usize = 1_000;
     let mut rng = Pcg64Mcg::seed_from_u64(11);
-    let (mut covered, mut errors) = (BTreeMap::new(), BTreeMap::new());
+    let (mut covered, mut errors, mut warned) = (BTreeMap::new(), BTreeMap::new(), 0);
     for _ in 0..RUNS {
         let world = World::new(&mut rng);
         let (truth, report) = (world.truth(), evaluate(&world.log(400, &mut rng)).unwrap());
@@ -79,8 +79,9 @@ fn intervals_hold_what_is_true_in_93_of_100_logs_at_least() {
             *covered.entry(estimator).or_insert(0) += usize::from(low <= truth && truth <= high);
             *errors.entry(estimator).or_insert(0.0) += value - truth;
         }
-        assert_eq!(report.warnings, [""; 0]);
+        warned += usize::from(!report.warnings.is_empty());
     }
+    assert!(warned * 100 <= RUNS, "false alarms in {warned} of {RUNS} logs");
     for estimator in Estimator::ALL {
         let (covered, error) = (covered[&estimator], errors[&estimator] / RUNS as f64);
         assert!(covered * 100 >= RUNS * 93, "{estimator:?}: {covered} of {RUNS}");
@@ -151,8 +152,8 @@ fn doubts_are_told() {
     let others = with(&|place| place.target = vec![0.0, 0.0, 0.0, 0.0, 1.0]);
     assert!(evaluate(&others).is_ok());
     let wrong = with(&|place| {
-        place.logged = vec![0.2; ITEMS];
-        place.target = vec![0.01, 0.01, 0.01, 0.01, 0.96];
+        place.target.clone_from(&place.logged);
+        place.logged.reverse();
     });
     told(&wrong, "the propensities are not those");
     let impossible = with(&|place| {
