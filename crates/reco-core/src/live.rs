@@ -4,6 +4,7 @@ mod board;
 mod checkpoint;
 mod launches;
 mod newcomers;
+mod outcomes;
 mod places;
 mod takers;
 
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use board::Board;
 use launches::Launches;
 use newcomers::Newcomers;
+use outcomes::Outcomes;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::collections::BTreeSet;
@@ -62,6 +64,7 @@ pub struct Live {
     board: RwLock<Board>,
     newcomers: Newcomers,
     launches: Launches,
+    outcomes: Outcomes,
     /// Milliseconds of the latest event.
     latest: AtomicI64,
     weights: ActionWeights,
@@ -91,6 +94,7 @@ impl Live {
             board: RwLock::new(Board::new(half_life_days)),
             newcomers: Newcomers::default(),
             launches: Launches::default(),
+            outcomes: Outcomes::default(),
             latest: AtomicI64::new(i64::MIN),
             weights,
             limits,
@@ -133,6 +137,7 @@ impl Live {
             let is_first = self.take(event, place.offset, category(&event.item));
             if is_first {
                 self.launches.note(event);
+                self.outcomes.note(event);
             }
             if is_first && is_new(&event.item) && self.newcomers.note(event, self.verdict(event)) {
                 unfolded.insert(event.item.clone());
@@ -218,6 +223,11 @@ impl Live {
     /// Items that are new to the catalogue, with what came of showing them so far, by item.
     pub fn launches(&self) -> Vec<(ItemKey, Counts)> {
         self.launches.all()
+    }
+
+    /// How often an item was shown and clicked by the events of the log that this process has taken in since it began.
+    pub fn outcome(&self, item: &ItemKey) -> Counts {
+        self.outcomes.of(item)
     }
 
     /// Ends the launch of items that are new no more.

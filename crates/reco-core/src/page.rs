@@ -66,6 +66,9 @@ pub struct PageItem {
     pub rank: u32,
     /// The score it was ordered by; comparable only within this page.
     pub score: f32,
+    /// The probability, given the request and what stands above it, with which it came to this place, above 0 to 1; nothing
+    /// where the pipeline does not explore.
+    pub propensity: Option<f64>,
     /// Why it is there, when the request asked.
     pub why: Option<Why>,
 }
@@ -98,6 +101,9 @@ impl SourceReason {
 
     /// What stands for a generator where an item has its place because it is new.
     pub const NEW: &'static str = "new";
+
+    /// What stands for a generator where chance put an item in its place.
+    pub const EXPLORED: &'static str = "explored";
 }
 
 /// An item of the user's own that speaks for another.

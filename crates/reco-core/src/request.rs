@@ -111,8 +111,12 @@ pub struct Request {
     pub explain: bool,
     /// Items whose absence is to be explained.
     pub why_not: Vec<ItemKey>,
-    /// Seed of parts that draw at random; of the built-in ones only exploration for new users does.
+    /// Seed of parts that draw at random; of the built-in ones only exploration for new users does. Places that explore go by
+    /// [`draw`](Self::draw).
     pub seed: u64,
+    /// Seed of the places that a pipeline with `explore` fills by chance; by rank, as if it did not explore, unless set.
+    #[serde(skip)]
+    pub draw: Option<u64>,
     /// Time allowed; the pipeline's default unless set.
     pub within: Option<Duration>,
     /// Ties the page to later events; shown as the response's request id.
@@ -136,6 +140,7 @@ impl Request {
             explain: true,
             why_not: Vec::new(),
             seed: 0,
+            draw: None,
             within: None,
             id: None,
             anew: false,
@@ -193,6 +198,26 @@ impl Request {
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
+    }
+
+    /// Lets chance fill the places that explore, by this seed: the same seed, the same page.
+    pub fn draw(mut self, seed: u64) -> Self {
+        self.draw = Some(seed);
+        self
+    }
+
+    /// The same by a text that tells this request from others, such as its id.
+    ///
+    /// ```
+    /// use reco_core::request::Request;
+    ///
+    /// let draw = |id| Request::for_user("ann").draw_by(id).draw;
+    /// assert!(draw("a1") == draw("a1") && draw("a1") != draw("a2"));
+    /// ```
+    pub fn draw_by(self, id: &str) -> Self {
+        // FNV-1a: the same number on every machine.
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        self.draw(id.bytes().fold(0xCBF2_9CE4_8422_2325, mix))
     }
 
     /// Asks for a page computed now, whatever is kept.

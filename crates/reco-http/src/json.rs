@@ -50,6 +50,9 @@ struct PageItemJson<'a> {
     item: ItemJson<'a>,
     rank: u32,
     score: f32,
+    /// Where the pipeline explores: how probable it was that the item stands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    propensity: Option<f64>,
     reasons: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<WhyJson<'a>>,
@@ -156,6 +159,7 @@ impl<'a> PageItemJson<'a> {
             item: ItemJson::of_key(catalog, &item.key),
             rank: item.rank,
             score: finite(item.score),
+            propensity: item.propensity,
             reasons: item.why.as_ref().map(|why| reasons(why, catalog)).unwrap_or_default(),
             why: item.why.as_ref().map(|why| WhyJson::new(why, catalog)),
         }

@@ -116,7 +116,7 @@ pub(crate) fn nobody() -> ApiError {
 }
 
 async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) -> Result<Response, ApiError> {
-    let request = fill(params, request)?;
+    let request = drawn(params, id, fill(params, request)?)?;
     let (user, surface) = (request.user.clone(), request.surface.clone());
     let attributes = attributes(params)?;
     let subject = Subject { user: &user, session: params.name("session_id")?, attributes: &attributes };
@@ -150,6 +150,14 @@ fn attributes(params: &Params) -> Result<Map<String, Value>, ApiError> {
         attributes.entry("device").or_insert_with(|| device.into());
     }
     Ok(attributes)
+}
+
+/// What explores differs from request to request unless a seed is named.
+fn drawn(params: &Params, id: &RequestId, request: Request) -> Result<Request, ApiError> {
+    Ok(match params.parsed("seed", "a whole number not below 0")? {
+        Some(seed) => request.draw(seed),
+        None => request.draw_by(id.as_str()),
+    })
 }
 
 /// Everything that both routes take.

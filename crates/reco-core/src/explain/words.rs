@@ -61,6 +61,7 @@ fn sentence(vote: &SourceReason, because: &[&Evidence], catalog: &Catalog) -> St
         (Neighbors::BY_VECTOR, false) => format!("Liked by the same people as {own}"),
         (Popularity::NAME, _) => "Popular with others".to_owned(),
         (Trends::NAME, _) => "Trending now".to_owned(),
+        (SourceReason::EXPLORED, _) => "Shown to learn about it".to_owned(),
         (SourceReason::NEW, _) => "New here".to_owned(),
         (SourceReason::FILLER, _) if vote.score > 0.0 => "Popular with others, to fill the page".to_owned(),
         (SourceReason::FILLER, _) => "From the catalogue, to fill the page".to_owned(),

@@ -10,7 +10,7 @@ use crate::predicate::Predicate;
 use crate::rank::trees::Boosted;
 use crate::rank::{BlendRanker, LearnedRanker, VoteRanker, VoteWeights, WideDeep, open_model};
 use crate::request::Surface;
-use crate::rerank::{Onboarding, Pinned, RerankConfig};
+use crate::rerank::{Explore, ExploreConfig, Onboarding, Pinned, RerankConfig};
 use crate::retrieve::again::{AgainConfig, AgainGenerator};
 use crate::retrieve::als::AlsGenerator;
 use crate::retrieve::autoencoder::AutoencoderGenerator;
@@ -66,6 +66,9 @@ pub struct PipelineConfig {
     pub votes: VoteWeights,
     /// Rules for the page as a whole.
     pub rerank: RerankConfig,
+    /// Places that are filled by chance, to learn what rank does not show.
+    #[serde(with = "crate::switch")]
+    pub explore: Option<ExploreConfig>,
     /// How items that are new to the catalogue are introduced.
     pub launch: LaunchConfig,
     /// Pages for users who are new.
@@ -166,6 +169,7 @@ impl Default for PipelineConfig {
             quantized: false,
             votes: VoteWeights::default(),
             rerank: RerankConfig::default(),
+            explore: None,
             launch: LaunchConfig::default(),
             onboarding: Some(OnboardingConfig::default()),
         }
@@ -208,6 +212,8 @@ impl PipelineConfig {
         problems.extend(under("seen", self.seen.problem().into_iter().collect()));
         problems.extend(under("votes", self.votes.problems()));
         problems.extend(under("rerank", self.rerank.problems()));
+        let of_explore = self.explore.as_ref().map(ExploreConfig::problems);
+        problems.extend(under("explore", of_explore.unwrap_or_default()));
         problems.extend(under("launch", self.launch.problems()));
         let of_onboarding = self.onboarding.as_ref().map(OnboardingConfig::problems);
         problems.extend(under("onboarding", of_onboarding.unwrap_or_default()));
@@ -314,6 +320,10 @@ impl PipelineConfig {
             // Pins are set last, whoever asks.
             let at = rules.len() - usize::from(!self.rerank.pins.is_empty());
             rules.insert(at, (Arc::new(Onboarding(config.clone())), OnFault::StepDown));
+        }
+        if let Some(config) = &self.explore {
+            let pins = Pinned::new(self.rerank.pins.clone());
+            rules.push((Arc::new(Explore::new(config.clone(), pins)), OnFault::Skip));
         }
         for (rule, on_fault) in rules {
             builder = builder.reranker_with(rule, on_fault);

@@ -115,6 +115,7 @@ pub(super) fn static_page(parts: &Parts, query: &Query, faults: Vec<Fault>) -> R
         key: catalog.key(id).clone(),
         rank,
         score: -(rank as f32),
+        propensity: parts.explores().then_some(1.0),
         why: request.explain.then(crate::page::Why::default),
     });
     Ok(Page {

@@ -166,8 +166,9 @@ impl Recommender {
         let budget = self.budget(&request);
         let asking = Asking { request: Arc::new(request), snapshot, budget };
         match &self.0.pages {
-            Some(pages) => self.kept(pages, asking).await,
-            None => self.computed(asking, None).await,
+            // A page that is kept would be the same draw for all who ask, whatever they draw by.
+            Some(pages) if !self.0.parts.explores() => self.kept(pages, asking).await,
+            _ => self.computed(asking, None).await,
         }
     }
 

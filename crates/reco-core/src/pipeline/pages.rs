@@ -197,7 +197,14 @@ impl Answer {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let Stored { asked, snapshot, items, remarks, introduced } = postcard::from_bytes(bytes).ok()?;
         // Ids are given when it is known in which catalogue.
-        let item = |((key, score, why), rank)| PageItem { id: ItemId::new(0), key, rank, score, why };
+        let item = |((key, score, why), rank)| PageItem {
+            id: ItemId::new(0),
+            key,
+            rank,
+            score,
+            propensity: None,
+            why,
+        };
         let page = Page {
             items: items.into_iter().zip(1..).map(item).collect(),
             why_not: Vec::new(),

@@ -6,7 +6,7 @@ use crate::filter::Filter;
 use crate::launch::LaunchConfig;
 use crate::rank::Ranker;
 use crate::request::Surface;
-use crate::rerank::Reranker;
+use crate::rerank::{Explore, Reranker};
 use crate::retrieve::{CandidateGenerator, RemoteGenerator};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -141,6 +141,11 @@ impl Parts {
         surface: &Surface,
     ) -> impl Iterator<Item = (usize, &Source<dyn RemoteGenerator>, usize)> {
         in_use(&self.remotes, surface.name(), self.generators.len())
+    }
+
+    /// Whether places are filled by chance.
+    pub(super) fn explores(&self) -> bool {
+        self.rerankers.iter().any(|rule| &*rule.name == Explore::NAME)
     }
 
     /// Weight and policy of a source by number.

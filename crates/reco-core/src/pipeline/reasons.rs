@@ -6,7 +6,7 @@ use crate::candidate::Candidates;
 use crate::explain::Trail;
 use crate::page::{Evidence, SourceReason, Why};
 use crate::query::Query;
-use crate::rerank::place_among_new;
+use crate::rerank::{is_by_chance, place_among_new};
 use crate::retrieve::Support;
 use crate::retrieve::popular::Popularity;
 use std::sync::Arc;
@@ -31,6 +31,10 @@ pub(super) fn why(parts: &Parts, query: &Query, set: &Candidates, row: usize, tr
     }
     if sources.is_empty() {
         sources.push((set.sources().len(), filler(query, set, row)));
+    }
+    if is_by_chance(query, set.ids()[row]) {
+        let source = Arc::from(SourceReason::EXPLORED);
+        sources.push((set.sources().len(), SourceReason { source, rank: row as u32 + 1, score: 1.0 }));
     }
     sources.sort_by_key(|(number, reason)| (reason.rank, *number));
     let mut because = Vec::new();

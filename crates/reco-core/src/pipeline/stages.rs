@@ -10,7 +10,7 @@ use crate::explain::Trail;
 use crate::id::ItemId;
 use crate::page::{Page, PageItem};
 use crate::request::Surface;
-use crate::rerank::{Reranker, place_among_new};
+use crate::rerank::{Reranker, forget_draw, place_among_new, propensity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -183,6 +183,8 @@ impl<'a> Stages<'a> {
     }
 
     fn rerank(&mut self, set: &mut Candidates) -> Result<(), RecommendError> {
+        // A draw that is not made this time must not speak for the page.
+        forget_draw(&self.run.query);
         for rule in &self.run.parts.rerankers {
             match self.apply(rule, set) {
                 Ok(next) => {
@@ -242,11 +244,20 @@ impl<'a> Stages<'a> {
         let request = &*query.request;
         let catalog = &query.snapshot.catalog;
         let n_shown = set.len().min(request.count);
+        let explores = self.run.parts.explores();
         let items = (0..n_shown).map(|row| {
             let id = set.ids()[row];
             let why =
                 request.explain.then(|| super::reasons::why(&self.run.parts, query, set, row, &self.trail));
-            PageItem { id, key: catalog.key(id).clone(), rank: row as u32 + 1, score: set.scores()[row], why }
+            PageItem {
+                id,
+                key: catalog.key(id).clone(),
+                rank: row as u32 + 1,
+                score: set.scores()[row],
+                // What is not left to chance could not be otherwise.
+                propensity: explores.then(|| propensity(query, id).unwrap_or(1.0)),
+                why,
+            }
         });
         let items: Vec<PageItem> = items.collect();
         let is_introduced = |item: &&PageItem| place_among_new(query, item.id).is_some();

@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod assess;
+mod explore;
 mod fill;
 mod kept;
 mod moods;

@@ -3,6 +3,7 @@
 mod boost;
 mod cap;
 mod config;
+mod explore;
 mod mmr;
 mod onboarding;
 mod pinned;
@@ -15,6 +16,8 @@ mod tests;
 pub use boost::{FreshnessBoost, LowMargin, TrendingBoost};
 pub use cap::{BrandVariety, CategoryCap};
 pub use config::RerankConfig;
+pub use explore::{Explore, ExploreConfig, ExploreHow};
+pub(crate) use explore::{forget_draw, is_by_chance, propensity};
 pub use mmr::Mmr;
 pub use onboarding::Onboarding;
 pub use pinned::{Pin, Pinned};

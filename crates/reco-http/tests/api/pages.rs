@@ -1,8 +1,13 @@
 //! `GET /recommendations` and `GET /similar`.
 
-use crate::world::{app, get, get_request, send};
+use crate::world::{CONFIG, NOW, app, get, get_request, send, snapshot};
 use axum::http::StatusCode;
+use reco_core::pipeline::PipelineConfig;
+use reco_core::rerank::ExploreConfig;
+use reco_core::time::{ManualClock, Timestamp};
+use reco_http::router;
 use serde_json::json;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_page_has_the_documented_shape() {
@@ -144,4 +149,33 @@ async fn what_is_not_there_is_not_found() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_page_that_explores_tells_its_propensities() {
+    let explore = ExploreConfig { epsilon: 0.5, from: 2, ..ExploreConfig::default() };
+    let config = PipelineConfig { sources: [].into(), explore: Some(explore), ..PipelineConfig::default() };
+    let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(NOW)));
+    let built = config.builder(snapshot()).and_then(|builder| builder.clock(clock).build());
+    let app = router(built.expect("a sound configuration"), CONFIG());
+    let page = async |query: &str, id: &str| {
+        let mut request = get_request(&format!("/recommendations?user_id=ann&count=4{query}"));
+        request.headers_mut().insert("x-request-id", id.parse().expect("a header"));
+        let (status, page) = send(app.clone(), request).await;
+        assert_eq!(status, StatusCode::OK);
+        page["items"].clone()
+    };
+    let seeded = page("&seed=7", "a").await;
+    let shares: Vec<f64> =
+        seeded.as_array().into_iter().flatten().filter_map(|item| item["propensity"].as_f64()).collect();
+    assert_eq!(shares.len(), 4, "{seeded:#}");
+    assert!((shares[0] - 1.0).abs() < 1e-12, "the first place does not explore");
+    assert!(shares[1..].iter().all(|share| *share > 0.0 && *share < 1.0), "{shares:?}");
+    assert_eq!(seeded, page("&seed=7", "b").await, "a seed repeats the page");
+    assert_eq!(page("", "c").await, page("", "c").await, "so does an id");
+    let mut others = Vec::new();
+    for n in 0..20 {
+        others.push(page("", &format!("id{n}")).await);
+    }
+    assert!(others.iter().any(|other| *other != others[0]), "requests differ");
 }
