@@ -5,6 +5,7 @@ mod events;
 mod experiment;
 mod line;
 mod models;
+mod replay;
 mod rollout;
 mod runs;
 mod stats;
@@ -20,6 +21,7 @@ pub(crate) use bench::{
 pub(crate) use events::{Events, EventsArgs, RebuildArgs};
 pub(crate) use experiment::{AssignArgs, Experiment, ExperimentArgs, LogArgs, PlanArgs};
 pub(crate) use models::{Models, ModelsArgs, Role};
+pub(crate) use replay::ReplayArgs;
 pub(crate) use rollout::{RolloutArgs, RolloutCommand};
 pub(crate) use runs::{Runs, RunsArgs};
 pub(crate) use stats::StatsArgs;
@@ -125,6 +127,8 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Says who is put in which variant of an experiment, what came of it, and what to do about it.
     Experiment(ExperimentArgs),
+    /// Makes pages again that a server wrote down, byte for byte, or by other settings or another version, and tells the difference.
+    Replay(ReplayArgs),
     /// Makes anew what the server knows of users, trends and new items, from the events that it keeps.
     Rebuild(RebuildArgs),
     /// Checks the statistics of experiments against a table of numbers that others computed.
@@ -322,9 +326,13 @@ pub(crate) enum Target {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    disable_version_flag = true,
+    after_help = "Examples:\n  \
+reco evaluate --off-policy --set pipeline.explore.epsilon=0.02\n  \
 reco evaluate --interactions ratings.csv --split time --model ials,item-knn --k 10,20\n  \
-reco evaluate --train train.parquet --test test.parquet --negatives negatives.parquet --model ials --json")]
+reco evaluate --train train.parquet --test test.parquet --negatives negatives.parquet --model ials --json"
+)]
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
@@ -355,6 +363,21 @@ pub(crate) struct EvaluateArgs {
     /// Lengths of the lists that are judged, as in NDCG@10.
     #[arg(long, value_delimiter = ',', default_value = "10", value_name = "K")]
     pub(crate) k: Vec<usize>,
+    /// Tells what the settings in effect would have earned on the pages that a server wrote down, where chance filled places.
+    #[arg(long, conflicts_with_all = ["train", "test", "negatives", "per_user"])]
+    pub(crate) off_policy: bool,
+    /// With --off-policy, the action that counts as a success, such as click or purchase.
+    #[arg(long, default_value = "click", value_name = "ACTION", requires = "off_policy")]
+    pub(crate) reward: String,
+    /// With --off-policy, adds up the values of these events, such as prices, instead of counting places that had one.
+    #[arg(long, requires = "off_policy")]
+    pub(crate) reward_value: bool,
+    /// With --off-policy, hours after a page in which an event counts for it.
+    #[arg(long, default_value_t = 24.0, value_name = "HOURS", requires = "off_policy")]
+    pub(crate) within_hours: f64,
+    /// With --off-policy, judges this version of the registry, as v3, instead of those that made the pages.
+    #[arg(long, value_name = "VERSION", requires = "off_policy")]
+    pub(crate) version: Option<Role>,
     /// Parquet file to write every user's metrics to: model, user, `hr@10` and so on.
     #[arg(long, value_name = "FILE")]
     pub(crate) per_user: Option<PathBuf>,

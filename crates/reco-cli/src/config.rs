@@ -12,6 +12,7 @@ use crate::events::EventsConfig;
 use crate::exposures::ExposuresConfig;
 use crate::fleet::{KafkaConfig, RedisConfig, SharedBy};
 use crate::output::Output;
+use crate::pages::PagesConfig;
 use crate::registry::RegistryConfig;
 use crate::slips::Slips;
 use figment::Figment;
@@ -57,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) lists: ListsConfig,
     /// Where the server keeps events.
     pub(crate) events: EventsConfig,
+    /// Which of the pages that it serves the server writes down.
+    pub(crate) pages: PagesConfig,
     /// Where exposures of new items are counted.
     pub(crate) exposures: ExposuresConfig,
     /// Where Kafka is, for `events.keep = "kafka"`.
@@ -251,6 +254,7 @@ impl Config {
             .chain(under("cache", self.cache.problems()))
             .chain(under("lists", self.lists.problems()))
             .chain(under("events", self.events.problems()))
+            .chain(under("pages", self.pages.problems()))
             .chain(under("kafka", self.kafka.problems()))
             .chain(under("redis", self.redis.problems()))
             .chain(under("registry", self.registry.problems()))

@@ -17,6 +17,8 @@ mod lists;
 mod model;
 mod npy;
 mod output;
+mod pages;
+mod past;
 mod registry;
 mod remarks;
 mod rollouts;
@@ -120,6 +122,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Tune(args) => commands::tune::run(&session, &args)?,
         Command::Events(args) => commands::events::run(&session, &args)?,
         Command::Experiment(args) => commands::experiment::run(&session, &args)?,
+        Command::Replay(args) => commands::replay::run(&session, &args)?,
         Command::Rebuild(args) => commands::rebuild::run(&session, &args)?,
         Command::Stats(args) => commands::stats::run(&session, &args)?,
         Command::Bench(args) => commands::bench::run(&session, &args)?,

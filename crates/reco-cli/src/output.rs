@@ -24,7 +24,7 @@ impl Output {
         rendered: impl FnOnce(&T) -> String,
     ) -> Result<(), Failure> {
         let text = if self.json { serde_json::to_string_pretty(value)? } else { rendered(value) };
-        Ok(print(text.trim_end()).map_err(|cause| format!("cannot write the result: {cause}"))?)
+        print(text.trim_end())
     }
 
     /// What to know that is in the result for machines.
@@ -100,9 +100,10 @@ pub(crate) fn say_json(line: &Value) {
 }
 
 /// Text on standard output, all of it or an error.
-fn print(text: &str) -> io::Result<()> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    unless_unread(writeln!(out, "{text}").and_then(|()| out.flush()))
+    let written = unless_unread(writeln!(out, "{text}").and_then(|()| out.flush()));
+    Ok(written.map_err(|cause| format!("cannot write the result: {cause}"))?)
 }
 
 /// A reader that has seen enough (`| head`) is no error.

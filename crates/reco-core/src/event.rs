@@ -9,6 +9,7 @@ mod weights;
 
 pub use action::Action;
 pub use details::Details;
+pub(crate) use id::fingerprint;
 pub use id::{BadEventId, EventId};
 pub use json::{Arrival, Draft, SCHEMA};
 pub use rules::{FieldProblem, LONGEST_KEY, LONGEST_NAME};

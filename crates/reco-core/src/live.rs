@@ -225,7 +225,7 @@ impl Live {
         self.launches.all()
     }
 
-    /// How often an item was shown and clicked by the events of the log that this process has taken in since it began.
+    /// How often an item was shown and clicked, by the events of the log.
     pub fn outcome(&self, item: &ItemKey) -> Counts {
         self.outcomes.of(item)
     }

@@ -3,6 +3,7 @@
 use crate::cache::Layer;
 use crate::error::{Fault, FaultKind, Rung};
 use crate::id::{ItemId, ItemKey};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct Page {
     pub faults: Vec<Fault>,
     /// What the request asked for in vain, one line each, such as a category that no item has; nothing failed.
     pub remarks: Vec<String>,
+    /// The moment that it was made for, by the clock of the pipeline unless the request named one.
+    pub at: Timestamp,
     /// Version of the snapshot that answered; the ids in `items` belong to it.
     pub snapshot: Arc<str>,
     /// Items that are new and have a place for that reason; each counts as one of its exposures.

@@ -10,12 +10,13 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use reco_core::error::RecommendError;
 use reco_core::experiment::{
-    Answered, Asked, Assignment, Decision, ExperimentConfig, ExperimentReport, Experiments, ExposureCounts,
-    Exposures, Ledger, Memory, Metrics, NoMemory, Served, Subject, Tally, Traffic,
+    Answered, Asked, Assignment, Decision, ExperimentConfig, ExperimentReport, Experiments, Exposures,
+    Ledger, Memory, Metrics, NoMemory, Served, Subject, Tally, Traffic,
 };
 use reco_core::page::Page;
 use reco_core::pipeline::{CurrentVariants, Recommender, Variants};
 use reco_core::request::Surface;
+use reco_core::store::OutboxCounts;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,7 +96,7 @@ impl Trials {
     }
 
     /// What became of exposures, where there are any.
-    pub(crate) fn counts(&self) -> Option<ExposureCounts> {
+    pub(crate) fn counts(&self) -> Option<OutboxCounts> {
         self.noting.as_ref().map(|(_, exposures)| exposures.counts())
     }
 }
@@ -125,7 +126,7 @@ pub(crate) fn named(mut answer: Response, assigned: &[Assignment]) -> Response {
 struct All<'a> {
     experiments: BTreeMap<&'a str, &'a ExperimentConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    exposures: Option<ExposureCounts>,
+    exposures: Option<OutboxCounts>,
 }
 
 /// The experiments, and what became of exposures since the start.

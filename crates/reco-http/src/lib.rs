@@ -45,7 +45,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use reco_core::consume::{Analytics, Progress};
 use reco_core::experiment::{Exposures, Ledger, Metrics, Traffic};
-use reco_core::pipeline::{CurrentVariants, Recommender};
+use reco_core::pipeline::{CurrentVariants, PageLog, Recommender};
 use reco_core::store::DeadLetters;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub(crate) struct App {
     pub(crate) consumers: Arc<[(Arc<str>, Arc<Progress>)]>,
     /// What happened of late, if that is counted.
     pub(crate) analytics: Option<Analytics>,
+    /// Where pages are written down, if anywhere.
+    pub(crate) pages: Option<PageLog>,
     /// Room for requests whose events are being kept.
     pub(crate) ingesting: Arc<Semaphore>,
 }
@@ -111,6 +113,7 @@ impl Api {
             dead: None,
             consumers: Arc::new([]),
             analytics: None,
+            pages: None,
             ingesting,
         })
     }
@@ -133,6 +136,13 @@ impl Api {
     #[must_use]
     pub fn analytics(mut self, analytics: Analytics) -> Self {
         self.0.analytics = Some(analytics);
+        self
+    }
+
+    /// Writes down the pages that it serves, as far as `pages` wants them.
+    #[must_use]
+    pub fn pages(mut self, pages: PageLog) -> Self {
+        self.0.pages = Some(pages);
         self
     }
 

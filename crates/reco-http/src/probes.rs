@@ -9,10 +9,10 @@ use axum::response::Response;
 use reco_core::cache::LayerCounts;
 use reco_core::consume::Stage;
 use reco_core::error::Rung;
-use reco_core::experiment::ExposureCounts;
 use reco_core::page::Warning;
-use reco_core::pipeline::SwapOutcome;
+use reco_core::pipeline::{PageLog, SwapOutcome};
 use reco_core::request::Request;
+use reco_core::store::OutboxCounts;
 use reco_core::time::{Clock, SystemClock};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,7 +28,10 @@ struct Health<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     caches: BTreeMap<&'a str, CacheHealth>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    exposures: Option<ExposureCounts>,
+    exposures: Option<OutboxCounts>,
+    /// What became of the pages that are written down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<OutboxCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     swap: Option<SwapHealth>,
 }
@@ -119,7 +122,9 @@ pub(crate) async fn health(State(app): State<App>) -> Result<Response, ApiError>
         .map(|(name, counts)| (name, CacheHealth { hit_rate: counts.near.hit_rate(), counts }))
         .collect();
     let status = if well { "ok" } else { "degraded" };
-    json(&Health { status, snapshot, pipeline, consumers, caches, exposures: app.trials.counts(), swap })
+    let exposures = app.trials.counts();
+    let pages = app.pages.as_ref().map(PageLog::counts);
+    json(&Health { status, snapshot, pipeline, consumers, caches, exposures, pages, swap })
 }
 
 async fn pipeline(app: &App) -> PipelineHealth {

@@ -125,11 +125,16 @@ async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) ->
     let begun = recommender.clock().now();
     // One snapshot for the page and for looking up its items, whatever takes its place meanwhile.
     let snapshot = recommender.snapshot();
+    let watched = app.pages.as_ref().and_then(|pages| pages.watch(recommender, id.as_str()));
+    let asked = watched.is_some().then(|| request.clone());
     let outcome = recommender.recommend_from(Arc::clone(&snapshot), request).await;
     let took = recommender.clock().now().saturating_duration_since(begun);
     app.trials.count(&chosen, &outcome, took);
     let page = outcome?;
     app.trials.expose(&chosen, id, subject.session, &surface, &page, took);
+    if let (Some(watched), Some(asked)) = (watched, asked) {
+        watched.note(&asked, &page, &chosen.assigned);
+    }
     let answer = PageJson::new(id.as_str(), &user, &page, &snapshot.catalog).experiments(&chosen.assigned);
     Ok(experiments::named(json(&answer)?, &chosen.assigned))
 }

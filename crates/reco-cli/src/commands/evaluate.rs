@@ -8,6 +8,9 @@ use reco_train::evaluate::{self, EvaluateOptions, ModelReport, Report, Source, S
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(session: &Session, args: &EvaluateArgs) -> Result<(), Failure> {
+    if args.off_policy {
+        return super::off_policy::run(session, args);
+    }
     if let Some(path) = &args.per_user {
         file::check(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
     }

@@ -10,10 +10,10 @@ use crate::output::{say, say_json};
 use crate::rollouts::Rollouts;
 use crate::states::States;
 use crate::watch::Watch;
-use crate::{Failure, Session, exposures, model};
+use crate::{Failure, Session, exposures, model, pages};
 use reco_core::experiment::Exposures;
 use reco_core::launch::Leased;
-use reco_core::pipeline::{Recommender, RecommenderBuilder};
+use reco_core::pipeline::{PageLog, Recommender, RecommenderBuilder};
 use reco_core::registry::Alias;
 use reco_core::time::{Clock, SystemClock};
 use reco_http::{Api, Entrance, HttpConfig, Stopped, serve, shutdown_signal};
@@ -76,6 +76,10 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
     if let Some(Events { dead, .. }) = events {
         api = api.dead_letters(dead);
     }
+    let pages = pages::opened(session, runtime.handle())?;
+    if let Some(pages) = &pages {
+        api = api.pages(pages.clone());
+    }
     if let Some(consumers) = &consumers {
         api = api.consumers(consumers.progress.iter().cloned()).analytics(consumers.analytics.clone());
     }
@@ -102,7 +106,7 @@ pub(crate) fn run(session: &Session, args: &ServeArgs) -> Result<(), Failure> {
             Stopped::Drained => "requests under way were finished",
             Stopped::Cut => "connections still open after ten seconds were cut",
         };
-        Unfinished { noted, consumers, exposures }.finish().await;
+        Unfinished { noted, pages, consumers, exposures }.finish().await;
         if session.output.json {
             say_json(&json!({ "stopped": how }));
         } else {
@@ -129,6 +133,8 @@ fn begin_log() {
 struct Unfinished {
     /// Exposures to experiments on their way to the log.
     noted: Option<Exposures>,
+    /// Pages on their way to the disk.
+    pages: Option<PageLog>,
     consumers: Option<Consumers>,
     /// Exposures of new items that this server took and did not use.
     exposures: Option<Arc<Leased>>,
@@ -141,6 +147,12 @@ impl Unfinished {
         {
             let n_left = noted.counts().waiting;
             warn!("the log did not take {n_left} exposures to experiments within ten seconds");
+        }
+        if let Some(pages) = self.pages
+            && tokio::time::timeout(MOST_AT_THE_END, pages.flush()).await.is_err()
+        {
+            let n_left = pages.counts().waiting;
+            warn!("{n_left} pages could not be written down within ten seconds");
         }
         if let Some(consumers) = self.consumers
             && tokio::time::timeout(MOST_AT_THE_END, consumers.stop()).await.is_err()

@@ -4,6 +4,7 @@ mod events;
 mod experiments;
 mod lists;
 mod models;
+mod pages;
 mod runs;
 mod stats;
 mod support;

@@ -5,7 +5,7 @@ use super::{Arm, ExperimentConfig, Holdout, State, Unit, choose_variation};
 use crate::id::UserKey;
 use crate::request::Surface;
 use crate::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -38,7 +38,7 @@ impl Subject<'_> {
 }
 
 /// A variant for somebody.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The experiment.
     pub experiment: Arc<str>,
@@ -48,14 +48,19 @@ pub struct Assignment {
     #[serde(skip)]
     pub arm: Arm,
     /// Whom the experiment divides: a user, or the key of a session.
-    #[serde(skip)]
+    #[serde(skip, default = "nobody")]
     pub unit: UserKey,
     /// How it came to be.
     pub how: How,
 }
 
+/// Whoever it was is not written down.
+fn nobody() -> UserKey {
+    "".into()
+}
+
 /// How a variant was chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// By the place of the user's hash.

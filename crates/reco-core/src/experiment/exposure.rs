@@ -1,17 +1,16 @@
 //! Exposures: who was served by which variant, at the moment of it.
 
 use super::{Assignment, Experiments, How, Ledger};
-use crate::error::Rung;
+use crate::error::{Fault, Rung};
 use crate::event::{Action, Details, Event, EventId};
 use crate::id::{ItemKey, UserKey};
-use crate::store::EventSink;
+use crate::store::{EventSink, Keep, Outbox, OutboxCounts, Pace};
 use crate::time::{Clock, Timestamp};
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
 
 /// What somebody was served by a variant of an experiment.
 ///
@@ -146,29 +145,16 @@ impl Exposure {
 /// What cannot be kept at once waits for the log to come back, up to [`MOST_WAITING`](Self::MOST_WAITING) exposures; those
 /// that come on top are lost, and [counted](Self::counts).
 #[derive(Clone, Debug)]
-pub struct Exposures {
-    queue: mpsc::Sender<Event>,
-    counts: Arc<Counts>,
-}
+pub struct Exposures(Outbox<Event>);
 
-#[derive(Debug, Default)]
-struct Counts {
-    sent: AtomicU64,
-    kept: AtomicU64,
-    lost: AtomicU64,
-    /// Told whenever some are kept.
-    settled: Notify,
-}
+/// Where they go.
+struct ToLog(Arc<dyn EventSink>);
 
-/// What became of exposures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ExposureCounts {
-    /// In the log.
-    pub kept: u64,
-    /// On their way to it.
-    pub waiting: u64,
-    /// Lost: there were too many to wait for a log that did not answer.
-    pub lost: u64,
+#[async_trait]
+impl Keep<Event> for ToLog {
+    async fn keep(&self, exposures: &[Event]) -> Result<(), Fault> {
+        self.0.append(exposures).await.map(drop)
+    }
 }
 
 impl Exposures {
@@ -176,8 +162,6 @@ impl Exposures {
     pub const MOST_WAITING: usize = 65_536;
     /// Those that are taken to it at a time.
     const BATCH: usize = 256;
-    const PAUSE: Duration = Duration::from_millis(50);
-    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
     /// A way to the log, and the work of taking them there, which ends once all clones are dropped and nothing waits.
     pub fn new(log: Arc<dyn EventSink>, clock: Arc<dyn Clock>) -> (Self, impl Future<Output = ()> + Send) {
@@ -189,9 +173,9 @@ impl Exposures {
         clock: Arc<dyn Clock>,
         room: usize,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let (queue, waiting) = mpsc::channel(room);
-        let counts = Arc::<Counts>::default();
-        (Self { queue, counts: Arc::clone(&counts) }, take_there(log, clock, waiting, counts))
+        let pace = Pace { room, batch: Self::BATCH, linger: Duration::ZERO };
+        let (outbox, work) = Outbox::new(clock, pace, ToLog(log));
+        (Self(outbox), work)
     }
 
     /// Sends what somebody was just served on its way, for each experiment once per window, and lets the ledger know at once.
@@ -221,62 +205,27 @@ impl Exposures {
 
     /// Sends an exposure on its way; false, and counted, if there is no room for it.
     pub fn send(&self, event: Event) -> bool {
-        let is_sent = self.queue.try_send(event).is_ok();
-        let count = if is_sent { &self.counts.sent } else { &self.counts.lost };
-        count.fetch_add(1, Ordering::Relaxed);
-        is_sent
+        self.0.send(event)
     }
 
     /// Resolves once all that was sent so far is in the log; never, while the log does not answer.
     pub async fn flush(&self) {
-        let due = self.counts.sent.load(Ordering::Relaxed);
-        loop {
-            let settled = self.counts.settled.notified();
-            if self.counts.kept.load(Ordering::Acquire) >= due {
-                return;
-            }
-            settled.await;
-        }
+        self.0.flush().await;
     }
 
     /// What became of them so far.
-    pub fn counts(&self) -> ExposureCounts {
-        let kept = self.counts.kept.load(Ordering::Relaxed);
-        ExposureCounts {
-            kept,
-            waiting: self.counts.sent.load(Ordering::Relaxed).saturating_sub(kept),
-            lost: self.counts.lost.load(Ordering::Relaxed),
-        }
-    }
-}
-
-async fn take_there(
-    log: Arc<dyn EventSink>,
-    clock: Arc<dyn Clock>,
-    mut waiting: mpsc::Receiver<Event>,
-    counts: Arc<Counts>,
-) {
-    let mut batch = Vec::new();
-    while waiting.recv_many(&mut batch, Exposures::BATCH).await > 0 {
-        let mut pause = Exposures::PAUSE;
-        while log.append(&batch).await.is_err() {
-            clock.sleep_until(clock.now() + pause).await;
-            pause = (pause * 2).min(Exposures::LONGEST_PAUSE);
-        }
-        counts.kept.fetch_add(batch.len() as u64, Ordering::Release);
-        counts.settled.notify_waiters();
-        batch.clear();
+    pub fn counts(&self) -> OutboxCounts {
+        self.0.counts()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Fault, FaultKind};
+    use crate::error::FaultKind;
     use crate::experiment::Arm;
-    use crate::store::{Appended, MemoryLog};
+    use crate::store::{Appended, FIRST_PAUSE, MemoryLog};
     use crate::time::ManualClock;
-    use async_trait::async_trait;
     use parking_lot::Mutex;
     use proptest::prelude::*;
 
@@ -362,14 +311,14 @@ mod tests {
         let (exposures, work) = Exposures::with_room(Arc::clone(&log) as _, Arc::new(clock.clone()), 2);
         let sent = ["ann", "bob", "cem"].map(|unit| exposures.send(exposure(unit).event(1)));
         assert_eq!(sent, [true, true, false]);
-        assert_eq!(exposures.counts(), ExposureCounts { kept: 0, waiting: 2, lost: 1 });
+        assert_eq!(exposures.counts(), OutboxCounts { kept: 0, waiting: 2, lost: 1 });
         let working = tokio::spawn(work);
         // It has failed once, and waits.
         tokio::task::yield_now().await;
         *log.0.lock() = false;
         let ticking = async {
             loop {
-                clock.advance(Exposures::PAUSE);
+                clock.advance(FIRST_PAUSE);
                 tokio::task::yield_now().await;
             }
         };
@@ -377,7 +326,7 @@ mod tests {
             () = exposures.flush() => {}
             () = ticking => {}
         }
-        assert_eq!(exposures.counts(), ExposureCounts { kept: 2, waiting: 0, lost: 1 });
+        assert_eq!(exposures.counts(), OutboxCounts { kept: 2, waiting: 0, lost: 1 });
         drop(exposures);
         working.await.unwrap();
     }

@@ -20,7 +20,7 @@ pub use assignment::{Assignment, Experiments, How, Memory, NoMemory, Subject};
 pub use bucket::{HashVersion, bucket_ranges, choose_variation, equal_weights, in_namespace};
 pub use config::{ExperimentConfig, Holdout, Layer, Split, State, Unit, VariantConfig};
 pub use decision::{Decision, DecisionRules, Verdict};
-pub use exposure::{Asked, Exposure, ExposureCounts, Exposures, Served};
+pub use exposure::{Asked, Exposure, Exposures, Served};
 pub use ledger::Ledger;
 pub use metrics::{
     ArmReport, Better, Comparison, Effect, ExperimentReport, Measured, MetricConfig, MetricKind,
@@ -69,5 +69,5 @@ pub trait Experiment: Debug + Send + Sync + 'static {
 }
 
 /// Index of an arm inside its experiment, 0 for the control.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Arm(pub u8);

@@ -23,7 +23,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const FORMAT: &[u8] = b"reco live layer 2\n";
+const FORMAT: &[u8] = b"reco live layer 3\n";
 
 /// The live layer at one moment. Taking it holds events up for as long as it takes to count references to all users;
 /// they change on while it is written.
@@ -75,6 +75,7 @@ struct Head {
     pulses: Vec<(ItemKey, Pulse)>,
     takers: Vec<(ItemKey, Arc<Takers>, Timestamp)>,
     launches: Vec<(ItemKey, Counts)>,
+    outcomes: Vec<(ItemKey, Counts)>,
     n_shards: usize,
 }
 
@@ -134,6 +135,7 @@ impl Live {
             pulses: board.pulses(),
             takers: self.newcomers.takers(),
             launches: self.launches.all(),
+            outcomes: self.outcomes.all(),
             n_shards: self.shards.len(),
         };
         Checkpoint { head, shards }
@@ -180,6 +182,7 @@ impl Live {
         live.board.write().restore(head.pulses, &live.limits);
         live.newcomers.restore(head.takers);
         live.launches.restore(head.launches);
+        live.outcomes.restore(head.outcomes);
         Ok(Some(live))
     }
 }

@@ -6,7 +6,7 @@ use crate::launch::Counts;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
-/// Impressions and clicks of every item since this process began to count.
+/// Impressions and clicks of every item. They are sums, so they follow from which events there were, not from their order.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes(RwLock<FxHashMap<ItemKey, Counts>>);
 
@@ -31,5 +31,17 @@ impl Outcomes {
 
     pub(super) fn of(&self, item: &ItemKey) -> Counts {
         self.0.read().get(item).copied().unwrap_or_default()
+    }
+
+    /// All of them, by item.
+    pub(super) fn all(&self) -> Vec<(ItemKey, Counts)> {
+        let mut all: Vec<_> = self.0.read().iter().map(|(item, counts)| (item.clone(), *counts)).collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// Puts back what [`all`](Self::all) gave.
+    pub(super) fn restore(&self, all: Vec<(ItemKey, Counts)>) {
+        *self.0.write() = all.into_iter().collect();
     }
 }

@@ -50,10 +50,23 @@ impl Places {
         range.is_some_and(|(_, behind)| offset < *behind)
     }
 
+    /// Whether all of them are among others, too.
+    pub fn is_within(&self, others: &Self) -> bool {
+        self.partitions.iter().all(|(&partition, ranges)| {
+            ranges.iter().all(|(&first, &behind)| others.next(partition, first) >= behind)
+        })
+    }
+
     /// The first offset of a partition, from `first` on, that is not among them.
     pub fn next(&self, partition: u32, first: u64) -> u64 {
         let range = self.partitions.get(&partition).and_then(|ranges| ranges.range(..=first).next_back());
         range.map_or(first, |(_, behind)| first.max(*behind))
+    }
+
+    /// The offset behind the last of a partition's.
+    pub fn end(&self, partition: u32) -> u64 {
+        let last = self.partitions.get(&partition).and_then(|ranges| ranges.last_key_value());
+        last.map_or(0, |(_, behind)| *behind)
     }
 
     /// How many of a partition's are before an offset.
@@ -87,6 +100,8 @@ mod tests {
                 }
                 set
             };
+            let is_within = some.iter().all(|place| others.contains(place));
+            prop_assert_eq!(set(&some).is_within(&set(&others)), is_within);
             let mut joined = set(&some);
             joined.extend(&set(&others));
             prop_assert_eq!(joined, set(&[some, others].concat()));
@@ -101,6 +116,7 @@ mod tests {
             }
             prop_assert_eq!(set.count(), known.len() as u64);
             for (partition, offset) in (0..3).flat_map(|partition| (0..42).map(move |offset| (partition, offset))) {
+                prop_assert_eq!(set.end(partition), (0..42).rfind(|offset| known.contains(&Place { partition, offset: *offset })).map_or(0, |last| last + 1));
                 let is_known = |offset| known.contains(&Place { partition, offset });
                 prop_assert_eq!(set.contains(Place { partition, offset }), is_known(offset));
                 prop_assert_eq!(

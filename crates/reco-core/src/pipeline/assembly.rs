@@ -321,14 +321,13 @@ impl PipelineConfig {
             let at = rules.len() - usize::from(!self.rerank.pins.is_empty());
             rules.insert(at, (Arc::new(Onboarding(config.clone())), OnFault::StepDown));
         }
-        if let Some(config) = &self.explore {
-            let pins = Pinned::new(self.rerank.pins.clone());
-            rules.push((Arc::new(Explore::new(config.clone(), pins)), OnFault::Skip));
-        }
         for (rule, on_fault) in rules {
             builder = builder.reranker_with(rule, on_fault);
         }
-        Ok(builder)
+        if let Some(config) = &self.explore {
+            builder = builder.explore(Explore::new(config.clone(), Pinned::new(self.rerank.pins.clone())));
+        }
+        Ok(builder.made_of(self))
     }
 }
 

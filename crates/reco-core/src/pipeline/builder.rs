@@ -5,7 +5,7 @@ use super::known::{self, Known};
 use super::pages::PageCache;
 use super::parts::{Limits, Parts, Policed, Quotas, Source};
 use super::pool::Pool;
-use super::{DEFAULT_DEADLINE, Inner, Recommender};
+use super::{DEFAULT_DEADLINE, Inner, PipelineConfig, Recommender, Settings};
 use crate::cache::Life;
 use crate::catalog::ItemRecord;
 use crate::error::OnFault;
@@ -14,7 +14,7 @@ use crate::filter::Filter;
 use crate::launch::{Counted, ExposureBudget, LaunchConfig};
 use crate::live::Live;
 use crate::rank::Ranker;
-use crate::rerank::Reranker;
+use crate::rerank::{Explore, Reranker};
 use crate::retrieve::{CandidateGenerator, RemoteGenerator};
 use crate::snapshot::Snapshot;
 use crate::store::{EventSink, ItemLog, MemoryLog};
@@ -35,6 +35,7 @@ pub struct RecommenderBuilder {
     live: Option<Arc<Live>>,
     events: Option<Arc<dyn EventSink>>,
     parts: Parts,
+    settings: Option<Arc<Settings>>,
     exposures: Option<Arc<dyn ExposureBudget>>,
     items: Option<(ItemLog, Vec<ItemRecord>)>,
     threads: usize,
@@ -86,12 +87,19 @@ impl RecommenderBuilder {
             live: None,
             events: None,
             parts: Parts::none(limits),
+            settings: None,
             exposures: None,
             items: None,
             threads: 0,
             max_waiting: 1_024,
             clock: Arc::new(SystemClock),
         }
+    }
+
+    /// Notes the configuration that the parts so far are made of.
+    pub(super) fn made_of(mut self, config: &PipelineConfig) -> Self {
+        self.settings = Some(Arc::new(Settings::of(config)));
+        self
     }
 
     /// Where user features come from; the live layer unless set. When the source fails, the last that it said of a user is
@@ -193,6 +201,14 @@ impl RecommenderBuilder {
         self
     }
 
+    /// Lets chance fill places, over what all rules have left: it comes after them. Every place of a page then has its
+    /// [`propensity`](crate::page::PageItem::propensity).
+    pub fn explore(mut self, explore: Explore) -> Self {
+        let explore = Arc::new(explore);
+        self.parts.explore = Some(Arc::clone(&explore));
+        self.reranker_with(explore, OnFault::Skip)
+    }
+
     /// Time for a request that does not bring its own; 50 ms unless set.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.parts.limits.deadline = deadline;
@@ -250,6 +266,7 @@ impl RecommenderBuilder {
         };
         let recommender = Recommender(Arc::new(Inner {
             parts: Arc::new(self.parts.checked()?),
+            settings: self.settings,
             known: Arc::new(known),
             pages: self.pages,
             snapshot: Arc::new(ArcSwap::new(Arc::clone(&self.snapshot))),
@@ -277,6 +294,7 @@ impl RecommenderBuilder {
         let main = &main.0;
         Ok(Recommender(Arc::new(Inner {
             parts: Arc::new(self.parts.checked()?),
+            settings: self.settings,
             known: Arc::clone(&main.known),
             pages: main.pages.as_ref().map(|pages| pages.of_variant(name)),
             snapshot: match model {

@@ -124,6 +124,7 @@ pub(super) fn static_page(parts: &Parts, query: &Query, faults: Vec<Fault>) -> R
         rung: Rung::Static,
         faults,
         remarks: query.remarks(),
+        at: query.now,
         snapshot: Arc::clone(&query.snapshot.version),
         introduced: Vec::new(),
         found: None,

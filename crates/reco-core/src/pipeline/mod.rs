@@ -10,12 +10,16 @@ mod ladder;
 mod live_feed;
 mod merge;
 mod onboarding;
+mod page_log;
 mod pages;
 mod parts;
 mod pool;
 mod reasons;
+mod record;
 mod remarks;
+mod replay;
 mod run;
+mod settings;
 mod stages;
 mod swap;
 #[cfg(test)]
@@ -27,8 +31,12 @@ pub use assembly::{PipelineConfig, RankerName, SourceConfig};
 pub use builder::{BuildError, RecommenderBuilder};
 pub use ingest::{EventProblem, Ingested};
 pub use live_feed::LiveFeed;
+pub use page_log::{LoggedPages, PageLog, Watched};
 pub use pages::PageCache;
 pub use parts::Quotas;
+pub use record::{AskedPage, PageRecord, ShownItem};
+pub use replay::Replay;
+pub use settings::Settings;
 pub use swap::{SwapGuard, SwapOutcome, SwapRefused, SwapReport};
 pub use variants::{CurrentVariants, VariantError, Variants};
 
@@ -36,13 +44,14 @@ use crate::cache::LayerCounts;
 use crate::candidate::{Candidates, Hits};
 use crate::error::{Fault, FaultKind, RecommendError};
 use crate::features::UserFeatures;
-use crate::id::{ItemKey, UserKey};
+use crate::id::{ItemId, ItemKey, UserKey};
 use crate::launch::{self, ExposureBudget, Showing};
 use crate::live::Live;
 use crate::page::Page;
 use crate::predicate::PredicateError;
 use crate::query::Query;
 use crate::request::{Request, Surface};
+use crate::rerank::Explore;
 use crate::retrieve::als;
 use crate::retrieve::{RemoteGenerator, RemoteHit};
 use crate::snapshot::Snapshot;
@@ -71,6 +80,7 @@ pub struct Recommender(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: Arc<Parts>,
+    settings: Option<Arc<Settings>>,
     known: Arc<Known>,
     pages: Option<PageCache>,
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -128,6 +138,16 @@ impl Recommender {
     /// Where events go before they count.
     pub fn events(&self) -> &Arc<dyn EventSink> {
         &self.0.events
+    }
+
+    /// The configuration that this was assembled from; nothing where its parts were put together by hand.
+    pub fn settings(&self) -> Option<&Arc<Settings>> {
+        self.0.settings.as_ref()
+    }
+
+    /// Whether chance fills places of its pages.
+    pub fn explores(&self) -> bool {
+        self.0.parts.explores()
     }
 
     /// The clock everything here is timed by.
@@ -283,6 +303,48 @@ impl Recommender {
         let (run, faults) = self.retrieved(self.snapshot(), request)?;
         let candidates = run.candidates(faults)?;
         Ok((run.query, candidates))
+    }
+
+    /// For every place of a page that shows these items, the chances of all items to stand there if this recommender filled it under
+    /// what stands above: 1 for one item, where nothing is left to chance. Each place's are 1 in sum. Computed on the calling
+    /// thread, in the order of rank, whatever the request would draw.
+    ///
+    /// ```
+    /// use reco_core::catalog::ItemRecord;
+    /// use reco_core::pipeline::PipelineConfig;
+    /// use reco_core::request::Request;
+    /// use reco_core::rerank::ExploreConfig;
+    /// use reco_core::snapshot::Snapshot;
+    ///
+    /// let explore = ExploreConfig { epsilon: 0.5, ..ExploreConfig::default() };
+    /// let config = PipelineConfig { explore: Some(explore), ..PipelineConfig::default() };
+    /// let catalog = reco_core::catalog::Catalog::default().with(vec![ItemRecord::new("tea"), ItemRecord::new("jam")])?;
+    /// let recommender = config.builder(Snapshot { catalog, ..Snapshot::default() })?.build()?;
+    /// let page = recommender.recommend_now(Request::for_user("ann").count(2))?;
+    /// let shown: Vec<_> = page.items.iter().map(|item| item.key.clone()).collect();
+    /// let chances = recommender.chances_now(Request::for_user("ann").count(2), &shown)?;
+    /// assert_eq!(chances[0], [(shown[0].clone(), 0.75), (shown[1].clone(), 0.25)]);
+    /// assert_eq!(chances[1], [(shown[1].clone(), 1.0)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`recommend_now`](Self::recommend_now).
+    pub fn chances_now(
+        &self,
+        request: Request,
+        shown: &[ItemKey],
+    ) -> Result<Vec<Vec<(ItemKey, f64)>>, RecommendError> {
+        let (run, faults) = self.retrieved(self.snapshot(), Request { draw: None, ..request })?;
+        let set = run.ordered(faults)?;
+        let catalog = &run.query.snapshot.catalog;
+        let shown: Vec<Option<ItemId>> = shown.iter().map(|key| catalog.id(key.as_str())).collect();
+        let by_rank = Explore::nowhere();
+        let explore = self.0.parts.explore.as_deref().unwrap_or(&by_rank);
+        let places = explore.chances(&run.query, &set, &shown).into_iter();
+        let named = |(id, chance)| (catalog.key(id).clone(), chance);
+        Ok(places.map(|chances| chances.into_iter().map(named).collect()).collect())
     }
 
     /// A request whose generators have answered, on the calling thread.

@@ -8,7 +8,7 @@ use crate::id::{ItemId, ItemKey};
 use crate::page::{Page, PageItem, Why};
 use crate::request::Request;
 use crate::snapshot::Snapshot;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use std::hash::BuildHasher;
@@ -166,6 +166,7 @@ impl Page {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     asked: String,
+    at: Timestamp,
     snapshot: Arc<str>,
     items: Vec<(ItemKey, f32, Option<Why>)>,
     remarks: Vec<String>,
@@ -186,6 +187,7 @@ impl Answer {
         let items = page.items.iter().map(|item| (item.key.clone(), item.score, item.why.clone()));
         let stored = Stored {
             asked: self.asked.clone(),
+            at: page.at,
             snapshot: Arc::clone(&page.snapshot),
             items: items.collect(),
             remarks: page.remarks.clone(),
@@ -195,7 +197,7 @@ impl Answer {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let Stored { asked, snapshot, items, remarks, introduced } = postcard::from_bytes(bytes).ok()?;
+        let Stored { asked, at, snapshot, items, remarks, introduced } = postcard::from_bytes(bytes).ok()?;
         // Ids are given when it is known in which catalogue.
         let item = |((key, score, why), rank)| PageItem {
             id: ItemId::new(0),
@@ -211,6 +213,7 @@ impl Answer {
             rung: Rung::Full,
             faults: Vec::new(),
             remarks,
+            at,
             snapshot,
             introduced,
             found: None,

@@ -23,6 +23,8 @@ pub(super) struct Parts {
     /// From the best to the cheapest.
     pub(super) rankers: Vec<Policed<dyn Ranker>>,
     pub(super) rerankers: Vec<Policed<dyn Reranker>>,
+    /// That of the rules which fills places by chance.
+    pub(super) explore: Option<Arc<Explore>>,
     pub(super) limits: Limits,
     /// How items that are new are introduced.
     pub(super) launch: Arc<LaunchConfig>,
@@ -103,6 +105,7 @@ impl Parts {
             filters: Vec::new(),
             rankers: Vec::new(),
             rerankers: Vec::new(),
+            explore: None,
             limits,
             launch: Arc::default(),
         }
@@ -145,7 +148,7 @@ impl Parts {
 
     /// Whether places are filled by chance.
     pub(super) fn explores(&self) -> bool {
-        self.rerankers.iter().any(|rule| &*rule.name == Explore::NAME)
+        self.explore.is_some()
     }
 
     /// Weight and policy of a source by number.

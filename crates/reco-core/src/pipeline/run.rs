@@ -2,6 +2,7 @@
 
 use super::guarded::guarded;
 use super::ladder;
+use super::merge::Merge;
 use super::parts::{Parts, Policed};
 use super::stages::Stages;
 use crate::candidate::{Candidates, Hits};
@@ -99,6 +100,21 @@ impl Run {
     /// Everything after retrieval, from whatever candidates there are.
     pub(super) fn finish(&self, faults: Vec<Fault>) -> Result<Page, RecommendError> {
         let mut stages = Stages::new(self, faults);
+        let (merge, set) = self.arranged(&mut stages)?;
+        if set.is_empty() && self.query.budget.is_spent() {
+            return ladder::static_page(&self.parts, &self.query, stages.into_faults());
+        }
+        stages.judge_unproposed(&merge)?;
+        Ok(stages.page(&set))
+    }
+
+    /// What a page is cut from: all that filters and rules leave, in their order.
+    pub(super) fn ordered(&self, faults: Vec<Fault>) -> Result<Candidates, RecommendError> {
+        Ok(self.arranged(&mut Stages::new(self, faults))?.1)
+    }
+
+    /// All that was looked at, and what of it is left in the order of the page.
+    fn arranged(&self, stages: &mut Stages<'_>) -> Result<(Merge, Candidates), RecommendError> {
         let mut merge = stages.merge()?;
         let want = self.query.request.count;
         let is_personal = !merge.set().is_empty();
@@ -127,10 +143,6 @@ impl Run {
             merge.mark_all();
             set = stages.arrange(merge.set().clone())?;
         }
-        if set.is_empty() && self.query.budget.is_spent() {
-            return ladder::static_page(&self.parts, &self.query, stages.into_faults());
-        }
-        stages.judge_unproposed(&merge)?;
-        Ok(stages.page(&set))
+        Ok((merge, set))
     }
 }

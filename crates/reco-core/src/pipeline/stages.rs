@@ -273,6 +273,16 @@ impl<'a> Stages<'a> {
         let snapshot = Arc::clone(&query.snapshot.version);
         let mut remarks = query.remarks();
         remarks.extend(self.shortage(n_shown));
-        Page { items, why_not, rung: self.rung, faults, remarks, snapshot, introduced, found: None }
+        Page {
+            items,
+            why_not,
+            rung: self.rung,
+            faults,
+            remarks,
+            at: query.now,
+            snapshot,
+            introduced,
+            found: None,
+        }
     }
 }

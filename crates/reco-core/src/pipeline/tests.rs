@@ -8,6 +8,7 @@ mod kept;
 mod moods;
 mod newcomers;
 mod onboarding;
+mod replay;
 mod variants;
 
 use super::*;

@@ -123,6 +123,16 @@ pub struct Explore {
     pins: Pinned,
 }
 
+/// What may stand on a place.
+enum Chances<'a> {
+    /// The row that rules hold there.
+    Held(u32),
+    /// The best of the pool.
+    Best,
+    /// Any of the pool, each with its share.
+    Of(&'a [f64]),
+}
+
 /// What the latest draw of a request gave: the probability of every item that a place was drawn for.
 #[derive(Debug, Default)]
 struct Drawn(Mutex<FxHashMap<ItemId, Draw>>);
@@ -156,9 +166,77 @@ impl Explore {
     /// The least probability that is told: events keep it in single precision, in which it must not become 0.
     const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
+    /// Leaves nothing to chance.
+    pub(crate) fn nowhere() -> Self {
+        let config = ExploreConfig { from: usize::MAX, ..ExploreConfig::default() };
+        Self::new(config, Pinned::default())
+    }
+
     /// Under these settings, which must be without [problems](ExploreConfig::problems), around these pins.
     pub fn new(config: ExploreConfig, pins: Pinned) -> Self {
         Self { config, pins }
+    }
+
+    /// Of every place the chances of all that could stand there, if what is `shown` stands above it; what is not in the pool counts as
+    /// anything else. `set` is in the order of rank.
+    pub(crate) fn chances(
+        &self,
+        query: &Query,
+        set: &Candidates,
+        shown: &[Option<ItemId>],
+    ) -> Vec<Vec<(ItemId, f64)>> {
+        let mut places = Vec::with_capacity(shown.len());
+        let id = |row: u32| set.ids()[row as usize];
+        self.fill(query, set, shown.len(), |pool, chances| {
+            let stands = shown.get(places.len()).copied().flatten();
+            places.push(match chances {
+                Chances::Held(row) => vec![(id(row), 1.0)],
+                Chances::Best => pool.iter().take(1).map(|&row| (id(row), 1.0)).collect(),
+                Chances::Of(shares) => pool.iter().map(|&row| id(row)).zip(shares.iter().copied()).collect(),
+            });
+            stands.and_then(|stands| pool.iter().position(|&row| id(row) == stands))
+        });
+        places
+    }
+
+    /// Fills the places of a page, one after the other: `choose` is told the rows of the pool and their chances, and says which of
+    /// them is taken, if any. Rows as they stand on the page.
+    fn fill(
+        &self,
+        query: &Query,
+        set: &Candidates,
+        want: usize,
+        mut choose: impl FnMut(&[u32], Chances<'_>) -> Option<usize>,
+    ) -> Vec<u32> {
+        let pinned: Vec<ItemId> = self.pins.active(query).map(|(_, id)| id).collect();
+        let is_held = |row: usize| {
+            let id = set.ids()[row];
+            pinned.contains(&id) || place_among_new(query, id).is_some()
+        };
+        let n_shown = want.min(set.len());
+        let held: Vec<bool> = (0..set.len()).map(is_held).collect();
+        let n_free_places = held[..n_shown].iter().filter(|held| !**held).count();
+        let free = (0..set.len() as u32).filter(|&row| !held[row as usize]);
+        let mut pool: Vec<u32> = free.take(self.config.pool.max(n_free_places)).collect();
+        let mut odds = self.odds(query, set, &pool);
+        let mut rows: Vec<u32> = Vec::with_capacity(set.len());
+        for (row, is_held) in held.iter().take(n_shown).enumerate() {
+            if *is_held {
+                choose(&pool, Chances::Held(row as u32));
+                rows.push(row as u32);
+                continue;
+            }
+            let at = if self.config.explores(row + 1) && pool.len() > 1 {
+                choose(&pool, Chances::Of(&odds.shares()))
+            } else {
+                choose(&pool, Chances::Best)
+            };
+            if let Some(at) = at.filter(|at| *at < pool.len()) {
+                rows.push(pool.remove(at));
+                odds.remove(at);
+            }
+        }
+        rows
     }
 
     fn odds(&self, query: &Query, set: &Candidates, pool: &[u32]) -> odds::Odds {
@@ -191,37 +269,20 @@ impl Reranker for Explore {
         forget_draw(query);
         let Some(seed) = query.request.draw else { return Ok(()) };
         let mut chance = Chance::new(seed, query.request.user.as_str());
-        let pinned: Vec<ItemId> = self.pins.active(query).map(|(_, id)| id).collect();
-        let is_held = |row: usize| {
-            let id = set.ids()[row];
-            pinned.contains(&id) || place_among_new(query, id).is_some()
-        };
-        let n_shown = want.min(set.len());
-        let held: Vec<bool> = (0..set.len()).map(is_held).collect();
-        let free = || (0..set.len() as u32).filter(|&row| !held[row as usize]);
-        let n_free_places = held[..n_shown].iter().filter(|held| !**held).count();
-        let mut pool: Vec<u32> = free().take(self.config.pool.max(n_free_places)).collect();
-        let mut odds = self.odds(query, set, &pool);
-        let mut rows: Vec<u32> = Vec::with_capacity(set.len());
         let mut drawn = FxHashMap::default();
-        for place in 1..=n_shown {
-            let row = place - 1;
-            if held[row] {
-                rows.push(row as u32);
-                continue;
-            }
-            let (at, propensity) = if self.config.explores(place) && pool.len() > 1 {
-                let shares = odds.shares();
-                let at = pick(&shares, chance.next());
-                (at, shares[at].max(Self::LEAST))
-            } else {
-                (0, 1.0)
+        let mut rows = self.fill(query, set, want, |pool, chances| {
+            let (at, propensity) = match chances {
+                Chances::Held(_) => return None,
+                Chances::Best => (0, 1.0),
+                Chances::Of(shares) => {
+                    let at = pick(shares, chance.next());
+                    (at, shares[at].max(Self::LEAST))
+                }
             };
-            let row = pool.remove(at);
-            odds.remove(at);
-            drawn.insert(set.ids()[row as usize], Draw { propensity, is_chance: at > 0 });
-            rows.push(row);
-        }
+            let id = set.ids()[*pool.get(at)? as usize];
+            drawn.insert(id, Draw { propensity, is_chance: at > 0 });
+            Some(at)
+        });
         let mut is_placed = vec![false; set.len()];
         rows.iter().for_each(|&row| is_placed[row as usize] = true);
         rows.extend((0..set.len() as u32).filter(|&row| !is_placed[row as usize]));

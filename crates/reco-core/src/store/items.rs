@@ -86,18 +86,26 @@ impl ItemLog {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let whole = whole(&bytes);
         if whole < bytes.len() {
             file.set_len(whole as u64).map_err(failed)?;
             file.sync_data().map_err(failed)?;
         }
-        let lines = bytes[..whole].split(|byte| *byte == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
-        let item = |(bytes, line): (&[u8], usize)| {
-            let damaged = |problem: String| ItemLogError::Damaged { path: path.to_owned(), line, problem };
-            serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))
-        };
-        let items: Vec<ItemRecord> = lines.map(item).collect::<Result<_, _>>()?;
+        let items = read(path, &bytes[..whole])?;
         Ok((Self { path: path.to_owned(), file: Mutex::new(Tail { file, length: whole as u64 }) }, items))
+    }
+
+    /// The items in a file now, in the order in which they came, while another process may be writing to it; none where there is no file.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), but for [`ItemLogError::Busy`].
+    pub fn look(path: &Path) -> Result<Vec<ItemRecord>, ItemLogError> {
+        match std::fs::read(path) {
+            Ok(bytes) => read(path, &bytes[..whole(&bytes)]),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(cause) => Err(ItemLogError::Io { path: path.to_owned(), cause }),
+        }
     }
 
     /// Keeps items; they are on the disk once this returns, which waits for it.
@@ -124,6 +132,21 @@ impl ItemLog {
     fn fault(&self, cause: io::Error) -> Fault {
         Fault::new(Self::NAME, FaultKind::Unavailable).because(format!("{}: {cause}", self.path.display()))
     }
+}
+
+/// The bytes of whole lines.
+fn whole(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
+}
+
+/// The items of whole lines.
+fn read(path: &Path, lines: &[u8]) -> Result<Vec<ItemRecord>, ItemLogError> {
+    let lines = lines.split(|byte| *byte == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
+    let item = |(bytes, line): (&[u8], usize)| {
+        let damaged = |problem: String| ItemLogError::Damaged { path: path.to_owned(), line, problem };
+        serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))
+    };
+    lines.map(item).collect()
 }
 
 #[cfg(test)]

@@ -5,12 +5,19 @@ mod durable;
 mod items;
 mod journal;
 mod memory;
+mod outbox;
+mod records;
 
 pub use dead::{DeadLetter, DeadLetters, Outstanding, ReplayError, Replayed};
 pub use durable::{DurableLog, DurableReader, Scan};
 pub use items::{ItemLog, ItemLogError};
 pub use journal::{Damage, JournalError, LogConfig, Recovery, ScanError};
 pub use memory::{MemoryLog, MemoryReader};
+#[cfg(test)]
+pub(crate) use outbox::FIRST_PAUSE;
+pub use outbox::OutboxCounts;
+pub(crate) use outbox::{Keep, Outbox, Pace};
+pub(crate) use records::{RecordLog, look};
 
 use crate::error::Fault;
 use crate::event::Event;

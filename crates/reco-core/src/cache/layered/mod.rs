@@ -14,7 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use counts::Counters;
 use flights::{Flight, Flights};
 use futures_util::future::{BoxFuture, FutureExt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::BuildHasher;
 use std::panic::AssertUnwindSafe;
@@ -75,7 +75,7 @@ pub enum Made<T> {
 }
 
 /// Where a value was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Layer {

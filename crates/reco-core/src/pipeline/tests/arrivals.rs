@@ -16,7 +16,7 @@ fn item(key: &str, title: &str) -> ItemRecord {
 }
 
 /// Thirty items that are like their kind, of which the first ten users took some; and what else is known.
-fn shop(version: &str, more: &[ItemRecord]) -> Snapshot {
+pub(super) fn shop(version: &str, more: &[ItemRecord]) -> Snapshot {
     let kind = |id: u32| if id.is_multiple_of(2) { "green tea" } else { "rye bread" };
     let mut builder = Catalog::builder();
     for id in 0..30 {
@@ -45,7 +45,7 @@ fn shop(version: &str, more: &[ItemRecord]) -> Snapshot {
     snapshot
 }
 
-fn config(launch: LaunchConfig) -> PipelineConfig {
+pub(super) fn config(launch: LaunchConfig) -> PipelineConfig {
     let usual = PipelineConfig::default();
     let sources = usual.sources.iter().filter(|(name, _)| ["content", "popular"].contains(&name.as_str()));
     let sources = sources.map(|(name, source)| (name.clone(), source.clone())).collect();
@@ -56,7 +56,7 @@ fn serving(launch: LaunchConfig) -> RecommenderBuilder {
     config(launch).builder(shop("v1", &[])).unwrap().clock(Arc::new(clock()))
 }
 
-fn everybody() -> LaunchConfig {
+pub(super) fn everybody() -> LaunchConfig {
     LaunchConfig { share: 1.0, promoted_share: 1.0, ..LaunchConfig::default() }
 }
 
@@ -70,7 +70,7 @@ fn page(recommender: &Recommender, user: &str) -> Page {
     page
 }
 
-fn new_tea() -> ItemRecord {
+pub(super) fn new_tea() -> ItemRecord {
     item("new tea", "Green tea, just in")
 }
 
