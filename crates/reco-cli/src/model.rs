@@ -6,6 +6,7 @@ use crate::events::{Events, Keep};
 use crate::registry::Versions;
 use crate::slips::Slips;
 use crate::{Failure, Session, demo, remarks};
+use reco_core::embed::TextVectors;
 use reco_core::live::{Live, LiveLimits};
 use reco_core::pipeline::{Recommender, RecommenderBuilder};
 use reco_core::registry::Alias;
@@ -13,8 +14,9 @@ use reco_core::snapshot::Snapshot;
 use reco_core::time::{Clock, ShiftedClock, SystemClock, Timestamp};
 use reco_train::data::clean::{self, CleanParams, Cleaned};
 use reco_train::data::{self, Dataset, ImportSpec};
-use reco_train::fit;
+use reco_train::fit::content::sentence_model;
 use reco_train::fit::snapshot::Plan;
+use reco_train::fit::{self, FitError};
 use reco_train::history;
 use reco_train::progress::Progress;
 use std::sync::Arc;
@@ -209,6 +211,35 @@ pub(crate) fn recommender(session: &Session, snapshot: Snapshot) -> Result<Recom
     recommender_with(session, snapshot, None, |builder, _| builder)
 }
 
+/// The parts of a pipeline over a snapshot, and what embeds the texts of items that come while it serves. Where that cannot be what
+/// its own items are compared by, that is told.
+pub(crate) fn builder(
+    session: &Session,
+    snapshot: impl Into<Arc<Snapshot>>,
+) -> Result<RecommenderBuilder, Failure> {
+    let snapshot = snapshot.into();
+    let folder = session.config.train.content.as_ref().and_then(|content| content.sentences.as_deref());
+    let embedder = folder.map(sentence_model).transpose().map_err(FitError::from)?;
+    let vectors: Option<&TextVectors> = snapshot.models.get(TextVectors::NAME);
+    let made_by = vectors.map(TextVectors::embedder);
+    let given = embedder.as_ref().map(|embedder| embedder.name());
+    if made_by != given {
+        let by =
+            |name: Option<&str>| name.map_or("words".to_owned(), |name| format!("the sentence model {name}"));
+        session.output.note(&format!(
+            "the snapshot compares items by {}, train.content.sentences would by {}: new items are alike by words until it is trained \
+             anew",
+            by(made_by),
+            by(given)
+        ));
+    }
+    let builder = session.config.pipeline.builder(snapshot)?;
+    Ok(match embedder {
+        Some(embedder) => builder.embedder(embedder),
+        None => builder,
+    })
+}
+
 /// A live layer that knows nobody.
 pub(crate) fn live(session: &Session) -> Live {
     let Config { weights, train, .. } = &session.config;
@@ -233,7 +264,7 @@ pub(crate) fn recommender_with(
         Some(end) => Arc::new(ShiftedClock::starting_at(end)),
         None => Arc::new(SystemClock),
     };
-    let builder = config.pipeline.builder(snapshot)?.live(Arc::new(live)).clock(Arc::clone(&clock));
+    let builder = builder(session, snapshot)?.live(Arc::new(live)).clock(Arc::clone(&clock));
     let builder = finish(builder, &clock);
     let Some(events) = events else { return Ok(builder.build()?) };
     let recommender = builder.events(events.log.sink()).items(events.items()?).build()?;

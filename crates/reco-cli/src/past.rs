@@ -78,7 +78,7 @@ impl<'a> Past<'a> {
             (Some(versions), Some(number)) => model::version(session, versions, number)?,
             _ => model::snapshot(session, args)?,
         };
-        let main = Replay::new(config.pipeline.builder(snapshot)?, model::live(session))?;
+        let main = Replay::new(model::builder(session, snapshot)?, model::live(session))?;
         Ok((Self { session, folder, versions, main, beside: BTreeMap::new(), log, items }, records))
     }
 

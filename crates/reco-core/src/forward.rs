@@ -3,6 +3,7 @@
 
 use crate::cache::Cache;
 use crate::candidate::{Candidates, DropCode, Hits, KeepMask};
+use crate::embed::TextEmbedder;
 use crate::error::Fault;
 use crate::event::Event;
 use crate::experiment::{Arm, Experiment};
@@ -11,6 +12,7 @@ use crate::filter::Filter;
 use crate::id::{ItemId, ItemKey, UserKey};
 use crate::index::{Allow, IndexError, Metric, VectorIndex};
 use crate::launch::{ExposureBudget, ExposureLedger, LeaseId};
+use crate::linalg::Matrix;
 use crate::query::Query;
 use crate::rank::{DenseModel, ModelError, Ranker};
 use crate::registry::{Change, ModelRegistry, RegistryError, Rollout};
@@ -79,6 +81,18 @@ macro_rules! through {
             }
             fn rerank(&self, query: &Query, set: &mut Candidates, want: usize) -> Result<(), Fault> {
                 (**self).rerank(query, set, want)
+            }
+        }
+
+        impl<T: TextEmbedder + ?Sized> TextEmbedder for $pointer<T> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn dimension(&self) -> usize {
+                (**self).dimension()
+            }
+            fn embed(&self, texts: &[&str]) -> Result<Matrix, Fault> {
+                (**self).embed(texts)
             }
         }
 

@@ -16,6 +16,7 @@
 //! | [`ExposureLedger`](crate::launch::ExposureLedger) | [`exposure_ledger`] | a fresh ledger |
 //! | [`CandidateGenerator`](crate::retrieve::CandidateGenerator) | [`candidate_generator`] | a query |
 //! | [`Filter`](crate::filter::Filter), [`Ranker`](crate::rank::Ranker), [`Reranker`](crate::rerank::Reranker) | [`filter`], [`ranker`], [`reranker`] | a query and candidates |
+//! | [`TextEmbedder`](crate::embed::TextEmbedder) | [`text_embedder`] | nothing |
 //! | [`VectorIndex`](crate::index::VectorIndex) | [`vector_index`] | a function that builds one |
 //!
 //! The asynchronous ones run on any executor. On a multi-threaded tokio runtime, what is checked for
@@ -37,6 +38,7 @@
 //! ```
 
 mod cache;
+mod embedder;
 mod events;
 mod experiment;
 mod exposures;
@@ -50,6 +52,7 @@ mod tests;
 mod together;
 
 pub use cache::cache;
+pub use embedder::text_embedder;
 pub use events::{OpenReader, deduplicating_log, event_log};
 pub use experiment::experiment;
 pub use exposures::exposure_ledger;

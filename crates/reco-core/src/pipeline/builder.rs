@@ -8,6 +8,7 @@ use super::pool::Pool;
 use super::{DEFAULT_DEADLINE, Inner, PipelineConfig, Recommender, Settings};
 use crate::cache::Life;
 use crate::catalog::ItemRecord;
+use crate::embed::TextEmbedder;
 use crate::error::OnFault;
 use crate::features::FeatureSource;
 use crate::filter::Filter;
@@ -38,6 +39,7 @@ pub struct RecommenderBuilder {
     settings: Option<Arc<Settings>>,
     exposures: Option<Arc<dyn ExposureBudget>>,
     items: Option<(ItemLog, Vec<ItemRecord>)>,
+    embedder: Option<Arc<dyn TextEmbedder>>,
     threads: usize,
     max_waiting: usize,
     clock: Arc<dyn Clock>,
@@ -90,6 +92,7 @@ impl RecommenderBuilder {
             settings: None,
             exposures: None,
             items: None,
+            embedder: None,
             threads: 0,
             max_waiting: 1_024,
             clock: Arc::new(SystemClock),
@@ -234,6 +237,13 @@ impl RecommenderBuilder {
         self
     }
 
+    /// What embeds the texts of items that come while serving: what the snapshot's [`TextVectors`](crate::embed::TextVectors)
+    /// were made with. Without it, or where the snapshot has none of its making, items are alike by their words.
+    pub fn embedder(mut self, embedder: Arc<dyn TextEmbedder>) -> Self {
+        self.embedder = Some(embedder);
+        self
+    }
+
     /// Most items one request may ask for; 1,000 unless set.
     pub fn max_count(mut self, max_count: usize) -> Self {
         self.parts.limits.max_count = max_count;
@@ -273,7 +283,7 @@ impl RecommenderBuilder {
             live,
             events: self.events.unwrap_or_else(|| Arc::new(MemoryLog::default())),
             exposures: self.exposures.unwrap_or_else(|| Arc::new(Counted::default())),
-            arrivals: Arc::new(Arrivals::new(self.items)),
+            arrivals: Arc::new(Arrivals::new(self.items, self.embedder)),
             clock: self.clock,
             pool: Arc::new(Pool::new(self.threads, self.max_waiting)?),
             swaps: Arc::default(),

@@ -184,8 +184,8 @@ pub(super) fn fit<'a>(
         }
         "content" => {
             let params = plan.content.clone().unwrap_or_default();
-            let neighbors = content::fit(&train.dataset.catalog, &params, progress)?;
-            Box::new(Near { neighbors, matrix: &train.matrix })
+            let content = content::fit(&train.dataset.catalog, &params, progress)?;
+            Box::new(Near { neighbors: content.neighbors, matrix: &train.matrix })
         }
         "ials" => {
             let params = als::AlsParams { seed: options.seed, ..plan.als.clone().unwrap_or_default() };

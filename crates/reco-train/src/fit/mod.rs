@@ -26,6 +26,7 @@ mod users;
 pub mod vectors;
 pub mod wide_deep;
 
+use reco_core::embed::sentence::SentenceError;
 use reco_core::error::{Fault, RecommendError};
 use reco_core::event::ActionWeights;
 use reco_core::index::IndexError;
@@ -92,6 +93,12 @@ pub enum FitError {
     /// A group of features could not be computed.
     #[error("features: {0}")]
     Features(#[source] Fault),
+    /// The sentence model cannot be used.
+    #[error("content.sentences: {0}")]
+    Sentences(#[from] SentenceError),
+    /// It could not embed a text.
+    #[error("content.sentences: {}", .0.message())]
+    Embedding(#[source] Fault),
     /// The neural ranker could not be computed.
     #[error("wide & deep: {0}")]
     Neural(#[from] candle_core::Error),

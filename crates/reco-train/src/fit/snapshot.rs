@@ -20,6 +20,7 @@ use super::{FitError, attributes, bad, item_table, vectors};
 use crate::data::Dataset;
 use crate::progress::Progress;
 use reco_core::catalog::Catalog;
+use reco_core::embed::TextVectors;
 use reco_core::event::ActionWeights;
 use reco_core::features::{Feature, FeatureConfig, FeatureSchema, ItemTable, UserAttributes};
 use reco_core::id::ItemId;
@@ -351,7 +352,11 @@ pub(super) fn models(
         models.insert(Neighbors::BY_SEQUENCE, sequence);
     }
     if let Some(params) = &plan.content {
-        models.insert(Neighbors::BY_CONTENT, content::fit(&catalog, params, progress)?);
+        let content = content::fit(&catalog, params, progress)?;
+        models.insert(Neighbors::BY_CONTENT, content.neighbors);
+        if let Some(vectors) = content.vectors {
+            models.insert(TextVectors::NAME, vectors);
+        }
     }
     snapshot.histories = histories;
     let repeats = Repeats::of(&snapshot.histories, catalog.len());

@@ -4,6 +4,7 @@
 //! CRC-32 (u32), all little-endian, then the body in postcard encoding.
 
 use reco_core::catalog::Catalog;
+use reco_core::embed::TextVectors;
 use reco_core::features::{ItemTable, UserAttributes};
 use reco_core::file;
 use reco_core::interactions::{Histories, UserTable};
@@ -26,7 +27,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"RECOSNAP";
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 const HEADER: usize = 24;
 
 /// Why a snapshot file is refused or was not written.
@@ -93,6 +94,7 @@ struct Outgoing<'a> {
     wide_deep: Option<&'a WideDeep>,
     boosted: Option<&'a Boosted>,
     attributes: Option<&'a UserAttributes>,
+    text_vectors: Option<&'a TextVectors>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +117,7 @@ struct Incoming {
     wide_deep: Option<WideDeep>,
     boosted: Option<Boosted>,
     attributes: Option<UserAttributes>,
+    text_vectors: Option<TextVectors>,
 }
 
 const NEIGHBORS: [&str; 5] = [
@@ -151,6 +154,7 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<u64, StoredError> {
         wide_deep: models.get(WideDeep::NAME),
         boosted: models.get(Boosted::NAME),
         attributes: models.get(UserAttributes::NAME),
+        text_vectors: models.get(TextVectors::NAME),
     };
     let io = |cause| StoredError::Io { path: path.to_owned(), cause };
     let body = postcard::to_stdvec(&outgoing).map_err(|cause| io(io::Error::other(cause)))?;
@@ -241,6 +245,7 @@ impl Incoming {
         put(models, WideDeep::NAME, self.wide_deep);
         put(models, Boosted::NAME, self.boosted);
         put(models, UserAttributes::NAME, self.attributes);
+        put(models, TextVectors::NAME, self.text_vectors);
         for (name, neighbors) in self.neighbors {
             models.insert(name, neighbors);
         }

@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::cache::Life;
-use crate::embed::{TextIndex, TfIdfParams};
+use crate::embed::{TextEmbedder, TextIndex, TextVectors, TfIdfParams};
 use crate::interactions::{Histories, InteractionLog};
 use crate::launch::{Counted, ExposureBudget, LaunchConfig, place};
+use crate::linalg::Matrix;
 use crate::retrieve::neighbors::Neighbors;
 use crate::retrieve::popular::Popularity;
 use crate::store::ItemLog;
 use futures_util::future::join_all;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Teas and breads in turn.
 fn item(key: &str, title: &str) -> ItemRecord {
@@ -105,6 +107,84 @@ fn it_is_like_what_shares_its_words() {
     // Each sees the one that is more like what they took.
     assert_eq!(page(&recommender, "user2").introduced, ["new tea".into()]);
     assert_eq!(page(&recommender, "user3").introduced, ["new rye".into()]);
+}
+
+/// Knows what is drunk and what is eaten, by whatever name; at times it does not work.
+#[derive(Debug, Default)]
+struct Senses {
+    is_down: AtomicBool,
+}
+
+impl TextEmbedder for Senses {
+    fn name(&self) -> &str {
+        "senses"
+    }
+
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Matrix, Fault> {
+        if self.is_down.load(Ordering::Relaxed) {
+            return Err(Fault::new("senses", FaultKind::Unavailable));
+        }
+        let is_drunk =
+            |text: &&str| ["tea", "matcha"].iter().any(|drink| text.to_lowercase().contains(drink));
+        let vectors = texts.iter().flat_map(|text| if is_drunk(text) { [1.0, 0.0] } else { [0.0, 1.0] });
+        Ok(Matrix::from_vec(texts.len(), 2, vectors.collect()))
+    }
+}
+
+/// The shop, its items compared by what `senses` make of them.
+fn sensed(version: &str, senses: &Senses) -> Snapshot {
+    let mut snapshot = shop(version, &[]);
+    let vectors = TextVectors::of(&snapshot.catalog, senses, |_| ()).unwrap();
+    snapshot.models.insert(TextVectors::NAME, vectors);
+    snapshot
+}
+
+fn titles_like(recommender: &Recommender, key: &str) -> Vec<String> {
+    let similar = Request::for_user("bob").surface(Surface::Similar(key.into())).count(5);
+    let (snapshot, similar) = (recommender.snapshot(), recommender.recommend_now(similar).unwrap());
+    similar.items.iter().map(|item| snapshot.catalog.title(item.id).to_owned()).collect()
+}
+
+#[test]
+fn it_is_like_what_means_much_the_same_where_the_snapshot_was_made_so() {
+    let senses = Arc::new(Senses::default());
+    let recommender = config(everybody()).builder(sensed("v1", &senses)).unwrap();
+    let recommender =
+        recommender.clock(Arc::new(clock())).embedder(Arc::clone(&senses) as _).build().unwrap();
+    recommender.add_items(vec![item("powder", "Matcha")]).unwrap();
+    recommender.add_items(vec![item("bowl", "Matcha in a bowl"), item("bun", "Bun")]).unwrap();
+    let all = |key: &str, word: &str| {
+        let titles = titles_like(&recommender, key);
+        assert!(titles.len() == 5 && titles.iter().all(|title| title.contains(word)), "{key}: {titles:?}");
+    };
+    all("powder", "tea");
+    all("bun", "bread");
+    // The next snapshot gets them along, by the same vectors: nothing is embedded again.
+    senses.is_down.store(true, Ordering::Relaxed);
+    let next = sensed("v2", &Senses::default());
+    recommender.swap(next);
+    all("powder", "tea");
+    all("bun", "bread");
+    // One without vectors compares by words, of which it knows none of these.
+    recommender.swap(shop("v3", &[]));
+    assert!(titles_like(&recommender, "powder").iter().all(|title| title.contains("Matcha")));
+}
+
+#[test]
+fn what_cannot_be_embedded_is_not_taken_in_and_may_come_again() {
+    let senses = Arc::new(Senses::default());
+    let recommender = config(everybody()).builder(sensed("v1", &senses)).unwrap();
+    let recommender = recommender.embedder(Arc::clone(&senses) as _).build().unwrap();
+    senses.is_down.store(true, Ordering::Relaxed);
+    assert_eq!(recommender.add_items(vec![new_tea()]).unwrap_err().kind, FaultKind::Unavailable);
+    assert!(recommender.snapshot().catalog.id("new tea").is_none());
+    senses.is_down.store(false, Ordering::Relaxed);
+    assert_eq!(recommender.add_items(vec![new_tea()]).unwrap(), [Arrived::Added]);
+    assert!(titles_like(&recommender, "new tea").iter().all(|title| title.contains("tea")));
 }
 
 #[test]
