@@ -74,7 +74,7 @@ impl Trials {
         &self,
         Chosen { variants, assigned }: &Chosen,
         id: &RequestId,
-        session: Option<&str>,
+        subject: Subject<'_>,
         surface: &Surface,
         page: &Page,
         took: Duration,
@@ -90,7 +90,8 @@ impl Trials {
         let asked = Asked {
             at: variants.main().clock().wall(),
             request: Some(id.as_str().into()),
-            session: session.map(Into::into),
+            session: subject.session.map(Into::into),
+            attributes: subject.attributes.clone(),
         };
         exposures.expose(variants.experiments(), ledger, assigned, &asked, served);
     }

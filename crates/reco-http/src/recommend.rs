@@ -131,7 +131,7 @@ async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) ->
     let took = recommender.clock().now().saturating_duration_since(begun);
     app.trials.count(&chosen, &outcome, took);
     let page = outcome?;
-    app.trials.expose(&chosen, id, subject.session, &surface, &page, took);
+    app.trials.expose(&chosen, id, subject, &surface, &page, took);
     if let (Some(watched), Some(asked)) = (watched, asked) {
         watched.note(&asked, &page, &chosen.assigned);
     }

@@ -52,6 +52,9 @@ pub struct ExperimentConfig {
     pub overrides: BTreeMap<String, String>,
     /// Hours for which a user counts as exposed once, above 0.
     pub exposure_hours: f64,
+    /// Attributes by whose values the report divides users, at most [`MOST_SEGMENTS`](Self::MOST_SEGMENTS), and
+    /// [`SURFACE`](Self::SURFACE) for where they were exposed. They are noted with an exposure, no others are.
+    pub segments: Vec<String>,
     /// When it may end.
     pub decide: DecisionRules,
 }
@@ -156,6 +159,7 @@ impl Default for ExperimentConfig {
             surfaces: Vec::new(),
             overrides: BTreeMap::new(),
             exposure_hours: 24.0,
+            segments: vec![Self::SURFACE.to_owned(), "device".to_owned()],
             decide: DecisionRules::default(),
         }
     }
@@ -185,6 +189,13 @@ impl Holdout {
 }
 
 impl ExperimentConfig {
+    /// What users may be divided by that is no attribute: the surface on which they were exposed first.
+    pub const SURFACE: &str = "surface";
+    /// Most [`segments`](Self::segments).
+    pub const MOST_SEGMENTS: usize = 8;
+    /// Most bytes of the name of one.
+    const LONGEST_SEGMENT: usize = 32;
+
     /// The part of 0..1 that belongs to each variant.
     pub fn ranges(&self) -> Vec<Range<f64>> {
         match self.split {
@@ -239,10 +250,38 @@ impl ExperimentConfig {
             problems
                 .push(format!("surfaces: there is no `{surface}`; there are {}", Surface::NAMES.join(", ")));
         }
+        problems.extend(self.segment_problems());
         for (who, variant) in self.overrides.iter().filter(|(_, variant)| self.variant(variant).is_none()) {
             problems.push(format!("overrides.{who}: there is no variant `{variant}`"));
         }
         problems
+    }
+
+    fn segment_problems(&self) -> Vec<String> {
+        let (names, mut problems) = (&self.segments, Vec::new());
+        if names.len() > Self::MOST_SEGMENTS {
+            problems.push(format!("segments are {}, must be at most {}", names.len(), Self::MOST_SEGMENTS));
+        }
+        for (place, name) in names.iter().enumerate() {
+            if name.is_empty() || name.len() > Self::LONGEST_SEGMENT {
+                let longest = Self::LONGEST_SEGMENT;
+                problems.push(format!("segments has {name:?}, must be names of 1 to {longest} bytes"));
+            } else if names[..place].contains(name) {
+                problems.push(format!("segments has {name:?} twice"));
+            }
+        }
+        problems
+    }
+
+    /// Whether its variants change nothing, as of a test of the experiment itself (A/A).
+    pub fn is_aa(&self) -> bool {
+        let first = self.variants.first();
+        self.variants.len() > 1
+            && first.is_some_and(|first| {
+                let is_same =
+                    |of: &VariantConfig| of.pipeline == first.pipeline && of.version == first.version;
+                self.variants.iter().all(is_same)
+            })
     }
 
     fn variant_problems(&self) -> Vec<String> {

@@ -81,8 +81,8 @@ impl Decision {
     /// By what is known `now`. It may be asked as often as one likes: differences count only by intervals that hold however
     /// often one looks, with Holm's correction for several arms.
     ///
-    /// * Users who did not come into the arms in the ratio that was meant, or too many who saw several variants, make it
-    ///   [`Invalid`](Verdict::Invalid).
+    /// * Users who did not come into the arms in the ratio that was meant, who differed before they were exposed, or too many who
+    ///   saw several variants, make it [`Invalid`](Verdict::Invalid).
     /// * A guard-rail that is broken for sure, or a deciding metric that is worse for sure, rolls the variant back at once.
     /// * A deciding metric that is better for sure promotes it, after the least duration and with the least number of users, if
     ///   no guard-rail seems broken.
@@ -128,6 +128,13 @@ fn invalid(report: &ExperimentReport, rules: &DecisionRules) -> Option<String> {
              exposed or counted",
             users.join(", "),
             mismatch.p
+        ));
+    }
+    if let Some(before) = report.before.iter().find(|before| before.alarms()) {
+        return Some(format!(
+            "users of {} differed from the control's before they were exposed: by {:+.4} of {} (p {:.1e}); they were not divided \
+             by chance",
+            before.variant, before.difference, before.metric, before.p
         ));
     }
     let all: u64 = report.arms.iter().map(|arm| arm.users).sum::<u64>() + report.mixed;

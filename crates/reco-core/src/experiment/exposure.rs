@@ -1,6 +1,6 @@
 //! Exposures: who was served by which variant, at the moment of it.
 
-use super::{Assignment, Experiments, How, Ledger};
+use super::{Assignment, ExperimentConfig, Experiments, How, Ledger};
 use crate::error::{Fault, Rung};
 use crate::event::{Action, Details, Event, EventId};
 use crate::id::{ItemKey, UserKey};
@@ -9,6 +9,7 @@ use crate::time::{Clock, Timestamp};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Exposure {
     pub request: Option<Arc<str>>,
     /// The session it happened in, if it is known.
     pub session: Option<Arc<str>>,
+    /// What the experiment divides users by, with the values of whoever asked.
+    pub segments: BTreeMap<String, String>,
     /// What was served.
     pub served: Served,
 }
@@ -43,6 +46,29 @@ pub struct Asked {
     pub request: Option<Arc<str>>,
     /// The session it was made in, if it is known.
     pub session: Option<Arc<str>>,
+    /// What is known of whoever asked.
+    pub attributes: Map<String, Value>,
+}
+
+impl Asked {
+    /// Most bytes of a value that is noted; a longer one is cut.
+    const LONGEST_VALUE: usize = 48;
+
+    /// The values of what users are divided by. Lists and objects are none.
+    fn segments(&self, names: &[String], surface: &str) -> BTreeMap<String, String> {
+        let value = |name: &String| match self.attributes.get(name) {
+            _ if name == ExperimentConfig::SURFACE => Some(surface.to_owned()),
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(value @ (Value::Bool(_) | Value::Number(_))) => Some(value.to_string()),
+            Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => None,
+        };
+        let cut = |mut text: String| {
+            text.retain(|letter| !letter.is_control());
+            text.truncate(text.floor_char_boundary(Self::LONGEST_VALUE));
+            text
+        };
+        names.iter().filter_map(|name| Some((name.clone(), cut(value(name)?)))).collect()
+    }
 }
 
 /// The answer that somebody was served.
@@ -85,13 +111,15 @@ impl Served {
 #[derive(Serialize, Deserialize)]
 struct Context {
     variant: Arc<str>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    segments: BTreeMap<String, String>,
     #[serde(flatten)]
     served: Served,
 }
 
 impl Exposure {
-    /// The exposure to an assigned variant; none to one that an override chose.
-    pub fn of(assigned: &Assignment, asked: &Asked, served: Served) -> Option<Self> {
+    /// The exposure to an assigned variant, with the values of these `segments`; none to one that an override chose.
+    pub fn of(assigned: &Assignment, asked: &Asked, served: Served, segments: &[String]) -> Option<Self> {
         (assigned.how != How::Overridden).then(|| Self {
             experiment: Arc::clone(&assigned.experiment),
             variant: Arc::clone(&assigned.variant),
@@ -99,6 +127,7 @@ impl Exposure {
             at: asked.at,
             request: asked.request.clone(),
             session: asked.session.clone(),
+            segments: asked.segments(segments, &served.surface),
             served: served.bounded(),
         })
     }
@@ -106,9 +135,9 @@ impl Exposure {
     /// As an event, with an id that all exposures of a unit in one `window` have in common: only the first of them counts,
     /// whichever server it came from.
     pub fn event(self, window: i64) -> Event {
-        let Self { experiment, variant, unit, at, request, session, served } = self;
+        let Self { experiment, variant, unit, at, request, session, segments, served } = self;
         let id = EventId::named(&["exposure", &experiment, unit.as_str(), &window.to_string()]);
-        let context = serde_json::to_value(Context { variant, served });
+        let context = serde_json::to_value(Context { variant, segments, served });
         let context = match context {
             Ok(Value::Object(context)) => context,
             Ok(_) | Err(_) => Map::new(),
@@ -135,6 +164,7 @@ impl Exposure {
             at: event.at,
             request: details.request.clone(),
             session: details.session.clone(),
+            segments: context.segments,
             served: context.served,
         })
     }
@@ -195,7 +225,8 @@ impl Exposures {
             if is_known {
                 continue;
             }
-            let Some(exposure) = Exposure::of(of, asked, served()) else { continue };
+            let segments = experiments.config(&of.experiment).map_or(&[][..], |config| &config.segments);
+            let Some(exposure) = Exposure::of(of, asked, served(), segments) else { continue };
             // One that is lost is sent again with the next answer.
             if self.send(exposure.clone().event(window)) {
                 ledger.note(&exposure);
@@ -237,6 +268,7 @@ mod tests {
             at: Timestamp::from_secs(1_700_000_000),
             request: Some("r1".into()),
             session: Some("s1".into()),
+            segments: [("device".to_owned(), "phone".to_owned())].into(),
             served: Served {
                 surface: "home".to_owned(),
                 items: vec!["tea".into(), "jam".into()],
@@ -273,16 +305,34 @@ mod tests {
             unit: "ann".into(),
             how,
         };
-        let of = |how| Exposure::of(&assigned(how), &Asked::default(), Served::default());
+        let of = |how| Exposure::of(&assigned(how), &Asked::default(), Served::default(), &[]);
         assert!(of(How::Hashed).is_some() && of(How::Kept).is_some() && of(How::Overridden).is_none());
+    }
+
+    #[test]
+    fn values_of_the_segments_are_noted_and_no_others() {
+        let attributes = serde_json::json!({"country": "AT", "age": 33, "tags": ["a"], "name": "Ann"});
+        let asked = Asked { attributes: attributes.as_object().unwrap().clone(), ..Asked::default() };
+        let names = ["surface", "country", "age", "tags", "device"].map(str::to_owned);
+        let segments = asked.segments(&names, "home");
+        let segments: Vec<(&str, &str)> =
+            segments.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(segments, [("age", "33"), ("country", "AT"), ("surface", "home")]);
     }
 
     proptest! {
         #[test]
-        fn any_page_fits_into_an_event(lengths in prop::collection::vec(1..=256usize, 0..200)) {
+        fn any_page_fits_into_an_event(
+            lengths in prop::collection::vec(1..=256usize, 0..200),
+            values in prop::collection::vec("[\"\\\\ü\u{1}]{0,200}", 0..=8),
+        ) {
             let items = lengths.iter().map(|length| ItemKey::from("ü".repeat(length / 2 + 1))).collect();
             let served = Served { items, ..Served::default() }.bounded();
-            let event = Exposure { served, ..exposure(&"u".repeat(256)) }.event(1);
+            let value = |(n, value)| (format!("\"{}{n}", "\\".repeat(30)), Value::String(value));
+            let attributes: Map<String, Value> = values.into_iter().enumerate().map(value).collect();
+            let names: Vec<String> = attributes.keys().cloned().collect();
+            let segments = Asked { attributes, ..Asked::default() }.segments(&names, "home");
+            let event = Exposure { segments, served, ..exposure(&"u".repeat(256)) }.event(1);
             prop_assert_eq!(event.problems(event.at), []);
         }
     }

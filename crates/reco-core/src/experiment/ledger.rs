@@ -220,6 +220,7 @@ mod tests {
             at: Timestamp::from_secs(secs),
             request: None,
             session: None,
+            segments: std::collections::BTreeMap::new(),
             served: Served::default(),
         }
     }

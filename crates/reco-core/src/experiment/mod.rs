@@ -23,8 +23,8 @@ pub use decision::{Decision, DecisionRules, Verdict};
 pub use exposure::{Asked, Exposure, Exposures, Served};
 pub use ledger::Ledger;
 pub use metrics::{
-    ArmReport, Better, Comparison, Effect, ExperimentReport, Measured, MetricConfig, MetricKind,
-    MetricReport, Metrics,
+    ArmReport, Before, Better, Comparison, Effect, ExperimentReport, Measured, MetricConfig, MetricKind,
+    MetricReport, Metrics, SegmentReport,
 };
 pub use split::{HashSplit, SplitError};
 pub use traffic::{Answered, Histogram, Tally, Traffic};

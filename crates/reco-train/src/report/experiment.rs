@@ -1,7 +1,7 @@
 //! The report of an experiment: what is known of it, how that came to be day by day, and what to do.
 
 use super::plots::{self, Line, Names};
-use super::{document, figures};
+use super::{document, figures, rows_of};
 use maud::{Markup, html};
 use reco_core::experiment::{Comparison, Decision, ExperimentReport, MetricReport, Verdict};
 
@@ -34,6 +34,9 @@ pub fn render_experiment(facts: &ExperimentFacts<'_>) -> String {
     let mut sections = vec![("users", "Users".to_owned(), users(facts, now))];
     sections.push(("metrics", "Metrics".to_owned(), metrics(now)));
     sections.push(("differences", "Differences day by day".to_owned(), differences(facts, now)));
+    if now.segments.len() > 1 {
+        sections.push(("segments", "Kinds of users".to_owned(), segments(now)));
+    }
     sections.push(("health", "Whether it can be believed".to_owned(), health(facts)));
     document(&format!("Experiment {}", facts.name), &header, sections)
 }
@@ -158,6 +161,61 @@ fn difference(facts: &ExperimentFacts<'_>, now: &ExperimentReport, place: usize)
     }
 }
 
+/// The deciding metric among users of each kind.
+fn segments(now: &ExperimentReport) -> Markup {
+    let rows = now.segments.iter().flat_map(|segment| {
+        now.arms.iter().enumerate().skip(1).map(move |(number, arm)| {
+            let compared = segment.metric.as_ref().and_then(|metric| compared(metric, number));
+            let users = |number: usize| segment.arms.get(number).map_or(0, |arm| arm.users).to_string();
+            let difference = compared.map(|of| format!("{:+.4}", of.absolute.estimate));
+            let interval = compared
+                .map(|of| format!("{:+.4} to {:+.4}", of.anytime.interval.low, of.anytime.interval.high));
+            let p = segment.adjusted.get(number - 1).filter(|_| compared.is_some());
+            vec![
+                format!("{} {}: {}", segment.segment, segment.value, arm.variant),
+                users(number),
+                users(0),
+                difference.unwrap_or_default(),
+                interval.unwrap_or_default(),
+                p.map(|p| format!("{p:.4}")).unwrap_or_default(),
+            ]
+        })
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    let metric = now.segments.iter().find_map(|segment| segment.metric.as_ref());
+    let header =
+        ["users", "theirs", "control's", "difference", "95 %, any look", "p, adjusted"].map(str::to_owned);
+    html! {
+        p {
+            "The deciding metric" @if let Some(metric) = metric { ", " (metric.name) "," }
+            " among users of each kind. Some of them differ by chance, the more of them the more; the p is for any time and for looking "
+            "at all of them (Benjamini and Hochberg)."
+        }
+        (rows_of(&header, &rows))
+    }
+}
+
+/// What users of the arms must have in common, and what they have not.
+fn before(now: &ExperimentReport) -> Markup {
+    html! {
+        @for before in &now.before {
+            p {
+                "Before they were exposed, users of " (before.variant) " differed from the control's by "
+                (format!("{:+.4}", before.difference)) " of " (before.metric) " each: "
+                @if before.alarms() { "they were not divided by chance" } @else { "no more than chance explains" }
+                (format!(" (p {:.3}).", before.p))
+            }
+        }
+        @if let Some((n_different, n_compared)) = now.seem_different() {
+            p {
+                "The variants change nothing here, as in a test of the experiment itself (A/A): " (n_different) " of " (n_compared)
+                " comparisons have a p below 0.05 for one look, where chance alone gives "
+                (format!("{:.1}.", n_compared as f64 * 0.05))
+            }
+        }
+    }
+}
+
 /// Whether users came into the arms as they should, day by day.
 fn health(facts: &ExperimentFacts<'_>) -> Markup {
     let mixed = |report: &ExperimentReport| {
@@ -189,6 +247,7 @@ fn health(facts: &ExperimentFacts<'_>) -> Markup {
             @if alarms == 0 { "Users came into the arms in the ratio that was meant, on every day." }
             @else { "On " (alarms) " days users had not come into the arms in the ratio that was meant." }
         }
+        @if let Some((_, now)) = facts.days.last() { (before(now)) }
         @if !line.points.is_empty() { (plots::lines(&names, &[line], false)) }
         (figures(&header, &rows))
     }

@@ -174,15 +174,22 @@ fn figures(header: &[String], rows: &[Vec<String>]) -> Markup {
     html! {
         details {
             summary { "The figures" }
-            div class="wide" {
-                table {
-                    thead { tr { @for name in header { th scope="col" { (name) } } } }
-                    tbody {
-                        @for row in rows {
-                            tr {
-                                @for (place, cell) in row.iter().enumerate() {
-                                    @if place == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
-                                }
+            (rows_of(header, rows))
+        }
+    }
+}
+
+/// A table whose rows each begin with what they are of.
+fn rows_of(header: &[String], rows: &[Vec<String>]) -> Markup {
+    html! {
+        div class="wide" {
+            table {
+                thead { tr { @for name in header { th scope="col" { (name) } } } }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            @for (place, cell) in row.iter().enumerate() {
+                                @if place == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
                             }
                         }
                     }

@@ -195,6 +195,8 @@ fn experiment_days() -> (Vec<(f64, ExperimentReport)>, Decision) {
                 at: at(number),
                 request: None,
                 session: None,
+                segments: [("device".to_owned(), if number % 5 == 0 { EVIL } else { "phone" }.to_owned())]
+                    .into(),
                 served: Served { latency_ms: 5.0, ..Served::default() },
             };
             let user = exposure.unit.clone();
@@ -220,7 +222,7 @@ fn an_experiment_is_told_day_by_day() {
     let html = render_experiment(&facts);
     let names = elements(&html);
     let count = |name: &str| names.iter().filter(|known| *known == name).count();
-    assert_eq!((count("section"), count("h1"), count("script")), (4, 1, 0));
+    assert_eq!((count("section"), count("h1"), count("script")), (5, 1, 0));
     // Clicks, conversion and the like: what nobody did has no interval. The sizes of the arms have a plot, too.
     let known = days[8].1.metrics.iter().filter(|metric| metric.compared[0].is_some()).count();
     assert!(known >= 2 && count("svg") <= known + 1 && count("svg") >= 3, "{} of {known}", count("svg"));

@@ -146,13 +146,62 @@ pub(super) fn report(
         let mixed = format!("{} saw several variants and count for none", report.mixed);
         let reasons: Vec<String> = decision.reasons.iter().map(|reason| format!("  {reason}")).collect();
         format!(
-            "users     {}{mismatch}; {mixed}\n{}\n{}\n{}",
+            "users     {}{mismatch}; {mixed}\n{}{}\n{}{}\n{}",
             users.join(", "),
+            health(report),
             metrics_table(report),
+            segments(report),
             verdict(decision),
             reasons.join("\n")
         )
     })
+}
+
+/// Whether its numbers can be believed, by what must not differ, one line each.
+fn health(report: &ExperimentReport) -> String {
+    let before = report.before.iter().map(|before| {
+        let so = if before.alarms() { "YES" } else { "none" };
+        format!(
+            "before    difference of {} in {} before exposure: {so} ({:+.4}, p {:.3})\n",
+            before.variant, before.metric, before.difference, before.p
+        )
+    });
+    let aa = report.seem_different().map(|(n_different, n_compared)| {
+        format!(
+            "A/A       the variants change nothing here: {n_different} of {n_compared} comparisons have a p below 0.05 for one look, \
+             {:.1} would by chance\n",
+            n_compared as f64 * 0.05
+        )
+    });
+    before.chain(aa).collect()
+}
+
+/// The deciding metric among users of each kind; nothing where they are all of one.
+fn segments(report: &ExperimentReport) -> String {
+    let mut table = table(["segment", "variant", "users", "metric", "difference", "relative", "p, adjusted"]);
+    for segment in &report.segments {
+        for (number, arm) in report.arms.iter().enumerate() {
+            let Some(metric) = &segment.metric else { continue };
+            let users = segment.arms.get(number).map_or(0, |arm| arm.users);
+            let [_, _, value, difference, _, relative, ..] = metric_row(metric, number, &arm.variant);
+            let adjusted = number.checked_sub(1).and_then(|other| segment.adjusted.get(other));
+            table.add_row([
+                if number == 0 { format!("{} {}", segment.segment, segment.value) } else { String::new() },
+                arm.variant.clone(),
+                users.to_string(),
+                value,
+                difference,
+                relative,
+                adjusted.map(|p| format!("{p:.4}")).unwrap_or_default(),
+            ]);
+        }
+    }
+    if report.segments.len() < 2 {
+        return String::new();
+    }
+    let metric = report.segments.iter().find_map(|segment| segment.metric.as_ref());
+    let name = metric.map_or("the deciding metric", |metric| &metric.name);
+    format!("by kind of user, {name}; the p are for any time and for looking at all of them\n{table}\n")
 }
 
 /// The report for people who would rather look.

@@ -9,6 +9,7 @@ use crate::error::{BoxError, Fault, FaultKind};
 use crate::linalg::Matrix;
 use bert::{Bert, BertConfig};
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -122,16 +123,18 @@ impl SentenceModel {
         let mut telling: Vec<usize> = (0..texts.len()).filter(|&row| !texts[row].trim().is_empty()).collect();
         // A batch takes as long as its longest text.
         telling.sort_by_key(|&row| (tokens[row].len(), row));
-        for rows in telling.chunks(Self::BATCH) {
+        // The products of a batch are too small to be divided among threads.
+        let means = telling.par_chunks(Self::BATCH).map(|rows| {
             let batch: Vec<&[u32]> = rows.iter().map(|&row| tokens[row].get_ids()).collect();
-            let means = self.means(&batch)?;
-            for (&row, mean) in rows.iter().zip(&means) {
-                let length = mean.iter().map(|x| x * x).sum::<f32>().sqrt();
-                if !(length > 0.0 && length.is_finite()) {
-                    return Err(format!("the vector of {:?} has the length {length}", texts[row]).into());
-                }
-                vectors.row_mut(row).iter_mut().zip(mean).for_each(|(to, x)| *to = x / length);
+            self.means(&batch)
+        });
+        let means: Vec<Vec<Vec<f32>>> = means.collect::<candle_core::Result<_>>()?;
+        for (&row, mean) in telling.iter().zip(means.iter().flatten()) {
+            let length = mean.iter().map(|x| x * x).sum::<f32>().sqrt();
+            if !(length > 0.0 && length.is_finite()) {
+                return Err(format!("the vector of {:?} has the length {length}", texts[row]).into());
             }
+            vectors.row_mut(row).iter_mut().zip(mean).for_each(|(to, x)| *to = x / length);
         }
         Ok(vectors)
     }

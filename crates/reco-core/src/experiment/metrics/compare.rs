@@ -1,11 +1,12 @@
 //! What variants differ by: numbers per arm, and each arm beside the control.
 
 use super::tally::Exposed;
-use super::{Better, Measured, MetricConfig, MetricKind};
+use super::{Before, Better, Measured, MetricConfig, MetricKind};
 use crate::experiment::statistics::{
     Caps, ConfidenceSequence, Difference, Interval, Look, Moments, Moments2, Sample, StatisticsError, TTest,
     beats_by, cuped, quantile,
 };
+use crate::experiment::{ExperimentConfig, VariantConfig};
 use serde::Serialize;
 
 /// A metric in all arms of an experiment.
@@ -148,6 +149,33 @@ impl Counted<'_> {
             better: more.map(|more| if self.metric.better == Better::Higher { more } else { 1.0 - more }),
         })
     }
+}
+
+/// What the users of each arm did before they were exposed, beside those of the control.
+pub(super) fn before(
+    name: &str,
+    number: usize,
+    config: &ExperimentConfig,
+    users: &[Vec<&Exposed>],
+    tuning: f64,
+) -> Vec<Before> {
+    let sample = |users: &Vec<&Exposed>| {
+        let before = |user: &&Exposed| user.before.get(number).copied().unwrap_or_default();
+        Moments::of(users.iter().map(before)).sample()
+    };
+    let Some(Ok(control)) = users.first().map(sample) else { return Vec::new() };
+    let others = config.variants.iter().zip(users).skip(1);
+    let of = |(variant, users): (&VariantConfig, &Vec<&Exposed>)| {
+        let difference = Difference::absolute(&control, &sample(users).ok()?);
+        let look = ConfidenceSequence::new(1.0 - LEVEL, tuning).ok()?.look(&difference);
+        Some(Before {
+            metric: name.to_owned(),
+            variant: variant.name.clone(),
+            difference: difference.estimate,
+            p: look.p,
+        })
+    };
+    others.filter_map(of).collect()
 }
 
 /// The bounds of what one user counts, from the users of all arms together.

@@ -9,7 +9,7 @@ mod tests;
 pub use compare::{Comparison, Effect, MetricReport};
 pub use config::{Better, Measured, MetricConfig, MetricKind};
 
-use super::statistics::{Mismatch, sample_ratio_mismatch};
+use super::statistics::{Correction, Mismatch, sample_ratio_mismatch};
 use super::{ExperimentConfig, VariantConfig};
 use crate::consume::{Consumer, write_aside};
 use crate::error::Fault;
@@ -66,6 +66,51 @@ pub struct ExperimentReport {
     pub mismatch: Option<Mismatch>,
     /// The metrics, in the order of their names.
     pub metrics: Vec<MetricReport>,
+    /// The deciding metric among users of one kind, most users first.
+    pub segments: Vec<SegmentReport>,
+    /// What differs between the arms' users from the time before they were exposed, by the metrics that look there: nothing
+    /// should.
+    pub before: Vec<Before>,
+    /// Whether the variants change nothing here: a test of the experiment itself (A/A), or of a front end that knows them.
+    pub is_aa: bool,
+}
+
+/// The deciding metric among users of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SegmentReport {
+    /// What users are divided by.
+    pub segment: String,
+    /// Its value of these.
+    pub value: String,
+    /// How many they are in each arm, the control first.
+    pub arms: Vec<ArmReport>,
+    /// Whether these came into the arms in the ratio that was meant.
+    pub mismatch: Option<Mismatch>,
+    /// The deciding metric among them; nothing where there is none by its name.
+    pub metric: Option<MetricReport>,
+    /// The p for any time of each arm from the second on, with the correction of Benjamini and Hochberg for all segments and arms:
+    /// the more one looks at, the more differs by chance. 1 where too little is known.
+    pub adjusted: Vec<f64>,
+}
+
+/// A metric of the time before users were exposed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Before {
+    /// Its name.
+    pub metric: String,
+    /// The variant beside the control.
+    pub variant: String,
+    /// What the variant's users did more than the control's, per user.
+    pub difference: f64,
+    /// Of no difference, at any time.
+    pub p: f64,
+}
+
+impl Before {
+    /// Whether that can be no chance (p below 0.001).
+    pub fn alarms(&self) -> bool {
+        self.p < 0.001
+    }
 }
 
 /// An arm of an experiment.
@@ -77,9 +122,21 @@ pub struct ArmReport {
     pub users: u64,
 }
 
+impl ExperimentReport {
+    /// Of a test of the experiment itself, how many comparisons of metrics say that something differs (p below 0.05 for one
+    /// look), and how many there are: one in twenty of them does by chance.
+    pub fn seem_different(&self) -> Option<(usize, usize)> {
+        let compared = || self.metrics.iter().flat_map(|metric| &metric.compared).flatten();
+        self.is_aa.then(|| (compared().filter(|of| of.p < 0.05).count(), compared().count()))
+    }
+}
+
 impl Metrics {
     /// The name of its group in the log.
     pub const NAME: &str = "experiments";
+
+    /// Values of a segment that are reported, those of most users.
+    const MOST_VALUES: usize = 20;
 
     /// Users of two arms at which intervals for any time are tightest, where nothing is planned.
     const TUNING: f64 = 10_000.0;
@@ -144,18 +201,78 @@ impl Metrics {
                 _ => mixed += 1,
             }
         }
-        let metrics = state.names.iter().zip(&state.metrics).enumerate();
-        let metrics = metrics
-            .map(|(number, (name, metric))| MetricReport::new(name, metric, number, &users, Self::TUNING));
+        let metrics = || state.names.iter().zip(&state.metrics).enumerate();
+        let report = |(number, (name, metric)): (usize, (&String, &MetricConfig)),
+                      users: &[Vec<&Exposed>]| {
+            MetricReport::new(name, metric, number, users, Self::TUNING)
+        };
+        let deciding = |users: &[Vec<&Exposed>]| {
+            let deciding = metrics().find(|(_, (name, _))| **name == config.decide.metric)?;
+            Some(report(deciding, users))
+        };
+        let before = metrics().filter(|(_, (_, metric))| metric.cuped_days > 0);
         ExperimentReport {
             experiment: name.to_owned(),
             mismatch: mismatch(config, &users),
-            metrics: metrics.collect(),
+            metrics: metrics().map(|metric| report(metric, &users)).collect(),
+            segments: segments(config, &users, deciding),
+            before: before
+                .flat_map(|(number, (name, _))| compare::before(name, number, config, &users, Self::TUNING))
+                .collect(),
+            is_aa: config.is_aa(),
             arms: arms(config, &users),
             mixed,
             first,
             last,
         }
+    }
+}
+
+/// What is known of users of each kind.
+fn segments(
+    config: &ExperimentConfig,
+    users: &[Vec<&Exposed>],
+    metric: impl Fn(&[Vec<&Exposed>]) -> Option<MetricReport>,
+) -> Vec<SegmentReport> {
+    let mut segments = Vec::new();
+    for name in &config.segments {
+        let mut by_value: BTreeMap<&str, Vec<Vec<&Exposed>>> = BTreeMap::new();
+        for (arm, users) in users.iter().enumerate() {
+            for user in users {
+                let Some(value) = user.segments.get(name) else { continue };
+                let arms = by_value.entry(value).or_insert_with(|| vec![Vec::new(); config.variants.len()]);
+                arms[arm].push(user);
+            }
+        }
+        let n_users = |arms: &[Vec<&Exposed>]| arms.iter().map(Vec::len).sum::<usize>();
+        let mut by_value: Vec<_> = by_value.into_iter().collect();
+        by_value.sort_by_key(|(_, arms)| std::cmp::Reverse(n_users(arms)));
+        by_value.truncate(Metrics::MOST_VALUES);
+        segments.extend(by_value.into_iter().map(|(value, users)| SegmentReport {
+            segment: name.clone(),
+            value: value.to_owned(),
+            arms: arms(config, &users),
+            mismatch: mismatch(config, &users),
+            metric: metric(&users),
+            adjusted: Vec::new(),
+        }));
+    }
+    adjust(&mut segments, config.variants.len().saturating_sub(1));
+    segments
+}
+
+/// Corrects what segments say for their being many.
+fn adjust(segments: &mut [SegmentReport], n_compared: usize) {
+    let p_of = |segment: &SegmentReport, arm: usize| {
+        let compared = segment.metric.as_ref().and_then(|metric| metric.compared.get(arm)?.as_ref());
+        compared.map_or(1.0, |of| of.anytime.p)
+    };
+    let all: Vec<f64> =
+        segments.iter().flat_map(|segment| (0..n_compared).map(move |arm| p_of(segment, arm))).collect();
+    // All of them are between 0 and 1.
+    let all = Correction::BenjaminiHochberg.adjusted(&all).unwrap_or(all);
+    for (segment, adjusted) in segments.iter_mut().zip(all.chunks(n_compared.max(1))) {
+        segment.adjusted = adjusted.to_vec();
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Exposed {
     pub(super) variant: Arc<str>,
     /// When.
     pub(super) first: Timestamp,
+    /// What the experiment divides users by, with their values then.
+    pub(super) segments: BTreeMap<String, String>,
     /// They saw another, too.
     pub(super) is_mixed: bool,
     /// What is counted and what it is divided by, for each metric.
@@ -55,6 +57,7 @@ impl Exposed {
         Self {
             variant: Arc::clone(&exposure.variant),
             first: exposure.at,
+            segments: exposure.segments.clone(),
             is_mixed: false,
             sums: vec![(0.0, 0.0); n_metrics],
             before,
@@ -90,6 +93,7 @@ impl Exposed {
         if visitor.first < self.first {
             self.before = visitor.before;
             self.first = visitor.first;
+            self.segments = visitor.segments;
         }
         self.is_mixed |= visitor.is_mixed || visitor.variant != self.variant;
         for (sums, of_visitor) in self.sums.iter_mut().zip(visitor.sums) {

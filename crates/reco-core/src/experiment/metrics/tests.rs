@@ -22,6 +22,7 @@ fn exposure(unit: &str, variant: &str, secs: i64, latency_ms: f64) -> Event {
         at: Timestamp::from_secs(secs),
         request: None,
         session: None,
+        segments: BTreeMap::new(),
         served: Served { latency_ms, rung: Rung::Full, ..Served::default() },
     };
     exposure.event(secs)
@@ -220,4 +221,66 @@ async fn users_that_came_in_otherwise_than_meant_make_it_invalid() {
     let decision = decided(&counted(events).await.report("x", &config), 9);
     assert_eq!(decision.verdict, Verdict::Invalid);
     assert!(decision.reasons[0].contains("in the ratio that was meant"), "{decision:?}");
+}
+
+/// The event of an exposure with other values of what users are divided by.
+fn on_device(exposed: Event, device: &str) -> Event {
+    let exposure = Exposure::read(&exposed).unwrap();
+    let window = exposure.at.millis() / 1_000;
+    Exposure { segments: [("device".to_owned(), device.to_owned())].into(), ..exposure }.event(window)
+}
+
+#[tokio::test]
+async fn users_of_each_kind_are_told_apart() {
+    let (mut events, noise) = (Vec::new(), crate::experiment::HashVersion::V2);
+    for user in 0..12_000 {
+        let (name, is_b, is_phone) = (format!("user{user}"), user % 2 == 1, user % 3 == 0);
+        let exposed = exposure(&name, if is_b { "B" } else { "A" }, DAY, 5.0);
+        events.push(on_device(exposed, if is_phone { "phone" } else { "desk" }));
+        // On phones alone B sells more.
+        let chance = if is_b && is_phone { 0.2 } else { 0.1 };
+        if noise.place("buys", &name) < chance {
+            events.push(event(&name, Action::Purchase, Some(10.0), DAY + 60));
+        }
+    }
+    let report = counted(events).await.report("x", &experiment());
+    let [desk, phone] = &report.segments[..] else { panic!("{:?}", report.segments) };
+    assert_eq!(
+        (&*desk.value, desk.arms[0].users, &*phone.value, phone.arms[1].users),
+        ("desk", 4_000, "phone", 2_000)
+    );
+    assert!(phone.adjusted[0] < 0.01 && desk.adjusted[0] > 0.05, "{:?}, {:?}", phone.adjusted, desk.adjusted);
+    let raw = phone.metric.as_ref().and_then(|metric| metric.compared[0].as_ref()).unwrap().anytime.p;
+    assert!(phone.adjusted[0] >= raw, "looking at several costs something");
+    assert!(phone.mismatch.is_some_and(|mismatch| !mismatch.alarms()));
+}
+
+#[tokio::test]
+async fn arms_that_differed_before_make_it_invalid() {
+    let spending = |more_of_b: f32| {
+        let mut events = Vec::new();
+        for user in 0..4_000i64 {
+            let (name, is_b) = (format!("user{user}"), user % 2 == 1);
+            let spent = (user % 7) as f32 + if is_b { more_of_b } else { 0.0 };
+            events.push(event(&name, Action::Purchase, Some(spent), 9 * DAY));
+            events.push(exposure(&name, if is_b { "B" } else { "A" }, 10 * DAY, 5.0));
+        }
+        counted(events)
+    };
+    let equal = spending(0.0).await.report("x", &experiment());
+    assert!(equal.before.iter().all(|before| !before.alarms()), "{:?}", equal.before);
+    assert_eq!(decided(&equal, 12).verdict, Verdict::KeepRunning);
+    let report = spending(1.0).await.report("x", &experiment());
+    let decision = decided(&report, 12);
+    assert_eq!(decision.verdict, Verdict::Invalid);
+    assert!(decision.reasons[0].contains("before they were exposed: by +0.99"), "{decision:?}");
+}
+
+#[tokio::test]
+async fn a_test_of_the_experiment_itself_says_how_much_seems_to_differ() {
+    let (n_different, n_compared) = simulated(0.0, 5.0, 4_000).await.seem_different().unwrap();
+    assert!(n_compared > 0 && n_different <= n_compared);
+    let mut config = experiment();
+    config.variants[1].version = Some(7);
+    assert_eq!(counted(Vec::new()).await.report("x", &config).seem_different(), None);
 }

@@ -105,6 +105,7 @@ impl Shop {
                     at: self.clock.wall(),
                     request: None,
                     session: None,
+                    segments: BTreeMap::new(),
                     served: Served { latency_ms: model.latency_ms, rung: Rung::Full, ..Served::default() },
                 };
                 self.count(exposure.event(0));
