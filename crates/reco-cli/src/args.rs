@@ -39,7 +39,7 @@ use std::path::PathBuf;
 ///
 /// Without a command, `reco` serves the shipped grocery data on 127.0.0.1:8080; it takes the flags of `serve`, too.
 #[derive(Debug, Parser)]
-#[command(name = "reco", version, propagate_version = true, arg_required_else_help = false)]
+#[command(name = "reco", version, arg_required_else_help = false)]
 #[command(after_help = "Configuration: defaults, then reco.toml (or --config FILE), then RECO_… variables \
 (RECO_HTTP__LISTEN=127.0.0.1:9000), then flags. `reco config` prints what is in effect.")]
 pub(crate) struct Cli {
@@ -194,7 +194,6 @@ pub(crate) struct ModelArgs {
 
 #[derive(Debug, Default, Args)]
 #[command(
-    disable_version_flag = true,
     after_help = "With --json, standard error says {\"listening\": {\"address\", …}} once pages are served, and \
 {\"stopped\": \"…\"} at the end. RUST_LOG sets how much is logged, as plain lines."
 )]
@@ -217,7 +216,6 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    disable_version_flag = true,
     after_help = "Every user with an event in the last lists.active_days days gets the lists.count best items with reasons, good for \
 lists.ttl_hours hours; run it once a day. Lists go into the file lists.path or, for several machines, where lists.shared says (redis), \
 and servers with the same setting propose from them what their filters let through. After an interruption the same command goes on from where it was."
@@ -232,7 +230,6 @@ pub(crate) struct PrecomputeArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    disable_version_flag = true,
     after_help = "The folder holds part-00000.parquet and so on, one row per user: user, items (best first), \
 scores. Until it is complete it is called DIR.unfinished; after an interruption the same command with the same --snapshot goes on \
 from there.\n\n\
@@ -286,7 +283,6 @@ pub(crate) struct PageArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(disable_version_flag = true)]
 pub(crate) struct RecommendArgs {
     /// Whose page; a user that the data does not know gets what a new user gets.
     #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]
@@ -301,7 +297,6 @@ pub(crate) struct RecommendArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(disable_version_flag = true)]
 pub(crate) struct SimilarArgs {
     /// The item that the others are to be like.
     #[arg(long, short, value_parser = NonEmptyStringValueParser::new())]
@@ -326,13 +321,10 @@ pub(crate) enum Target {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    disable_version_flag = true,
-    after_help = "Examples:\n  \
+#[command(after_help = "Examples:\n  \
 reco evaluate --off-policy --set pipeline.explore.epsilon=0.02\n  \
 reco evaluate --interactions ratings.csv --split time --model ials,item-knn --k 10,20\n  \
-reco evaluate --train train.parquet --test test.parquet --negatives negatives.parquet --model ials --json"
-)]
+reco evaluate --train train.parquet --test test.parquet --negatives negatives.parquet --model ials --json")]
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
@@ -426,4 +418,16 @@ pub(crate) struct ConfigArgs {
 /// A number of things; where its bounds lie is for the command to say.
 fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "must be a whole number above 0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// No flag of a command clashes with another, whichever are flattened into it.
+    #[test]
+    fn every_command_is_put_together_soundly() {
+        Cli::command().debug_assert();
+    }
 }

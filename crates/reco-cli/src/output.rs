@@ -144,9 +144,14 @@ impl Table {
         cells: impl IntoIterator<Item: AsRef<str>>,
         lines: &[impl AsRef<str>],
     ) {
-        let lines: Vec<String> = lines.iter().map(|line| harmless(line.as_ref())).collect();
-        let cells = cells.into_iter().map(|cell| harmless(cell.as_ref()));
-        self.0.add_row(cells.chain([lines.join("\n")]));
+        let cells = cells.into_iter().map(|cell| vec![cell.as_ref().to_owned()]);
+        self.add_row_of_lines(cells.chain([lines.iter().map(|line| line.as_ref().to_owned()).collect()]));
+    }
+
+    /// A row of which each cell may have several lines.
+    pub(crate) fn add_row_of_lines(&mut self, cells: impl IntoIterator<Item = Vec<String>>) {
+        let lines = |cell: Vec<String>| cell.iter().map(|line| harmless(line)).collect::<Vec<_>>().join("\n");
+        self.0.add_row(cells.into_iter().map(lines));
     }
 }
 

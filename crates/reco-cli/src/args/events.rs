@@ -15,7 +15,6 @@ pub(crate) struct EventsArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    disable_version_flag = true,
     after_help = "The server writes down what it knows of users every few minutes (events.checkpoint_minutes), and reads \
 from the log only what came later when it starts. This makes that anew of the whole log, as after a change of `weights`; stop the \
 server first."

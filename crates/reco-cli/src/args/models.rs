@@ -48,7 +48,6 @@ pub(crate) enum Models {
     /// Lists all versions; damaged ones are named.
     List,
     /// Prints what is known about a version.
-    #[command(disable_version_flag = true)]
     Show {
         /// As v3, champion or challenger.
         #[arg(default_value = "champion")]
@@ -62,7 +61,6 @@ pub(crate) enum Models {
         other: Role,
     },
     /// Makes a version the champion, which serves, or the challenger.
-    #[command(disable_version_flag = true)]
     Promote {
         /// As v3, or challenger.
         version: Role,

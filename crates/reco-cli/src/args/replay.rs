@@ -5,7 +5,6 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 #[command(
-    disable_version_flag = true,
     after_help = "Pages are those that a server wrote down (pages.keep = \"all\", or \"explored\"), with the events that it keeps. Unless \
 told otherwise each is made by the settings and, from the registry, the version that made it: it must be the same byte for byte, and the \
 exit status says whether all are. With --current or --version pages are made by something else, and what differs is told.\n\n\

@@ -18,7 +18,6 @@ pub(crate) struct RolloutArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RolloutCommand {
     /// Puts a version on trial: the first share of users gets it.
-    #[command(disable_version_flag = true)]
     Start {
         /// As v3, or challenger.
         version: Role,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 #[command(
-    disable_version_flag = true,
     after_help = "A table is JSON: families of cases by name, each with what goes in and what must come out.\n\n  \
 {\"families\": {\"srm_chi_square\": {\"tol\": 1e-8, \"cases\": [\n    \
 {\"id\": \"halves\", \"in\": {\"observed\": [5000, 5100], \"weights\": [1, 1]}, \"out\": {\"chi2\": 0.9900990099009901}}\n  \

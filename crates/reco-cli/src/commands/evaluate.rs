@@ -127,7 +127,7 @@ fn rendered(report: &Report, cuts: &[usize]) -> String {
         let header = [first.as_str()].into_iter().chain(ACCURACY).chain(EXPOSURE).chain(["train s"]);
         let mut table = output::table(header);
         report.models.iter().for_each(|model| {
-            table.add_row(row(model, k));
+            table.add_row_of_lines(row(model, k));
         });
         text.push_str(&format!("{table}\n"));
     }
@@ -138,20 +138,21 @@ fn rendered(report: &Report, cuts: &[usize]) -> String {
     text.trim_end().to_owned()
 }
 
-fn row(model: &ModelReport, k: usize) -> Vec<String> {
+/// The cells of a model; below a metric is its interval, if it has one.
+fn row(model: &ModelReport, k: usize) -> Vec<Vec<String>> {
     let baseline = if model.baseline { " (baseline)" } else { "" };
-    let mut row = vec![format!("{}{baseline}", model.name)];
+    let mut row = vec![vec![format!("{}{baseline}", model.name)]];
     for name in ACCURACY {
         let key = format!("{name}@{k}");
         let interval = model.intervals.get(&format!("{key}_ci"));
-        let interval = interval.map_or_else(String::new, |(low, high)| format!("\n{low:.3}-{high:.3}"));
-        row.push(format!("{:.4}{interval}", model.metrics[&key]));
+        let interval = interval.map(|(low, high)| format!("{low:.3}-{high:.3}"));
+        row.push([format!("{:.4}", model.metrics[&key])].into_iter().chain(interval).collect());
     }
     row.extend(EXPOSURE.iter().map(|name| match model.metrics[&format!("{name}@{k}")] {
-        undefined if undefined.is_nan() => "-".to_owned(),
-        value => format!("{value:.3}"),
+        undefined if undefined.is_nan() => vec!["-".to_owned()],
+        value => vec![format!("{value:.3}")],
     }));
-    row.push(format!("{:.2}", model.train_seconds));
+    row.push(vec![format!("{:.2}", model.train_seconds)]);
     row
 }
 
