@@ -5,7 +5,7 @@ use crate::experiments::Trials;
 use crate::fleet::Fleet;
 use crate::{Failure, Session};
 use reco_core::consume::{Analytics, Consumer, Pace, Progress, consume};
-use reco_core::experiment::{Ledger, Metrics};
+use reco_core::experiment::{ExposureCopies, Ledger, Metrics};
 use reco_core::live::Places;
 use reco_core::pipeline::{LiveFeed, Recommender};
 use reco_core::store::EventSource;
@@ -88,6 +88,10 @@ impl Consumers {
             consumers.add(runtime, whole, ledger.clone(), Pace::default());
             let (whole, _) = events.log.whole(Metrics::NAME, &metrics.counted())?;
             consumers.add(runtime, whole, metrics.clone(), Pace::default());
+            if let Some(sink) = events.log.experiments()? {
+                let reader = events.log.member(ExposureCopies::NAME)?;
+                consumers.add(runtime, reader, ExposureCopies::new(sink), Pace::default());
+            }
         } else {
             events.log.forget(Ledger::NAME)?;
             events.log.forget(Metrics::NAME)?;

@@ -2,11 +2,16 @@
 
 use crate::error::ApiError;
 use crate::{App, ids};
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::InvalidHeaderValue;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -22,9 +27,14 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     let begun = clock.now();
     let id = app.ids.request(request.headers());
     request.extensions_mut().insert(id.clone());
+    let (request, is_whole) = watched(request);
     let limit = Duration::from_millis(app.config.timeout_ms);
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
+        // Whose fault that is tells clients whether to try again.
+        Err(_) if is_whole.load(Ordering::Relaxed) => {
+            ApiError::too_slow(app.config.timeout_ms).into_response()
+        }
         Err(_) => ApiError::timed_out(app.config.timeout_ms).into_response(),
     };
     let headers = response.headers_mut();
@@ -36,6 +46,24 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
         headers.insert(name, value);
     }
     response
+}
+
+/// The request, and whether it has come as a whole.
+fn watched(request: Request) -> (Request, Arc<AtomicBool>) {
+    let is_whole = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+    if is_whole.load(Ordering::Relaxed) {
+        return (request, is_whole);
+    }
+    let (parts, body) = request.into_parts();
+    let (mut data, arrived) = (body.into_data_stream(), Arc::clone(&is_whole));
+    let body = stream::poll_fn(move |context| {
+        let next = data.poll_next_unpin(context);
+        if let Poll::Ready(None) = next {
+            arrived.store(true, Ordering::Relaxed);
+        }
+        next
+    });
+    (Request::from_parts(parts, Body::from_stream(body)), is_whole)
 }
 
 fn timing(took: Duration) -> Result<HeaderValue, InvalidHeaderValue> {

@@ -45,9 +45,16 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} `{key}`")).at(field)
     }
 
+    /// The request did not come in time.
     pub(crate) fn timed_out(limit_ms: u64) -> Self {
-        let message = format!("the request was not finished within {limit_ms} ms");
+        let message = format!("the request had not come as a whole after {limit_ms} ms");
         Self::new(StatusCode::REQUEST_TIMEOUT, "timed_out", message)
+    }
+
+    /// It did, and the answer did not.
+    pub(crate) fn too_slow(limit_ms: u64) -> Self {
+        let message = format!("the answer was not ready within {limit_ms} ms");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_slow", message)
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {

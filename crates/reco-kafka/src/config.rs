@@ -21,6 +21,8 @@ pub struct KafkaConfig {
     pub topic: String,
     /// The topic for messages that are no events.
     pub dead_letters: String,
+    /// The topic that exposures to experiments are copied to, for other programs; none where it is empty.
+    pub experiments: String,
     /// Partitions of the topic of events: how many readers of one group can share the work.
     pub partitions: u32,
     /// Brokers on which each partition is kept.
@@ -82,6 +84,7 @@ impl Default for KafkaConfig {
             brokers: "127.0.0.1:9092".to_owned(),
             topic: "clickstream.events".to_owned(),
             dead_letters: "clickstream.events.dead".to_owned(),
+            experiments: "experiments".to_owned(),
             partitions: 100,
             replication: 3,
             min_in_sync: 2,
@@ -102,6 +105,12 @@ impl Default for KafkaConfig {
 }
 
 impl KafkaConfig {
+    /// The same for the topic that exposures are copied to, if there is to be one.
+    pub fn of_experiments(&self) -> Option<Self> {
+        let config = Self { topic: self.experiments.clone(), experiments: String::new(), ..self.clone() };
+        (!self.experiments.is_empty()).then_some(config)
+    }
+
     /// What is wrong with it, one line each.
     pub fn problems(&self) -> Vec<String> {
         let range = |name: &str, value: u32, least: u32, most: u32| {
@@ -121,7 +130,12 @@ impl KafkaConfig {
             range("poll_interval_ms", self.poll_interval_ms, 1_000, 86_400_000),
             range("fetch_mb", self.fetch_mb, 1, 2_047),
         ];
-        let names = [name_problem("topic", &self.topic), name_problem("dead_letters", &self.dead_letters)];
+        let experiments = Some(&self.experiments).filter(|topic| !topic.is_empty());
+        let names = [
+            name_problem("topic", &self.topic),
+            name_problem("dead_letters", &self.dead_letters),
+            experiments.and_then(|topic| name_problem("experiments", topic)),
+        ];
         let lines = names.into_iter().chain(ranges).flatten();
         lines
             .chain(self.broker_problems())
@@ -143,6 +157,11 @@ impl KafkaConfig {
             (
                 self.topic != self.dead_letters,
                 format!("dead_letters is {}, must be another topic than that of events", self.dead_letters),
+            ),
+            (
+                self.experiments.is_empty()
+                    || ![&self.topic, &self.dead_letters].contains(&&self.experiments),
+                format!("experiments is {}, must be a topic of its own, or empty", self.experiments),
             ),
             (
                 poll_interval_ms >= session_timeout_ms,
@@ -229,6 +248,11 @@ mod tests {
 
     #[test]
     fn settings_are_held_against_each_other() {
+        check(
+            |config| config.experiments = config.topic.clone(),
+            &["experiments is clickstream.events, must be a topic of its own, or empty"],
+        );
+        check(|config| config.experiments = String::new(), &[]);
         check(
             |config| config.dead_letters = config.topic.clone(),
             &["dead_letters is clickstream.events, must be another topic than that of events"],

@@ -68,6 +68,12 @@ impl RemoteLog for KafkaLog {
         Ok((Box::new(source), starts))
     }
 
+    fn experiments(&self) -> Result<Option<Arc<dyn EventSink>>, Failure> {
+        let Some(config) = self.config.of_experiments() else { return Ok(None) };
+        self.runtime.block_on(topics::prepare(&config))?;
+        Ok(Some(Arc::new(KafkaSink::open(&config)?)))
+    }
+
     /// Where each partition begins.
     fn begins(&self) -> Result<BTreeMap<u32, u64>, Failure> {
         let ranges = self.runtime.block_on(ranges(&self.config))?;

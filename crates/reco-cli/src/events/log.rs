@@ -34,6 +34,9 @@ pub(crate) trait RemoteLog: Debug + Send + Sync {
     /// A reader for a consumer of this process, which needs all events that it does not know.
     fn whole(&self, consumer: &str, known: &Places) -> Result<Whole, Failure>;
 
+    /// Where exposures to experiments are copied to, if anywhere.
+    fn experiments(&self) -> Result<Option<Arc<dyn EventSink>>, Failure>;
+
     /// Where each partition begins; what was before is gone.
     fn begins(&self) -> Result<BTreeMap<u32, u64>, Failure>;
 
@@ -49,6 +52,14 @@ impl Log {
         match self {
             Self::Disk(log) => Arc::<DurableLog>::clone(log),
             Self::Remote(log) => log.sink(),
+        }
+    }
+
+    /// Where exposures to experiments are copied to, if anywhere.
+    pub(crate) fn experiments(&self) -> Result<Option<Arc<dyn EventSink>>, Failure> {
+        match self {
+            Self::Disk(_) => Ok(None),
+            Self::Remote(log) => log.experiments(),
         }
     }
 

@@ -59,6 +59,7 @@ fn a_fleet_counts_every_accepted_event_once_whoever_is_killed_or_cut_off() {
     fleet.stop("a");
     assert_eq!(fleet.run(&["rebuild", "--check"], "a")["same"], true, "the log says the same");
     pages_and_lists_are_shared(&fleet);
+    exposures_are_copied(&fleet);
 }
 
 /// Waits until the documents are those that the log amounts to, which has every accepted event.
@@ -95,4 +96,19 @@ fn pages_and_lists_are_shared(fleet: &Fleet) {
     let event = json!({"user_id": "u1", "item_id": "i3", "action": "purchase"}).to_string();
     assert_eq!(fleet.ask(here, "POST", "/interactions", &event).expect("an answer").0, 202);
     eventually(|| fleet.get(there, "/features?user_id=u1")["interactions"].clone(), |known| known == 1);
+}
+
+/// Exposures to experiments are in the log, and in a topic of their own.
+fn exposures_are_copied(fleet: &Fleet) {
+    NAMES[..2].iter().for_each(|name| fleet.stop(name));
+    fleet.configure(
+        "[[experiments.look.variants]]\nname = \"A\"\n[[experiments.look.variants]]\nname = \"B\"\n",
+    );
+    fleet.start("a");
+    for user in 0..8 {
+        fleet.get("a", &format!("/recommendations?user_id=u{user}&count=1"));
+    }
+    let topic = fleet.kafka().of_experiments().expect("a topic of exposures");
+    let copied = eventually(|| Log::read(&topic).exposures(), |copied| copied.len() == 8);
+    assert_eq!(copied, Log::read(&fleet.kafka()).exposures());
 }

@@ -2,10 +2,10 @@
 
 use crate::PATIENCE;
 use crate::stack::{primary, redis};
-use reco_core::event::{Event, EventId};
+use reco_core::event::{Action, Event, EventId};
 use reco_core::store::EventSource;
 use reco_kafka::{KafkaConfig, KafkaSource, ranges};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -63,6 +63,12 @@ impl Log {
         }
         source.close().await;
         log
+    }
+
+    /// Which of them are exposures to experiments.
+    pub(crate) fn exposures(&self) -> BTreeSet<EventId> {
+        let exposures = self.events.values().filter(|event| event.action == Action::Exposure);
+        exposures.map(|event| event.id).collect()
     }
 
     pub(crate) fn has(&self, id: EventId) -> bool {

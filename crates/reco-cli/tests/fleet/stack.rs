@@ -69,6 +69,13 @@ impl Fleet {
         ["--config", config, "--set", &format!("events.path={name}")].map(str::to_owned)
     }
 
+    /// Adds settings for servers that start from now on, except the far one.
+    pub(crate) fn configure(&self, more: &str) {
+        let path = self.folder.path().join("near.toml");
+        let near = fs::read_to_string(&path).expect("a file");
+        fs::write(&path, format!("{near}\n{more}")).expect("a file");
+    }
+
     /// Starts a server, as often as it takes: it cannot begin while it is cut off.
     pub(crate) fn start(&self, name: &'static str) {
         let begun = Instant::now();
@@ -207,7 +214,7 @@ fn near(stack: &str) -> toml::Table {
                   [data.interactions]\npath = \"interactions.csv\"\n";
     // Topics of its own; a reader that is killed leaves its partitions to the others soon; and who writes while nobody
     // takes events in hears of it within a test's time.
-    let quick = "[kafka]\ntopic = \"fleet.events\"\ndead_letters = \"fleet.dead\"\npartitions = 12\n\
+    let quick = "[kafka]\ntopic = \"fleet.events\"\ndead_letters = \"fleet.dead\"\nexperiments = \"fleet.experiments\"\npartitions = 12\n\
                  session_timeout_ms = 3000\ndelivery_timeout_ms = 15000\n";
     (shared.to_owned() + &stack.replace("[kafka]\n", quick)).parse().expect("TOML")
 }

@@ -3,6 +3,7 @@
 mod assignment;
 mod bucket;
 mod config;
+mod copies;
 mod decision;
 mod exposure;
 pub mod interleave;
@@ -19,6 +20,7 @@ pub(crate) use assignment::are_apart;
 pub use assignment::{Assignment, Experiments, How, Memory, NoMemory, Subject};
 pub use bucket::{HashVersion, bucket_ranges, choose_variation, equal_weights, in_namespace};
 pub use config::{ExperimentConfig, Holdout, Layer, Split, State, Unit, VariantConfig};
+pub use copies::ExposureCopies;
 pub use decision::{Decision, DecisionRules, Verdict};
 pub use exposure::{Asked, Exposure, Exposures, Served};
 pub use ledger::Ledger;

@@ -4,12 +4,14 @@ use crate::world::{CONFIG, NOW, app, get_request, post, post_to, recommender, se
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use futures_util::{StreamExt, stream};
 use reco_core::error::{Fault, FaultKind};
 use reco_core::event::Event;
 use reco_core::store::{Appended, DeadLetter, DeadLetters, EventSink, LogConfig, MemoryLog};
 use reco_core::time::{ManualClock, Timestamp};
 use reco_http::{Api, HttpConfig, router};
 use serde_json::{Value, json};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 const EVENT: &str = r#"{"user_id":"ann","item_id":"item3","action":"click"}"#;
@@ -282,7 +284,7 @@ async fn a_log_that_fails_is_told_from_one_that_hangs() {
     for (kind, status, code) in [
         (Some(FaultKind::Unavailable), 503, "component_failed"),
         (Some(FaultKind::Internal), 500, "component_failed"),
-        (None, 408, "timed_out"),
+        (None, 503, "too_slow"),
     ] {
         let app = router(
             recommender(snapshot(), Some(Arc::new(Broken(kind)))),
@@ -291,6 +293,16 @@ async fn a_log_that_fails_is_told_from_one_that_hangs() {
         let (got, body) = post(app, EVENT).await;
         assert_eq!((got.as_u16(), body["error"]["code"].as_str()), (status, Some(code)), "{kind:?}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_told_from_a_log_that_hangs() {
+    let app = router(recommender(snapshot(), None), HttpConfig { timeout_ms: 20, ..CONFIG() });
+    let begun = stream::iter([Ok::<_, Infallible>("[{\"user_id\":")]);
+    let body = Body::from_stream(begun.chain(stream::pending()));
+    let request = Request::post("/interactions").header(header::CONTENT_TYPE, "application/json");
+    let (status, body) = send(app, request.body(body).expect("a valid request")).await;
+    assert_eq!((status.as_u16(), &body["error"]["code"]), (408, &json!("timed_out")));
 }
 
 /// A log that keeps events as soon as it is let.
