@@ -1,9 +1,9 @@
 //! What every exchange gets, whatever the route: an id, a time limit, safe headers.
 
 use crate::error::ApiError;
-use crate::{App, ids};
+use crate::{App, ids, metrics};
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::InvalidHeaderValue;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
@@ -27,6 +27,8 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     let begun = clock.now();
     let id = app.ids.request(request.headers());
     request.extensions_mut().insert(id.clone());
+    let (route, method) = (request.extensions().get::<MatchedPath>().cloned(), request.method().clone());
+    let _in_flight = app.meters.begun();
     let (request, is_whole) = watched(request);
     let limit = Duration::from_millis(app.config.timeout_ms);
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
@@ -37,9 +39,12 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
         }
         Err(_) => ApiError::timed_out(app.config.timeout_ms).into_response(),
     };
+    let took = clock.now().saturating_duration_since(begun);
+    let route = route.as_ref().map(MatchedPath::as_str);
+    app.meters.answered(route, metrics::method(&method), response.status().as_u16(), took);
     let headers = response.headers_mut();
     headers.insert(ids::HEADER, id.header());
-    if let Ok(timing) = timing(clock.now().saturating_duration_since(begun)) {
+    if let Ok(timing) = timing(took) {
         headers.insert(SERVER_TIMING, timing);
     }
     for (name, value) in FIXED {

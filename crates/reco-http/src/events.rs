@@ -5,6 +5,7 @@ use crate::body::{self, invalid_json};
 use crate::dead::bury;
 use crate::error::{ApiError, ErrorJson};
 use crate::json::json;
+use crate::metrics::Meters;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
@@ -55,6 +56,7 @@ pub(crate) async fn interactions(
     let room = Arc::clone(&app.ingesting).try_acquire_owned().map_err(|_| busy())?;
     let taken = tokio::spawn(async move {
         let outcome = ingest(&app, &batch).await?;
+        count(&app.meters, &outcome);
         bury(&app, batch.arrival, &batch.events, &outcome.rejected).await;
         drop(room);
         Ok::<Outcome, ApiError>(outcome)
@@ -65,6 +67,14 @@ pub(crate) async fn interactions(
         None => StatusCode::ACCEPTED,
     };
     Ok((status, json(&outcome)?).into_response())
+}
+
+fn count(meters: &Meters, outcome: &Outcome) {
+    // There may be several problems of one event, one behind the other.
+    let n_rejected = outcome.rejected.chunk_by(|a, b| a.index == b.index).count();
+    let counts =
+        [("accepted", outcome.accepted), ("duplicate", outcome.duplicates), ("rejected", n_rejected)];
+    counts.into_iter().for_each(|(what, n_events)| meters.events(what, n_events));
 }
 
 pub(crate) fn busy() -> ApiError {

@@ -96,6 +96,17 @@ impl Trials {
         exposures.expose(variants.experiments(), ledger, assigned, &asked, served);
     }
 
+    /// What was answered by each variant of each experiment since the start.
+    pub(crate) fn tallies(&self) -> Vec<(Arc<str>, String, Tally)> {
+        let variants = self.variants.get();
+        let of_experiment = |(name, config): (&Arc<str>, &ExperimentConfig)| {
+            let arms = config.variants.iter().zip(self.traffic.of(name));
+            let tallies = arms.map(|(variant, tally)| (Arc::clone(name), variant.name.clone(), tally));
+            tallies.collect::<Vec<_>>()
+        };
+        variants.experiments().configs().flat_map(of_experiment).collect()
+    }
+
     /// What became of exposures, where there are any.
     pub(crate) fn counts(&self) -> Option<OutboxCounts> {
         self.noting.as_ref().map(|(_, exposures)| exposures.counts())

@@ -25,6 +25,7 @@ mod ids;
 mod items;
 mod json;
 mod lookup;
+mod metrics;
 mod onboarding;
 mod page;
 mod params;
@@ -69,6 +70,8 @@ pub(crate) struct App {
     pub(crate) analytics: Option<Analytics>,
     /// Where pages are written down, if anywhere.
     pub(crate) pages: Option<PageLog>,
+    /// What is counted for `GET /metrics`.
+    pub(crate) meters: Arc<metrics::Meters>,
     /// Room for requests whose events are being kept.
     pub(crate) ingesting: Arc<Semaphore>,
 }
@@ -114,6 +117,7 @@ impl Api {
             consumers: Arc::new([]),
             analytics: None,
             pages: None,
+            meters: Arc::new(metrics::Meters::new()),
             ingesting,
         })
     }
@@ -193,7 +197,9 @@ impl Api {
             .route("/items", get(lookup::items).post(items::add))
             .route("/items/{item}", get(lookup::item))
             .route("/categories", get(lookup::categories))
+            .route("/metrics", get(metrics::metrics))
             .route("/health", get(probes::health))
+            .route("/live", get(probes::live))
             .route("/ready", get(probes::ready))
             .merge(page::routes())
             .method_not_allowed_fallback(error::method_not_allowed)

@@ -153,3 +153,8 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Response, ApiError> 
     }
     json(&serde_json::json!({ "ready": true, "snapshot": &*snapshot.version }))
 }
+
+/// Whether the process answers at all; one that does not may be ended.
+pub(crate) async fn live() -> Result<Response, ApiError> {
+    json(&serde_json::json!({ "live": true }))
+}

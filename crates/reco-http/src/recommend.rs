@@ -117,7 +117,7 @@ pub(crate) fn nobody() -> ApiError {
 
 async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) -> Result<Response, ApiError> {
     let request = drawn(params, id, fill(params, request)?)?;
-    let (user, surface) = (request.user.clone(), request.surface.clone());
+    let (user, surface, count) = (request.user.clone(), request.surface.clone(), request.count);
     let attributes = attributes(params)?;
     let subject = Subject { user: &user, session: params.name("session_id")?, attributes: &attributes };
     let chosen = app.trials.choose(subject, &surface);
@@ -131,6 +131,7 @@ async fn answer(app: &App, id: &RequestId, params: &Params, request: Request) ->
     let took = recommender.clock().now().saturating_duration_since(begun);
     app.trials.count(&chosen, &outcome, took);
     let page = outcome?;
+    app.meters.page(&surface, (&user, count), &page, &snapshot, took);
     app.trials.expose(&chosen, id, subject, &surface, &page, took);
     if let (Some(watched), Some(asked)) = (watched, asked) {
         watched.note(&asked, &page, &chosen.assigned);

@@ -2,6 +2,7 @@
 
 use crate::error::ApiError;
 use crate::json::json;
+use crate::probes::live;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -16,7 +17,7 @@ const PAGE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><me
 something to recommend.";
 
 /// Answers from the first moment on: until there is something to serve, 503 to everything, so that no traffic is sent
-/// here yet, except to `/health`, for the process is well.
+/// here yet, except to `/health` and `/live`, for the process is well.
 ///
 /// ```
 /// use reco_core::pipeline::PipelineConfig;
@@ -52,7 +53,11 @@ async fn enter(State(entrance): State<Entrance>, request: Request) -> Response {
 }
 
 fn starting() -> Router {
-    Router::new().route("/", get(page)).route("/health", get(health)).fallback(not_yet)
+    Router::new()
+        .route("/", get(page))
+        .route("/health", get(health))
+        .route("/live", get(live))
+        .fallback(not_yet)
 }
 
 async fn page() -> Response {

@@ -20,6 +20,7 @@ pub use showing::Showing;
 use crate::experiment::HashVersion;
 use crate::id::{ItemKey, UserKey};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How new items are introduced.
 ///
@@ -83,6 +84,16 @@ pub enum Stage {
     Promoted,
     /// Too few did: it has no slot any more, only what its own merits bring it.
     Retired,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Trial => "trial",
+            Self::Promoted => "promoted",
+            Self::Retired => "retired",
+        })
+    }
 }
 
 impl LaunchConfig {

@@ -170,7 +170,7 @@ async fn one_replay_at_a_time_goes_on_when_who_asked_has_gone() {
     let recommender = recommender(snapshot(), Some(Arc::new(sink)));
     let app = Api::new(recommender, config).dead_letters(Arc::clone(&dead)).router();
     let again = || post_to(app.clone(), "/interactions/rejected/replay", "");
-    assert_eq!(again().await.0, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(again().await.0, StatusCode::SERVICE_UNAVAILABLE);
     let (status, answer) = again().await;
     assert_eq!((status, &answer["error"]["code"]), (StatusCode::CONFLICT, &json!("under_way")));
     go.add_permits(1);
@@ -330,7 +330,7 @@ async fn what_is_kept_is_felt_although_the_client_has_gone() {
     let sink = Slow { log: MemoryLog::default(), go: Arc::clone(&go) };
     let config = HttpConfig { timeout_ms: 20, ..CONFIG() };
     let app = router(recommender(snapshot(), Some(Arc::new(sink))), config);
-    assert_eq!(post(app.clone(), EVENT).await.0, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(post(app.clone(), EVENT).await.0, StatusCode::SERVICE_UNAVAILABLE);
     go.add_permits(1);
     // The first is kept now and felt before a second is: this one waits its turn behind it.
     let named = EVENT.replace("item3", "item4");

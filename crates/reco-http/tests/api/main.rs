@@ -4,6 +4,7 @@ mod events;
 mod experiments;
 mod items;
 mod lookup;
+mod metrics;
 mod onboarding;
 mod pages;
 mod protocol;

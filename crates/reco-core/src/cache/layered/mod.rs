@@ -89,6 +89,17 @@ pub enum Layer {
     Made,
 }
 
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Near => "near",
+            Self::Far => "far",
+            Self::Stale => "stale",
+            Self::Made => "made",
+        })
+    }
+}
+
 /// What somebody who asked gets.
 #[derive(Clone, Debug)]
 pub struct Found<T> {
