@@ -1,6 +1,9 @@
 //! Fitting popularity and trends.
 
+mod window;
+
 use super::{FitError, bad};
+use crate::progress::Progress;
 use reco_core::catalog::Catalog;
 use reco_core::event::ActionWeights;
 use reco_core::interactions::InteractionLog;
@@ -9,18 +12,21 @@ use reco_core::retrieve::trending::Trends;
 use reco_core::trend::Trend;
 use serde::{Deserialize, Serialize};
 
+pub use window::Window;
+
 /// Parameters of popularity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PopularParams {
-    /// Only the last days of the data count; above 0, or `false` for all of it. Data without times counts whole.
+    /// Only the last days of the data count: so many, above 0; as many as tell most of what new users take (`auto`); or `false`
+    /// for all of it. Data without times counts whole.
     #[serde(with = "reco_core::switch")]
-    pub window_days: Option<f64>,
+    pub window_days: Option<Window>,
 }
 
 impl Default for PopularParams {
     fn default() -> Self {
-        Self { window_days: Some(90.0) }
+        Self { window_days: Some(Window::Auto) }
     }
 }
 
@@ -28,7 +34,9 @@ impl PopularParams {
     /// What is wrong with these parameters, one line each.
     pub fn problems(&self) -> Vec<String> {
         match self.window_days {
-            Some(days) if days <= 0.0 || !days.is_finite() => vec![bad("window_days", days, "above 0")],
+            Some(Window::Days(days)) if days <= 0.0 || !days.is_finite() => {
+                vec![bad("window_days", days, "above 0")]
+            }
             _ => Vec::new(),
         }
     }
@@ -44,10 +52,12 @@ pub fn popularity(
     catalog: &Catalog,
     weights: &ActionWeights,
     params: &PopularParams,
+    progress: &dyn Progress,
 ) -> Result<Popularity, FitError> {
     FitError::check("popular", params.problems())?;
-    let since =
-        params.window_days.filter(|_| log.has_times()).and_then(|days| Some(log.span()?.1.plus_days(-days)));
+    let window = params.window_days.filter(|_| log.has_times());
+    let days = window.and_then(|window| window.days(log, weights, progress));
+    let since = days.and_then(|days| Some(log.span()?.1.plus_days(-days)));
     let users = |log: &InteractionLog| log.matrix(catalog.len(), weights).column_lengths();
     let ever = users(log);
     let lately = since.map_or_else(
@@ -75,6 +85,7 @@ pub fn trends(log: &InteractionLog, n_items: usize, weights: &ActionWeights, hal
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
     use reco_core::catalog::ItemRecord;
     use reco_core::event::Action;
     use reco_core::id::ItemId;
@@ -102,8 +113,8 @@ mod tests {
         (0..9).for_each(|day| buy(0, 1, 100 + day));
         (1..3).for_each(|user| buy(user, 2, 105));
         let weights = ActionWeights::default();
-        let params = PopularParams { window_days: Some(30.0) };
-        let popularity = popularity(&log, &catalog, &weights, &params).unwrap();
+        let params = PopularParams { window_days: Some(Window::Days(30.0)) };
+        let popularity = popularity(&log, &catalog, &weights, &params, &Silent).unwrap();
         assert_eq!(popularity.top(None), [2, 1, 0].map(ItemId::new), "what was popular once comes last");
         assert!(popularity.share(ItemId::new(0)) <= 0.0);
         assert_eq!(popularity.top(Some(0)), popularity.top(None));

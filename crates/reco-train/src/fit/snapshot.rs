@@ -313,7 +313,7 @@ pub(super) fn models(
     }
     let mut snapshot = Snapshot { version: version.into(), ..Snapshot::default() };
     let models = &mut snapshot.models;
-    models.insert(Popularity::NAME, counts::popularity(&log, &catalog, weights, &plan.popular)?);
+    models.insert(Popularity::NAME, counts::popularity(&log, &catalog, weights, &plan.popular, progress)?);
     models.insert(Trends::NAME, counts::trends(&log, catalog.len(), weights, plan.trend_half_life_days));
     if let Some(params) = &plan.als {
         let model = match earlier {

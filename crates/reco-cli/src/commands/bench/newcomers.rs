@@ -74,13 +74,14 @@ fn rendered(report: &ArrivalReport) -> String {
     };
     let mut recall = header(format!("recall@{k}"));
     let mut ndcg = header(format!("NDCG@{k}"));
-    let with_interval = |value: f64, (low, high): (f64, f64)| format!("{value:.4}\n{low:.3}-{high:.3}");
+    let with_interval =
+        |value: f64, (low, high): (f64, f64)| vec![format!("{value:.4}"), format!("{low:.3}-{high:.3}")];
     for Curve { name, points } in curves {
-        let cells = |cell: &dyn Fn(&Point) -> String| {
-            std::iter::once(name.clone()).chain(points.iter().map(cell)).collect::<Vec<String>>()
+        let cells = |cell: &dyn Fn(&Point) -> Vec<String>| {
+            std::iter::once(vec![name.clone()]).chain(points.iter().map(cell)).collect::<Vec<_>>()
         };
-        recall.add_row(cells(&|point| with_interval(point.recall, point.recall_ci)));
-        ndcg.add_row(cells(&|point| with_interval(point.ndcg, point.ndcg_ci)));
+        recall.add_row_of_lines(cells(&|point| with_interval(point.recall, point.recall_ci)));
+        ndcg.add_row_of_lines(cells(&|point| with_interval(point.ndcg, point.ndcg_ci)));
     }
     let mut text = format!(
         "trained on {train_interactions} interactions before {}; {users} new users, of whom {users_hidden} are \
