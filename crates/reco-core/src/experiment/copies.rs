@@ -47,7 +47,7 @@ pub struct ExposureCopies(Arc<dyn EventSink>);
 
 impl ExposureCopies {
     /// The name of its group in the log.
-    pub const NAME: &str = "exposures";
+    pub const NAME: &str = "exposure_copies";
 
     /// To a sink.
     pub fn new(sink: Arc<dyn EventSink>) -> Self {
