@@ -44,13 +44,23 @@ enum Texts {
 }
 
 impl Texts {
-    /// Of a snapshot's items: what its training went by, if the embedder is here.
-    fn of(snapshot: &Snapshot, embedder: Option<&dyn TextEmbedder>) -> Self {
+    /// Of a snapshot's items: what its training went by, if the embedder is here. `came` are the vectors of those that came since.
+    fn of(
+        snapshot: &Snapshot,
+        embedder: Option<&dyn TextEmbedder>,
+        came: &BTreeMap<ItemKey, Vec<f32>>,
+    ) -> Self {
+        let catalog = &snapshot.catalog;
         let vectors: Option<&TextVectors> = snapshot.models.get(TextVectors::NAME);
-        match vectors.filter(|vectors| embedder.is_some_and(|known| known.name() == vectors.embedder())) {
-            Some(vectors) => Self::Meanings(vectors.clone()),
-            None => Self::Words(TextIndex::of(&snapshot.catalog, &TfIdfParams::default())),
+        let vectors =
+            vectors.filter(|vectors| embedder.is_some_and(|known| known.name() == vectors.embedder()));
+        let Some(mut vectors) = vectors.cloned() else {
+            return Self::Words(TextIndex::of(catalog, &TfIdfParams::default()));
+        };
+        for id in catalog.ids().skip(vectors.n_items()) {
+            vectors.push(came.get(catalog.key(id)).map_or(&[][..], Vec::as_slice));
         }
+        Self::Meanings(vectors)
     }
 
     /// Adds the next item, with what the embedder made of it, and tells which of those before are nearest.
@@ -120,7 +130,7 @@ impl State {
             return Ok((grown, Ok(())));
         };
         let new: Vec<ItemId> = grown.catalog.ids().skip(snapshot.catalog.len()).collect();
-        let texts = self.texts.get_or_insert_with(|| Texts::of(snapshot, embedder));
+        let texts = self.texts.get_or_insert_with(|| Texts::of(snapshot, embedder, &self.vectors));
         let embedded = match (embedder, &texts) {
             (Some(embedder), Texts::Meanings(_)) => embed(&mut self.vectors, embedder, &grown.catalog, &new),
             _ => Ok(()),

@@ -83,7 +83,7 @@ fn registered() -> Vec<String> {
 #[test]
 fn every_metric_is_documented() {
     let names = registered();
-    assert!(names.len() > 25, "{names:?}");
+    assert!(names.len() > 20, "too few metrics to be all of them: {names:?}");
     let bare = |name: &str| name.trim_end_matches("_total").to_owned();
     let rows = DOCUMENT.lines().filter_map(|line| line.strip_prefix("| `reco_")?.split_once('`'));
     let documented: Vec<String> = rows.map(|(name, _)| format!("reco_{}", bare(name))).collect();

@@ -181,12 +181,20 @@ fn what_cannot_be_embedded_is_not_taken_in_and_may_come_again() {
     let senses = Arc::new(Senses::default());
     let recommender = config(everybody()).builder(sensed("v1", &senses)).unwrap();
     let recommender = recommender.embedder(Arc::clone(&senses) as _).build().unwrap();
+    recommender.add_items(vec![item("bun", "Bun")]).unwrap();
     senses.is_down.store(true, Ordering::Relaxed);
     assert_eq!(recommender.add_items(vec![new_tea()]).unwrap_err().kind, FaultKind::Unavailable);
     assert!(recommender.snapshot().catalog.id("new tea").is_none());
     senses.is_down.store(false, Ordering::Relaxed);
     assert_eq!(recommender.add_items(vec![new_tea()]).unwrap(), [Arrived::Added]);
     assert!(titles_like(&recommender, "new tea").iter().all(|title| title.contains("tea")));
+    // Those that came before keep their places.
+    recommender.add_items(vec![item("roll", "Roll")]).unwrap();
+    let (snapshot, id) =
+        (recommender.snapshot(), |key: &str| recommender.snapshot().catalog.id(key).unwrap());
+    let content: &Neighbors = snapshot.models.get(Neighbors::BY_CONTENT).unwrap();
+    assert!(content.similarity(id("roll"), id("bun")) > 0.9);
+    assert!(content.similarity(id("roll"), id("new tea")) < 0.1);
 }
 
 #[test]
